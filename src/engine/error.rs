@@ -1,0 +1,77 @@
+//! Errors as facts: each variant carries what was expected, what came, and where.
+
+use std::path::{Path, PathBuf};
+
+/// Result of every fallible engine call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong in the engine. `Display` is one clear sentence with the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was attempted: `read`, `write`, `create`, ...
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A file was read, but its content is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, what came, and the next step.
+        reason: String,
+    },
+    /// A request that cannot be carried out as stated (a bad option, an unknown layer, ...).
+    #[error("{0}")]
+    Invalid(String),
+    /// No plan fits the budget; carries the reachable range.
+    #[error("{0}")]
+    Infeasible(String),
+    /// Two wires, or a wire and a parameter, do not fit together.
+    #[error("{operation} {node}: expected {expected}, got {got}")]
+    Shape {
+        /// The operation's name.
+        operation: &'static str,
+        /// The node's name.
+        node: String,
+        /// The shape the operation can take.
+        expected: String,
+        /// The shape that came.
+        got: String,
+    },
+    /// A value that must be finite is not.
+    #[error("{0} is not finite; check the weights and lower the learning rate")]
+    NotFinite(String),
+    /// candle failed.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// A file-system failure while doing `action` to `path`.
+    pub fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Content of `path` that is not what it should be.
+    pub fn format(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Format {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// A request that cannot be carried out.
+    pub fn invalid(reason: impl Into<String>) -> Self {
+        Self::Invalid(reason.into())
+    }
+}

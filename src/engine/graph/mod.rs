@@ -1,0 +1,5 @@
+//! The static graph of a network: nodes and typed wires.
+
+pub mod shape;
+
+pub use shape::Shape;

@@ -1,0 +1,200 @@
+//! The only seam between the engine and its front ends: a long computation reports [`Event`]s to an
+//! [`Observer`], which answers with a [`Verdict`]. Pausing is an observer that does not answer yet.
+//!
+//! Events are cheap to clone and serialise to one JSON line each (`--progress json`,
+//! `events.jsonl` of a run folder).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::hessian::sensitivity::LayerSensitivity;
+
+/// The answer to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Continue,
+    /// Finish the current step, save the state, and return [`Outcome::Stopped`].
+    Stop,
+}
+
+/// How a long computation ended when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything asked for is done.
+    Done,
+    /// The observer asked to stop; what was finished is kept and can be resumed.
+    Stopped,
+}
+
+/// The part of a computation that is counted by [`Event::Progress`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading and checking inputs.
+    Load,
+    /// The primal forward pass of an analysis.
+    Primal,
+    /// Per-layer eigenvalues; counted in layers.
+    Eigenvalue,
+    /// Per-layer traces; counted in classes or probes.
+    Trace,
+    /// Per-layer measured loss changes; counted in layers.
+    LossChange,
+    /// Re-measuring layers in float64.
+    Verify,
+    /// Estimating activation ranges.
+    Calibrate,
+    /// Evaluation; counted in images.
+    Evaluate,
+    /// Fine-tuning; counted in steps.
+    Tune,
+    /// Writing and reading back an exported file.
+    Export,
+}
+
+/// Loss and top-1 accuracy over a set of images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Mean cross-entropy.
+    pub loss: f64,
+    /// Images whose largest logit is the label.
+    pub correct: usize,
+    /// Images whose label is among the five largest logits.
+    pub correct_top5: usize,
+    /// Images seen.
+    pub total: usize,
+}
+
+impl Score {
+    /// Share of correct images, 0 to 1; 0 over no images.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        if self.total == 0 {
+            0.0
+        } else {
+            self.correct as f64 / self.total as f64
+        }
+    }
+}
+
+/// The images a [`Score`] was measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// Training images less the held-out ones.
+    Train,
+    /// Held-out training images.
+    Validation,
+    /// Test images.
+    Test,
+}
+
+/// What a long computation reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// `done` of `total` units of `phase` are finished.
+    Progress {
+        /// What is counted.
+        phase: Phase,
+        /// Units finished.
+        done: u64,
+        /// Units in all.
+        total: u64,
+    },
+    /// One more iteration on a layer's largest eigenvalue.
+    Eigenvalue {
+        /// The layer's name.
+        layer: Arc<str>,
+        /// Hessian products so far.
+        iteration: usize,
+        /// The estimate of lambda.
+        value: f64,
+        /// Relative residual `norm(Hv - lambda v) / |lambda|`.
+        residual: f64,
+    },
+    /// Everything asked about a layer is measured.
+    Layer {
+        /// Its measurements.
+        measured: Box<LayerSensitivity>,
+    },
+    /// Fine-tuning enters a stage.
+    Stage {
+        /// 0-based index.
+        index: usize,
+        /// Stages in all.
+        total: usize,
+        /// Layers that are quantized from this stage on.
+        layers: Vec<Arc<str>>,
+    },
+    /// A training step is done.
+    Step {
+        /// Steps since the start of the run.
+        step: u64,
+        /// Steps in the run.
+        total: u64,
+        /// 0-based epoch.
+        epoch: usize,
+        /// 0-based stage.
+        stage: usize,
+        /// Mean loss of the batch.
+        loss: f64,
+        /// Top-1 accuracy of the batch, 0 to 1.
+        accuracy: f64,
+        /// Learning rate of the step.
+        learning_rate: f64,
+        /// Images in the batch.
+        images: usize,
+    },
+    /// A set of images was evaluated.
+    Evaluated {
+        /// Which images.
+        split: Split,
+        /// What was evaluated: `float`, `post-training`, `epoch 3`, `final`, ...
+        label: String,
+        /// Steps of training behind it.
+        step: u64,
+        /// The result.
+        score: Score,
+    },
+    /// The state on disk is now that of `step`.
+    Checkpoint {
+        /// Steps since the start of the run.
+        step: u64,
+    },
+    /// Something the user should know; not an error.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+    /// The computation ended.
+    Finished {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Receives the events of a computation; closures implement it.
+pub trait Observer {
+    /// Called on the computing thread, often: return quickly, or hold it to pause.
+    fn on(&mut self, event: Event) -> Verdict;
+}
+
+impl<F: FnMut(Event) -> Verdict> Observer for F {
+    fn on(&mut self, event: Event) -> Verdict {
+        self(event)
+    }
+}
+
+/// An observer that ignores everything.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn on(&mut self, _: Event) -> Verdict {
+        Verdict::Continue
+    }
+}

@@ -1,0 +1,16 @@
+//! The numerical engine. It knows nothing of terminals, clocks, printing or conventional paths.
+
+pub mod allocate;
+pub mod backend;
+pub mod data;
+pub mod error;
+pub mod export;
+pub mod finetune;
+pub mod graph;
+pub mod hessian;
+pub mod job;
+pub mod model;
+pub mod plan;
+pub mod quant;
+
+pub use error::{Error, Result};

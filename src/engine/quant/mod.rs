@@ -1,0 +1,5 @@
+//! Quantizers of weights and activations.
+
+mod bits;
+
+pub use bits::Bits;

@@ -1,0 +1,13 @@
+//! hawqeye shows where a neural network can afford fewer bits, lets you decide, and carries the
+//! decision out: Hessian-aware mixed-precision quantization (HAWQ, arXiv 1905.03696) in a terminal.
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
+)]
+
+#[cfg(feature = "tui")]
+pub mod app;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod engine;

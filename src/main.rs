@@ -1,0 +1,2 @@
+//! The `hawqeye` program.
+fn main() {}
