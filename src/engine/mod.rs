@@ -1,6 +1,7 @@
 //! The numerical engine. It knows nothing of terminals, clocks, printing or conventional paths.
 
 pub mod allocate;
+pub mod autodiff;
 pub mod backend;
 pub mod data;
 pub mod error;

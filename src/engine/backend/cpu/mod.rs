@@ -1,0 +1,1 @@
+//! Our own float32 kernels.
