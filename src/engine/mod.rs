@@ -5,6 +5,7 @@ pub mod autodiff;
 pub mod backend;
 pub mod data;
 pub mod error;
+pub mod evaluation;
 pub mod export;
 pub mod finetune;
 pub mod graph;
