@@ -24,10 +24,8 @@ const MAX_TEMPORARY_NAMES: u32 = 1000;
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |source| Error::file("write", path, source);
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => {
-            return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
-        }
-        Ok(found) if !found.is_file() => return fs::write(path, bytes).map_err(failed),
+        Ok(found) if found.is_dir() => Err(failed(io::Error::from(io::ErrorKind::IsADirectory))),
+        Ok(found) if !found.is_file() => fs::write(path, bytes).map_err(failed),
         Ok(_) => {
             let target = fs::canonicalize(path).map_err(failed)?;
             replace(&target, bytes).map_err(failed)
