@@ -42,6 +42,7 @@ pub(super) fn call<'a>(machine: &mut Machine<'a>, callable: Id, arguments: &[Id]
 pub(super) fn object(machine: &mut Machine<'_>, callable: Id, mut parts: Vec<Id>) -> Parsed<()> {
     let global = match machine.node(callable) {
         Node::Global(global) => Some(*global),
+        Node::Foreign(global) => *global,
         _ => None,
     };
     if global.is_none() {
