@@ -26,40 +26,29 @@ const TEST_LABEL_FILE: &str = "test-labels.idx1.gz";
 
 /// Reads one part of the embedded images.
 pub(super) fn load(part: Part) -> Result<Dataset> {
-    let (images, labels): ((&str, &[u8]), (&str, &[u8])) = match part {
-        Part::Train => (
-            (
-                TRAIN_IMAGE_FILE,
-                include_bytes!("../../../assets/demo/train-images.idx3.gz"),
-            ),
-            (
-                TRAIN_LABEL_FILE,
-                include_bytes!("../../../assets/demo/train-labels.idx1.gz"),
-            ),
-        ),
-        Part::Test => (
-            (
-                TEST_IMAGE_FILE,
-                include_bytes!("../../../assets/demo/test-images.idx3.gz"),
-            ),
-            (
-                TEST_LABEL_FILE,
-                include_bytes!("../../../assets/demo/test-labels.idx1.gz"),
-            ),
-        ),
+    let [images, labels] = match part {
+        Part::Train => [
+            IdxFile {
+                path: Path::new(TRAIN_IMAGE_FILE),
+                bytes: include_bytes!("../../../assets/demo/train-images.idx3.gz"),
+            },
+            IdxFile {
+                path: Path::new(TRAIN_LABEL_FILE),
+                bytes: include_bytes!("../../../assets/demo/train-labels.idx1.gz"),
+            },
+        ],
+        Part::Test => [
+            IdxFile {
+                path: Path::new(TEST_IMAGE_FILE),
+                bytes: include_bytes!("../../../assets/demo/test-images.idx3.gz"),
+            },
+            IdxFile {
+                path: Path::new(TEST_LABEL_FILE),
+                bytes: include_bytes!("../../../assets/demo/test-labels.idx1.gz"),
+            },
+        ],
     };
-    let images = IdxFile {
-        path: Path::new(images.0),
-        bytes: images.1,
-    };
-    idx::parse(
-        NAME,
-        &images,
-        &IdxFile {
-            path: Path::new(labels.0),
-            bytes: labels.1,
-        },
-    )
+    idx::parse(NAME, &images, &labels)
 }
 
 /// Makes the demo's four files in `target` from the folder of the original ones. Equal input
@@ -144,17 +133,14 @@ mod tests {
                 (dataset.channels, dataset.height, dataset.width),
                 (1, 28, 28)
             );
-            for class in 0..10 {
-                let members = dataset
-                    .labels
-                    .iter()
-                    .filter(|&&label| label == class)
-                    .count();
-                assert!(
-                    members.abs_diff(count / 10) <= 1,
-                    "class {class}: {members}"
-                );
+            let mut members = [0_usize; 10];
+            for label in dataset.labels {
+                members[usize::from(label)] += 1;
             }
+            assert!(
+                members.iter().all(|found| found.abs_diff(count / 10) <= 1),
+                "{members:?}"
+            );
         }
     }
 

@@ -218,8 +218,8 @@ mod tests {
     fn pixels_become_pixel_over_255_less_mean_over_std() {
         let out = prepared(&dataset(2), &[1], Augmentation::None);
         assert_eq!(out.len(), 72);
-        assert_eq!(out[0], (73.0_f32 / 255.0 - 0.485) / 0.229);
-        assert_eq!(out[36], (109.0_f32 / 255.0 - 0.1) / 2.0);
+        assert_eq!(out[..1], [(73.0_f32 / 255.0 - 0.485) / 0.229]);
+        assert_eq!(out[36..37], [(109.0_f32 / 255.0 - 0.1) / 2.0]);
     }
 
     /// Padding, cropping and flipping pixel by pixel, as torchvision describes them.

@@ -1,4 +1,4 @@
-//! Which images are used, and in which order. Chance is ChaCha8 keyed by what the choice depends
+//! Which images are used, and in which order. Chance is `ChaCha8` keyed by what the choice depends
 //! on, with our own draws on top, so that results are the same on every platform and survive
 //! updates of the random number crates.
 

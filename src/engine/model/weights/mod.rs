@@ -1,4 +1,4 @@
-//! Weights files as named tensors: safetensors, and PyTorch's zip and legacy files, recognised by
+//! Weights files as named tensors: safetensors, and `PyTorch`'s zip and legacy files, recognised by
 //! content. Pickles are parsed, never executed: a closed set of opcodes builds inert values, and
 //! no name found in a file is ever called.
 //!

@@ -380,7 +380,7 @@ fn integer(bytes: &[u8]) -> Node<'_> {
 }
 
 fn pairs(added: &[Id]) -> Parsed<Vec<(Id, Id)>> {
-    if added.len() % 2 != 0 {
+    if !added.len().is_multiple_of(2) {
         return Err(damaged("a dictionary in it has a key without a value"));
     }
     Ok(added

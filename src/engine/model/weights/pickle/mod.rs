@@ -1,4 +1,4 @@
-//! A pickle parsed into inert values. The opcodes are those that PyTorch's files use; every name
+//! A pickle parsed into inert values. The opcodes are those that `PyTorch`'s files use; every name
 //! in the file stays a name. See [`rebuild`] for the few names whose *meaning* is known.
 
 mod machine;

@@ -9,7 +9,7 @@ use crate::engine::model::weights::{ElementType, Parsed};
 const MAX_DIMENSIONS: usize = 8;
 
 /// What REDUCE and NEWOBJ stand for: puts the result of `callable(*arguments)` on the stack.
-pub(super) fn call<'a>(machine: &mut Machine<'a>, callable: Id, arguments: &[Id]) -> Parsed<()> {
+pub(super) fn call(machine: &mut Machine<'_>, callable: Id, arguments: &[Id]) -> Parsed<()> {
     let (&Node::Global(global), Some(Node::Tuple(given))) = (
         machine.node(callable),
         arguments.first().map(|&id| machine.node(id)),
@@ -75,9 +75,9 @@ fn tensor<'a>(machine: &Machine<'a>, given: &[Id]) -> Parsed<Option<Node<'a>>> {
     let [storage, offset, shape, strides, ..] = given else {
         return Err(damaged("a tensor in it has too few arguments"));
     };
-    let storage = match machine.node(*storage) {
-        &Node::Storage(storage) => storage,
-        &Node::Foreign(callable) => {
+    let storage = match *machine.node(*storage) {
+        Node::Storage(storage) => storage,
+        Node::Foreign(callable) => {
             return Ok(Some(Node::Object {
                 callable,
                 parts: given.to_vec(),

@@ -1,5 +1,5 @@
 //! The zip layout. Entries are checked against the file's size before they are unpacked, and all
-//! of them together may not exceed it: PyTorch does not compress.
+//! of them together may not exceed it: `PyTorch` does not compress.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -17,12 +17,9 @@ const PICKLE: &str = "data.pkl";
 pub(in crate::engine::model::weights) fn read_zip(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
     let mut archive = Archive::open(bytes)?;
     let root = archive.root()?;
-    if let Some(order) = archive.unpack_if_present(&format!("{root}byteorder"))? {
-        if order != b"little" {
-            return Err(
-                "the file was written big-endian; save it on a little-endian machine".into(),
-            );
-        }
+    let order = archive.unpack_if_present(&format!("{root}byteorder"))?;
+    if order.is_some_and(|order| order != b"little") {
+        return Err("the file was written big-endian; save it on a little-endian machine".into());
     }
     let description = archive.unpack(&format!("{root}{PICKLE}"))?;
     let pickle = pickle::parse(&description)?;

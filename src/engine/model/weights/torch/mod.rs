@@ -1,4 +1,4 @@
-//! PyTorch's files: a pickle that describes tensors, and the storages that they view.
+//! `PyTorch`'s files: a pickle that describes tensors, and the storages that they view.
 //!
 //! ```text
 //! zip (torch.save since 1.6)          legacy
