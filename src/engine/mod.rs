@@ -7,6 +7,7 @@ pub mod data;
 pub mod error;
 pub mod evaluation;
 pub mod export;
+pub mod files;
 pub mod finetune;
 pub mod graph;
 pub mod hessian;

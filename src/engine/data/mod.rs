@@ -1,1 +1,20 @@
-//! data
+//! Images and labels: where they come from, which of them are used, and how they become numbers.
+//!
+//! ```text
+//! DataSpec --load--> Dataset (u8, CHW) --sample/split_train--> indices --normalized--> f32, CHW
+//! ```
+//! Every choice by chance takes a seed and gives the same result on every platform, in every
+//! batch order and on any number of threads.
+
+mod cifar;
+mod dataset;
+pub mod demo;
+mod idx;
+mod normalization;
+mod sampling;
+mod source;
+
+pub use dataset::Dataset;
+pub use normalization::{Augmentation, Normalization, Preparation};
+pub use sampling::{Order, sample, shuffle, split_train};
+pub use source::{DataSource, DataSpec, Part};

@@ -1,0 +1,235 @@
+//! The binary version of CIFAR-10: records of 3073 bytes, a label and 1024 red, green and blue
+//! pixels each. A file may hold fewer records than the 10,000 of the original.
+
+use std::path::Path;
+
+use super::source::missing;
+use super::{Dataset, Part};
+use crate::engine::files;
+use crate::engine::{Error, Result};
+
+/// The name in `--data` and in results.
+pub(super) const NAME: &str = "cifar10";
+const SIDE: usize = 32;
+const CHANNELS: usize = 3;
+const IMAGE_BYTES: usize = CHANNELS * SIDE * SIDE;
+const RECORD_BYTES: usize = 1 + IMAGE_BYTES;
+const CLASSES: usize = 10;
+/// The largest file that is read: 100 times the original.
+const MAX_FILE_BYTES: u64 = 100 * 10_000 * RECORD_BYTES as u64;
+const TRAIN_FILES: [&str; 5] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+];
+const TEST_FILES: [&str; 1] = ["test_batch.bin"];
+const CLASS_FILE: &str = "batches.meta.txt";
+const CLASS_NAMES: [&str; CLASSES] = [
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+];
+const EXPECTED: &str =
+    "the binary version of CIFAR-10 (data_batch_1.bin to data_batch_5.bin and test_batch.bin)";
+
+/// Reads the files of one part of a folder.
+pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
+    let files: &[&str] = match part {
+        Part::Train => &TRAIN_FILES,
+        Part::Test => &TEST_FILES,
+    };
+    let mut dataset = Dataset {
+        name: NAME.into(),
+        classes: CLASSES,
+        class_names: class_names(folder)?,
+        channels: CHANNELS,
+        height: SIDE,
+        width: SIDE,
+        images: Vec::new(),
+        labels: Vec::new(),
+    };
+    for file in files {
+        if !folder.join(file).exists() {
+            return Err(missing(folder, file, EXPECTED));
+        }
+        append(&mut dataset, &folder.join(file))?;
+    }
+    Ok(dataset)
+}
+
+/// Adds the records of one file.
+fn append(dataset: &mut Dataset, path: &Path) -> Result<()> {
+    let bytes = files::read_limited(path, MAX_FILE_BYTES)?;
+    let (records, rest) = (bytes.len() / RECORD_BYTES, bytes.len() % RECORD_BYTES);
+    if records == 0 || rest != 0 {
+        return Err(Error::format(
+            path,
+            format!(
+                "{} bytes, expected a multiple of {RECORD_BYTES} ({records} whole records and \
+                 {rest} bytes are there); download it again",
+                bytes.len()
+            ),
+        ));
+    }
+    dataset.images.reserve_exact(records * IMAGE_BYTES);
+    for (record, content) in bytes.chunks_exact(RECORD_BYTES).enumerate() {
+        let label = content[0];
+        if usize::from(label) >= CLASSES {
+            return Err(Error::format(
+                path,
+                format!(
+                    "record {record} (byte {}) has label {label}, expected 0 to 9; is it {EXPECTED}?",
+                    record * RECORD_BYTES
+                ),
+            ));
+        }
+        dataset.labels.push(label);
+        dataset.images.extend_from_slice(&content[1..]);
+    }
+    Ok(())
+}
+
+/// The names in the folder, or those of the original where it has none.
+fn class_names(folder: &Path) -> Result<Vec<String>> {
+    let path = folder.join(CLASS_FILE);
+    if !path.exists() {
+        return Ok(CLASS_NAMES.map(str::to_owned).to_vec());
+    }
+    let bytes = files::read_limited(&path, 1 << 16)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let names: Vec<String> = text
+        .lines()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if names.len() == CLASSES {
+        return Ok(names);
+    }
+    let found = names.len();
+    Err(Error::format(
+        &path,
+        format!("{found} class names, expected {CLASSES}; correct the file or remove it"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Records whose label and every pixel are known.
+    fn records(labels: &[u8]) -> Vec<u8> {
+        let record = |&label: &u8| [vec![label], vec![label + 100; IMAGE_BYTES]].concat();
+        labels.iter().flat_map(record).collect()
+    }
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn files_are_read_in_order_and_may_be_short() {
+        let batches: Vec<Vec<u8>> = (0..5).map(|batch| records(&[batch, 9 - batch])).collect();
+        let files: Vec<(&str, &[u8])> = TRAIN_FILES
+            .iter()
+            .zip(&batches)
+            .map(|(&name, batch)| (name, &batch[..]))
+            .collect();
+        let folder = folder(&files);
+        let dataset = load(folder.path(), Part::Train).unwrap();
+        assert_eq!(dataset.labels, [0, 9, 1, 8, 2, 7, 3, 6, 4, 5]);
+        assert!(dataset.image(3).unwrap().iter().all(|&pixel| pixel == 108));
+        assert_eq!(dataset.class_names[3], "cat");
+    }
+
+    #[test]
+    fn the_test_part_needs_no_training_file() {
+        let folder = folder(&[("test_batch.bin", &records(&[7]))]);
+        assert_eq!(load(folder.path(), Part::Test).unwrap().len(), 1);
+        let error = load(folder.path(), Part::Train).unwrap_err().to_string();
+        assert!(
+            error.contains("data_batch_1.bin: file not found; expected the binary"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = load(Path::new("absent/cifar"), Part::Test)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("absent/cifar: folder not found; expected one with"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_truncated_or_empty_file_says_what_was_found() {
+        let whole = records(&[1, 2]);
+        let truncated = folder(&[("test_batch.bin", &whole[..5000])]);
+        let error = load(truncated.path(), Part::Test).unwrap_err().to_string();
+        let found = "5000 bytes, expected a multiple of 3073 (1 whole records and 1927 bytes";
+        assert!(error.contains(found), "{error}");
+        let empty = folder(&[("test_batch.bin", b"")]);
+        assert!(
+            load(empty.path(), Part::Test)
+                .unwrap_err()
+                .to_string()
+                .contains("0 bytes")
+        );
+    }
+
+    #[test]
+    fn a_label_beyond_the_classes_is_located() {
+        let folder = folder(&[("test_batch.bin", &records(&[1, 10]))]);
+        let error = load(folder.path(), Part::Test).unwrap_err().to_string();
+        assert!(
+            error.contains("record 1 (byte 3073) has label 10, expected 0 to 9"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn class_names_come_from_the_folder_when_it_has_them() {
+        let batch = records(&[0]);
+        let names = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n";
+        let named = folder(&[("test_batch.bin", &batch), (CLASS_FILE, names.as_bytes())]);
+        assert_eq!(load(named.path(), Part::Test).unwrap().class_names[9], "j");
+        let short = folder(&[("test_batch.bin", &batch), (CLASS_FILE, b"a\n")]);
+        let error = load(short.path(), Part::Test).unwrap_err().to_string();
+        assert!(error.contains("1 class names, expected 10"), "{error}");
+    }
+
+    #[test]
+    fn the_real_files_begin_as_published() {
+        let shared = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = shared.join("../shared/data/cifar-10-batches-bin");
+        if !folder.exists() {
+            eprintln!("skipped: {} is missing", folder.display());
+            return;
+        }
+        let dataset = load(&folder, Part::Test).unwrap();
+        assert_eq!(dataset.len(), 10_000);
+        let first: Vec<&str> = dataset.labels[..4]
+            .iter()
+            .map(|&label| dataset.class_names[usize::from(label)].as_str())
+            .collect();
+        assert_eq!(first, ["cat", "ship", "ship", "airplane"]);
+    }
+}

@@ -1,0 +1,331 @@
+//! From bytes to the numbers a network reads, with augmentation for training.
+//!
+//! The order is that of torchvision: the image is padded with black pixels and cropped, then
+//! flipped, and only then normalised, so that the border becomes `(0 - mean) / std` and not 0.
+
+use serde::{Deserialize, Serialize};
+
+use super::Dataset;
+use super::sampling::{Purpose, below, draws};
+use crate::engine::{Error, Result};
+
+/// Black pixels added on each side before cropping.
+const PADDING: usize = 4;
+
+/// Mean and standard deviation per channel, of pixels between 0 and 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// Subtracted.
+    pub mean: Vec<f32>,
+    /// Divided by.
+    pub std: Vec<f32>,
+}
+
+impl Normalization {
+    /// Checks that there are as many means as deviations, all finite, the deviations positive.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the value.
+    pub fn new(mean: Vec<f32>, std: Vec<f32>) -> Result<Self> {
+        if mean.len() != std.len() || mean.is_empty() {
+            let (means, deviations) = (mean.len(), std.len());
+            return Err(Error::invalid(format!(
+                "{means} values for --mean and {deviations} for --std; give one of each a channel"
+            )));
+        }
+        if let Some(value) = mean.iter().find(|value| !value.is_finite()) {
+            return Err(Error::invalid(format!(
+                "--mean has {value}; give finite numbers"
+            )));
+        }
+        if let Some(value) = std
+            .iter()
+            .find(|value| !(value.is_finite() && **value > 0.0))
+        {
+            return Err(Error::invalid(format!(
+                "--std has {value}; give positive numbers"
+            )));
+        }
+        Ok(Self { mean, std })
+    }
+
+    /// What every byte becomes in a channel: `(byte / 255 - mean) / std`.
+    fn table(&self, channel: usize) -> [f32; 256] {
+        let (mean, std) = (self.mean[channel], self.std[channel]);
+        std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
+    }
+}
+
+/// What happens to an image before it is normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Augmentation {
+    /// Nothing.
+    None,
+    /// The usual one of CIFAR: padded by 4 black pixels, cropped back at a random place, and
+    /// flipped left to right half of the time. Each image's draws depend on the seed, the epoch
+    /// and its index alone.
+    CropAndFlip {
+        /// Seed of the run.
+        seed: u64,
+        /// 0-based epoch.
+        epoch: u64,
+    },
+}
+
+/// How bytes become the numbers a network reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Preparation<'a> {
+    /// Applied last.
+    pub normalization: &'a Normalization,
+    /// Applied first.
+    pub augmentation: Augmentation,
+}
+
+/// How far an image is shifted, and whether it is mirrored.
+#[derive(Debug, Clone, Copy)]
+struct Placement {
+    /// Row of the padded image where the crop begins; `PADDING` is in place.
+    top: usize,
+    /// Column of the padded image where the crop begins.
+    left: usize,
+    direction: Direction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Straight,
+    Mirrored,
+}
+
+impl Placement {
+    const IN_PLACE: Self = Self {
+        top: PADDING,
+        left: PADDING,
+        direction: Direction::Straight,
+    };
+
+    fn of(augmentation: Augmentation, index: usize) -> Self {
+        let Augmentation::CropAndFlip { seed, epoch } = augmentation else {
+            return Self::IN_PLACE;
+        };
+        let mut draws = draws(Purpose::Augmentation, seed, (epoch, index as u64));
+        Self {
+            top: below(&mut draws, 2 * PADDING + 1),
+            left: below(&mut draws, 2 * PADDING + 1),
+            direction: match below(&mut draws, 2) {
+                0 => Direction::Straight,
+                _ => Direction::Mirrored,
+            },
+        }
+    }
+}
+
+impl Dataset {
+    /// Replaces `out` by the images at `indices`, one after another, each CHW, prepared.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an index outside, or a normalization for another number of channels.
+    pub fn normalized(
+        &self,
+        indices: &[usize],
+        preparation: Preparation<'_>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        let normalization = preparation.normalization;
+        let (means, channels) = (normalization.mean.len(), self.channels);
+        if means != channels || normalization.std.len() != channels {
+            return Err(Error::invalid(format!(
+                "the normalization is for {means} channels, but images of {} have {channels}; give \
+                 --mean and --std with {channels} values each",
+                self.name
+            )));
+        }
+        let tables: Vec<[f32; 256]> = (0..channels)
+            .map(|channel| normalization.table(channel))
+            .collect();
+        out.clear();
+        out.reserve(indices.len() * self.image_size());
+        for &index in indices {
+            let image = self.image(index).ok_or_else(|| self.outside(index))?;
+            let placement = Placement::of(preparation.augmentation, index);
+            for (plane, table) in image.chunks_exact(self.height * self.width).zip(&tables) {
+                self.place(plane, table, placement, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends one plane, shifted, mirrored and looked up in `table`.
+    fn place(&self, plane: &[u8], table: &[f32; 256], placement: Placement, out: &mut Vec<f32>) {
+        let (height, width) = (self.height, self.width);
+        for row in 0..height {
+            let start = out.len();
+            // Row and columns of the image seen by this row of the crop; the rest is border.
+            let source = (row + placement.top)
+                .checked_sub(PADDING)
+                .filter(|&row| row < height);
+            let first = PADDING.saturating_sub(placement.left).min(width);
+            let from = placement.left.saturating_sub(PADDING).min(width);
+            let count = (width - first).min(width - from);
+            out.resize(start + width, table[0]);
+            if let Some(source) = source {
+                let seen = &plane[source * width + from..][..count];
+                for (place, &byte) in out[start + first..].iter_mut().zip(seen) {
+                    *place = table[usize::from(byte)];
+                }
+            }
+            if placement.direction == Direction::Mirrored {
+                out[start..].reverse();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Images of 6 x 6 pixels and 2 channels, every pixel different and none black.
+    fn dataset(count: usize) -> Dataset {
+        let size = 2 * 6 * 6;
+        Dataset {
+            name: "made".into(),
+            classes: 10,
+            class_names: vec![],
+            channels: 2,
+            height: 6,
+            width: 6,
+            images: (0..count * size).map(|at| (1 + at % 251) as u8).collect(),
+            labels: vec![0; count],
+        }
+    }
+
+    fn normalization() -> Normalization {
+        Normalization::new(vec![0.485, 0.1], vec![0.229, 2.0]).unwrap()
+    }
+
+    fn prepared(dataset: &Dataset, indices: &[usize], augmentation: Augmentation) -> Vec<f32> {
+        let mut out = vec![9.0; 3];
+        let preparation = Preparation {
+            normalization: &normalization(),
+            augmentation,
+        };
+        dataset.normalized(indices, preparation, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn pixels_become_pixel_over_255_less_mean_over_std() {
+        let out = prepared(&dataset(2), &[1], Augmentation::None);
+        assert_eq!(out.len(), 72);
+        assert_eq!(out[..1], [(73.0_f32 / 255.0 - 0.485) / 0.229]);
+        assert_eq!(out[36..37], [(109.0_f32 / 255.0 - 0.1) / 2.0]);
+    }
+
+    /// Padding, cropping and flipping pixel by pixel, as torchvision describes them.
+    fn slow(image: &[u8], placement: Placement) -> Vec<f32> {
+        let normalization = normalization();
+        let mut out = Vec::new();
+        for (channel, plane) in image.chunks(36).enumerate() {
+            for row in 0..6 {
+                for column in 0..6 {
+                    let column = match placement.direction {
+                        Direction::Straight => column,
+                        Direction::Mirrored => 5 - column,
+                    };
+                    let (y, x) = (row + placement.top, column + placement.left);
+                    let inside = (4..10).contains(&y) && (4..10).contains(&x);
+                    let byte = if inside {
+                        plane[(y - 4) * 6 + x - 4]
+                    } else {
+                        0
+                    };
+                    let (mean, std) = (normalization.mean[channel], normalization.std[channel]);
+                    out.push((f32::from(byte) / 255.0 - mean) / std);
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn every_crop_and_flip_is_that_of_a_padded_image() {
+        let dataset = dataset(500);
+        let augmentation = Augmentation::CropAndFlip { seed: 3, epoch: 1 };
+        let mut seen = std::collections::BTreeSet::new();
+        for index in 0..500 {
+            let placement = Placement::of(augmentation, index);
+            seen.insert((placement.top, placement.left, placement.direction as u8));
+            let expected = slow(dataset.image(index).unwrap(), placement);
+            assert_eq!(
+                prepared(&dataset, &[index], augmentation),
+                expected,
+                "{placement:?}"
+            );
+        }
+        assert!(
+            seen.len() > 140,
+            "162 placements are possible, {} were seen",
+            seen.len()
+        );
+    }
+
+    #[test]
+    fn an_image_is_augmented_the_same_in_every_batch() {
+        let dataset = dataset(10);
+        let augmentation = Augmentation::CropAndFlip { seed: 3, epoch: 1 };
+        let together = prepared(&dataset, &[4, 7], augmentation);
+        let alone = [[4], [7]]
+            .map(|index| prepared(&dataset, &index, augmentation))
+            .concat();
+        assert_eq!(together, alone);
+        let next = Augmentation::CropAndFlip { seed: 3, epoch: 2 };
+        let all: Vec<usize> = (0..10).collect();
+        assert_ne!(
+            prepared(&dataset, &all, augmentation),
+            prepared(&dataset, &all, next)
+        );
+    }
+
+    #[test]
+    fn bad_numbers_and_other_channels_are_refused() {
+        let refused = |mean: &[f32], std: &[f32]| {
+            Normalization::new(mean.to_vec(), std.to_vec())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refused(&[0.0], &[0.0]),
+            "--std has 0; give positive numbers"
+        );
+        assert_eq!(
+            refused(&[f32::NAN], &[1.0]),
+            "--mean has NaN; give finite numbers"
+        );
+        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 values for --mean and 2 for --std"));
+        let grey = Normalization::new(vec![0.5], vec![0.5]).unwrap();
+        let preparation = Preparation {
+            normalization: &grey,
+            augmentation: Augmentation::None,
+        };
+        let error = dataset(1)
+            .normalized(&[0], preparation, &mut Vec::new())
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("for 1 channels, but images of made have 2"),
+            "{error}"
+        );
+        let both = normalization();
+        let preparation = Preparation {
+            normalization: &both,
+            augmentation: Augmentation::None,
+        };
+        assert!(
+            dataset(1)
+                .normalized(&[1], preparation, &mut Vec::new())
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! The safetensors format: an 8-byte length, a JSON header, then the tensors one after another.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ::safetensors::tensor::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
+
+use super::element::ElementType;
+use super::{NamedTensor, Parsed};
+use crate::engine::files;
+use crate::engine::{Error, Result};
+
+/// The header's length is padded to this many bytes, so that the data are aligned.
+const HEADER_ALIGNMENT: usize = 8;
+
+/// Tensors of a safetensors file in the order of their data.
+pub(super) fn parse(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+        format!("damaged safetensors file ({error}); download or save it again")
+    })?;
+    let mut views: Vec<_> = file.iter().collect();
+    views.sort_by_key(|(name, view)| (view.data().as_ptr() as usize, *name));
+    let tensors = views.into_iter().map(|(name, view)| {
+        let element = element_type(view.dtype()).ok_or_else(|| {
+            let found = view.dtype();
+            format!("tensor {name} has type {found}, which is not supported; save it as F32")
+        })?;
+        Ok(NamedTensor {
+            name: name.to_owned(),
+            shape: view.shape().to_vec(),
+            values: element.values(view.data()),
+        })
+    });
+    tensors.collect()
+}
+
+fn element_type(found: Dtype) -> Option<ElementType> {
+    Some(match found {
+        Dtype::F64 => ElementType::F64,
+        Dtype::F32 => ElementType::F32,
+        Dtype::F16 => ElementType::F16,
+        Dtype::BF16 => ElementType::Bf16,
+        Dtype::I64 => ElementType::I64,
+        Dtype::I32 => ElementType::I32,
+        Dtype::I16 => ElementType::I16,
+        Dtype::I8 => ElementType::I8,
+        Dtype::U8 => ElementType::U8,
+        Dtype::BOOL => ElementType::Bool,
+        _ => return None,
+    })
+}
+
+/// A tensor to be written, already encoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry<'a> {
+    /// Path in the file.
+    pub name: &'a str,
+    /// Encoding of the elements.
+    pub element: ElementType,
+    /// Extents, outermost first.
+    pub shape: &'a [usize],
+    /// The elements, little-endian.
+    pub bytes: &'a [u8],
+}
+
+/// A safetensors file with `entries` in the given order; equal input gives equal bytes.
+///
+/// # Errors
+/// [`Error::Invalid`] when an entry's bytes do not fill its shape, or a name comes twice.
+pub fn serialize_safetensors(
+    entries: &[Entry<'_>],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".into(), json!(metadata));
+    }
+    let mut end = 0;
+    for entry in entries {
+        let start = end;
+        end += entry.bytes.len();
+        let described = json!({
+            "dtype": entry.element.safetensors_name(),
+            "shape": entry.shape,
+            "data_offsets": [start, end],
+        });
+        check_entry(entry)?;
+        if header.insert(entry.name.to_owned(), described).is_some() {
+            return Err(Error::invalid(format!(
+                "two tensors are named {}",
+                entry.name
+            )));
+        }
+    }
+    let mut text = Value::Object(header).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(HEADER_ALIGNMENT), b' ');
+    let mut bytes = Vec::with_capacity(8 + text.len() + end);
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&text);
+    for entry in entries {
+        bytes.extend_from_slice(entry.bytes);
+    }
+    Ok(bytes)
+}
+
+fn check_entry(entry: &Entry<'_>) -> Result<()> {
+    let expected = entry.shape.iter().product::<usize>() * entry.element.size();
+    if entry.bytes.len() == expected {
+        return Ok(());
+    }
+    let (name, shape, found) = (entry.name, entry.shape, entry.bytes.len());
+    Err(Error::invalid(format!(
+        "tensor {name} of shape {shape:?} takes {expected} bytes, got {found}"
+    )))
+}
+
+/// Writes float32 tensors as a safetensors file, atomically, in the given order.
+///
+/// # Errors
+/// [`Error::Invalid`] when a tensor's values do not fill its shape, [`Error::File`] when the file
+/// cannot be written.
+pub fn write_safetensors(
+    path: &Path,
+    tensors: &[NamedTensor],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let encode = |tensor: &NamedTensor| -> Vec<u8> {
+        tensor
+            .values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    };
+    let encoded: Vec<Vec<u8>> = tensors.iter().map(encode).collect();
+    let entries: Vec<Entry<'_>> = tensors
+        .iter()
+        .zip(&encoded)
+        .map(|(tensor, bytes)| Entry {
+            name: &tensor.name,
+            element: ElementType::F32,
+            shape: &tensor.shape,
+            bytes,
+        })
+        .collect();
+    files::write_atomically(path, &serialize_safetensors(&entries, metadata)?)
+}
