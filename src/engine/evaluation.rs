@@ -27,7 +27,11 @@ pub fn evaluate<B: Backend>(
     logits(program, images, &mut |logits, labels| {
         tally.add(&Tally::of(logits, labels));
         let (done, total) = (tally.total as u64, images.len() as u64);
-        let verdict = observer.on(Event::Progress { phase: Phase::Evaluate, done, total });
+        let verdict = observer.on(Event::Progress {
+            phase: Phase::Evaluate,
+            done,
+            total,
+        });
         stopped = verdict == Verdict::Stop;
         verdict
     })?;
@@ -43,7 +47,7 @@ pub fn logits<B: Backend>(
     images: &dyn Images,
     take: &mut dyn FnMut(&[f64], &[u8]) -> Verdict,
 ) -> Result<()> {
-    let workspaces = Workspaces::default();
+    let workspaces = Workspaces::<B>::default();
     let ranges = chunk_ranges(images.len(), program.backend().chunk());
     for wave in ranges.chunks(WAVE) {
         let walked: Vec<Vec<f64>> = wave

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use super::normalization::Preparation;
-use super::{Augmentation, Dataset, Normalization};
+use super::{Augmentation, Dataset, Normalization, Preparation};
 use crate::engine::files;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::sensitivity::DataFacts;
@@ -52,10 +51,17 @@ impl<'a> Selection<'a> {
     ) -> Result<Self> {
         if let Some(outside) = indices.iter().find(|&&index| index >= dataset.len()) {
             let (name, len) = (&dataset.name, dataset.len());
-            return Err(Error::invalid(format!("image {outside} of {name}: it has {len} images")));
+            return Err(Error::invalid(format!(
+                "image {outside} of {name}: it has {len} images"
+            )));
         }
         let augmentation = Augmentation::None;
-        let selection = Self { dataset, normalization, augmentation, indices };
+        let selection = Self {
+            dataset,
+            normalization,
+            augmentation,
+            indices,
+        };
         selection.load(0..selection.len().min(1))?;
         Ok(selection)
     }
@@ -85,14 +91,21 @@ impl<'a> Selection<'a> {
     #[must_use]
     pub fn facts(&self) -> DataFacts {
         let name = self.dataset.name.clone();
-        DataFacts { name, split: "train".to_owned(), samples: self.len() }
+        DataFacts {
+            name,
+            split: "train".to_owned(),
+            samples: self.len(),
+        }
     }
 
     /// What identifies the images as a network sees them, for fingerprints.
     #[must_use]
     pub fn identity(&self) -> Value {
-        let indices: Vec<u8> =
-            self.indices.iter().flat_map(|&index| (index as u64).to_le_bytes()).collect();
+        let indices: Vec<u8> = self
+            .indices
+            .iter()
+            .flat_map(|&index| (index as u64).to_le_bytes())
+            .collect();
         json!({
             "data": self.dataset.name,
             "content": self.dataset.checksum(),
@@ -114,14 +127,25 @@ impl Images for Selection<'_> {
     }
 
     fn load(&self, range: Range<usize>) -> Result<Vec<f64>> {
-        let Self { normalization, augmentation, .. } = *self;
+        let Self {
+            normalization,
+            augmentation,
+            ..
+        } = *self;
         let mut images = Vec::new();
-        let preparation = Preparation { normalization, augmentation };
-        self.dataset.normalized(&self.indices[range], preparation, &mut images)?;
+        let preparation = Preparation {
+            normalization,
+            augmentation,
+        };
+        self.dataset
+            .normalized(&self.indices[range], preparation, &mut images)?;
         Ok(images.into_iter().map(f64::from).collect())
     }
 
     fn labels(&self, range: Range<usize>) -> Vec<u8> {
-        self.indices[range].iter().map(|&index| self.dataset.labels[index]).collect()
+        self.indices[range]
+            .iter()
+            .map(|&index| self.dataset.labels[index])
+            .collect()
     }
 }

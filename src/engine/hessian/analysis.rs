@@ -16,16 +16,14 @@ use crate::engine::autodiff::Program;
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::data::Selection;
 use crate::engine::evaluation;
-use crate::engine::graph::operations::BatchNormMode;
-use crate::engine::graph::operations::rules::Purpose;
-use crate::engine::graph::operations::Codes;
 use crate::engine::graph::Layer;
+use crate::engine::graph::operations::BatchNormMode;
+use crate::engine::graph::operations::Codes;
+use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::job::{Event, Observer, Outcome, Phase, Score, Silent, Verdict};
 use crate::engine::model::Model;
 use crate::engine::quant::{Bits, ScaleRule, weights};
 use crate::engine::{Error, Result, files};
-
-
 
 /// What to measure, and how well.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +48,8 @@ pub struct Analysis {
 
 impl Default for Analysis {
     fn default() -> Self {
-        let bits = [2, 3, 4, 8].map(|bits| Bits::new(bits).expect("invariant: a width that exists"));
+        let bits =
+            [2, 3, 4, 8].map(|bits| Bits::new(bits).expect("invariant: a width that exists"));
         Self {
             metrics: vec![Metric::Eigenvalue],
             tolerance: 1e-3,
@@ -70,13 +69,17 @@ impl Analysis {
     pub fn check(&self) -> Result<()> {
         if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
             let tolerance = self.tolerance;
-            return Err(Error::invalid(format!("tolerance {tolerance}: expected between 0 and 1")));
+            return Err(Error::invalid(format!(
+                "tolerance {tolerance}: expected between 0 and 1"
+            )));
         }
         if self.max_iterations == 0 {
             return Err(Error::invalid("max-iterations 0: expected at least 1"));
         }
         if self.bits.is_empty() || self.metrics.is_empty() {
-            return Err(Error::invalid("expected at least one metric and one bit-width"));
+            return Err(Error::invalid(
+                "expected at least one metric and one bit-width",
+            ));
         }
         Ok(())
     }
@@ -146,7 +149,9 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         loss: None,
         accuracy: None,
         seconds: None,
-        layers: selected.map(|l| describe(model, l, settings)).collect::<Result<_>>()?,
+        layers: selected
+            .map(|l| describe(model, l, settings))
+            .collect::<Result<_>>()?,
     })
 }
 
@@ -166,7 +171,10 @@ fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSe
         macs: layer.macs(),
         activation_size: Some(layer.activation_size),
         reads_image: layer.reads_image,
-        perturbation: perturbation.into_iter().map(|(bits, e)| (bits.get(), e)).collect(),
+        perturbation: perturbation
+            .into_iter()
+            .map(|(bits, e)| (bits.get(), e))
+            .collect(),
         ..LayerSensitivity::default()
     })
 }
@@ -186,12 +194,18 @@ pub fn run<B: Backend>(
 ) -> Result<Outcome> {
     let (graph, parameters) = (&subject.model.graph, &subject.model.parameters);
     let curvature = Curvature::new(graph, parameters, subject.backend, subject.images, observer)?;
-    let Some(mut curvature) = curvature else { return Ok(Outcome::Stopped) };
+    let Some(mut curvature) = curvature else {
+        return Ok(Outcome::Stopped);
+    };
     let score = curvature.score();
     state.loss = Some(score.loss);
     state.accuracy = Some(score.accuracy());
     warn_if_untrained(score, curvature.classes(), observer);
-    let mut work = Work { settings, state, save };
+    let mut work = Work {
+        settings,
+        state,
+        save,
+    };
     let stages = [
         settings.measures(Metric::Trace) && work.traces(&mut curvature, observer)? == Verdict::Stop,
         settings.measures(Metric::Eigenvalue)
@@ -201,7 +215,11 @@ pub fn run<B: Backend>(
     let stopped = stages.contains(&true)
         || settings.measures(Metric::LossChange)
             && work.loss_changes(subject, score, observer)? == Verdict::Stop;
-    Ok(if stopped { Outcome::Stopped } else { Outcome::Done })
+    Ok(if stopped {
+        Outcome::Stopped
+    } else {
+        Outcome::Done
+    })
 }
 
 fn warn_if_untrained(score: Score, classes: usize, observer: &mut dyn Observer) {
@@ -272,7 +290,11 @@ impl Work<'_> {
                 return Ok(Verdict::Stop);
             }
         }
-        Ok(observer.on(Event::Progress { phase: Phase::Eigenvalue, done: total, total }))
+        Ok(observer.on(Event::Progress {
+            phase: Phase::Eigenvalue,
+            done: total,
+            total,
+        }))
     }
 
     fn eigenvalue<B: Backend>(
@@ -283,9 +305,19 @@ impl Work<'_> {
     ) -> Result<Verdict> {
         let name = self.state.layers[index].layer.clone();
         let position = position(curvature, &name);
-        let pair = eigenpair(curvature, position, self.settings, &mut |iteration, value, residual| {
-            observer.on(Event::Eigenvalue { layer: name.clone(), iteration, value, residual })
-        })?;
+        let pair = eigenpair(
+            curvature,
+            position,
+            self.settings,
+            &mut |iteration, value, residual| {
+                observer.on(Event::Eigenvalue {
+                    layer: name.clone(),
+                    iteration,
+                    value,
+                    residual,
+                })
+            },
+        )?;
         if pair.stopped && !pair.converged {
             return Ok(Verdict::Stop);
         }
@@ -296,8 +328,11 @@ impl Work<'_> {
         layer.converged = Some(pair.converged);
         layer.history = pair.history;
         layer.sensitivity = Some(pair.value / layer.parameters as f64);
-        layer.omega =
-            layer.perturbation.iter().map(|(&bits, error)| (bits, pair.value * error)).collect();
+        layer.omega = layer
+            .perturbation
+            .iter()
+            .map(|(&bits, error)| (bits, pair.value * error))
+            .collect();
         (self.save)(self.state)?;
         let verdict = self.finish(index, observer);
         Ok(if pair.stopped { Verdict::Stop } else { verdict })
@@ -327,12 +362,19 @@ impl Work<'_> {
                 return Ok(Verdict::Stop);
             }
         }
-        Ok(observer.on(Event::Progress { phase: Phase::LossChange, done: total, total }))
+        Ok(observer.on(Event::Progress {
+            phase: Phase::LossChange,
+            done: total,
+            total,
+        }))
     }
 }
 
 fn position<B: Backend>(curvature: &Curvature<B>, name: &str) -> usize {
-    let found = curvature.layers().iter().position(|layer| &*layer.name == name);
+    let found = curvature
+        .layers()
+        .iter()
+        .position(|layer| &*layer.name == name);
     found.expect("invariant: the sensitivity lists layers of this network")
 }
 
@@ -349,7 +391,10 @@ pub fn eigenpair<B: Backend>(
     let stopping = Stopping {
         tolerance: settings.tolerance,
         max_iterations: settings.max_iterations,
-        seed: settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(layer as u64),
+        seed: settings
+            .seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(layer as u64),
     };
     let size = curvature.weights(layer);
     let mut product = |v: &[f64]| curvature.product(layer, v);
@@ -363,7 +408,11 @@ fn loss_change<B: Backend>(
     settings: &Analysis,
     float: Score,
 ) -> Result<PerBits> {
-    let Subject { model, backend, images } = *subject;
+    let Subject {
+        model,
+        backend,
+        images,
+    } = *subject;
     let layers = model.graph.layers();
     let layer = layers.iter().find(|layer| &*layer.name == name);
     let layer = layer.expect("invariant: the sensitivity lists layers of this network");

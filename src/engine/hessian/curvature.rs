@@ -111,14 +111,20 @@ impl<'a, B: Backend> Curvature<'a, B> {
         let bytes = self.program.kept_elements() * self.program.backend().bytes_per_number();
         let keep = bytes.saturating_mul(total) <= KEPT_BYTES;
         for wave in ranges.chunks(WAVE) {
-            let walked: Vec<_> =
-                wave.par_iter().map(|range| self.piece(range, keep)).collect::<Result<_>>()?;
+            let walked: Vec<_> = wave
+                .par_iter()
+                .map(|range| self.piece(range, keep))
+                .collect::<Result<_>>()?;
             for (piece, tally) in walked {
                 self.tally.add(&tally);
                 self.pieces.push(piece);
             }
             let done = self.tally.total as u64;
-            let event = Event::Progress { phase: Phase::Primal, done, total: total as u64 };
+            let event = Event::Progress {
+                phase: Phase::Primal,
+                done,
+                total: total as u64,
+            };
             if observer.on(event) == Verdict::Stop {
                 return Ok(Verdict::Stop);
             }
@@ -136,8 +142,14 @@ impl<'a, B: Backend> Curvature<'a, B> {
         let tally = Tally::of(&logits, &labels);
         let classes = self.program.graph().classes();
         let mut probabilities = logits;
-        probabilities.chunks_exact_mut(classes).for_each(loss::softmax);
-        let mut piece = Piece { range: range.clone(), probabilities, kept: Some(chunk) };
+        probabilities
+            .chunks_exact_mut(classes)
+            .for_each(loss::softmax);
+        let mut piece = Piece {
+            range: range.clone(),
+            probabilities,
+            kept: Some(chunk),
+        };
         if !keep {
             self.release(piece.kept.take());
         }
@@ -155,7 +167,8 @@ impl<'a, B: Backend> Curvature<'a, B> {
 
     fn release(&self, chunk: Option<Chunk<B>>) {
         if let Some(chunk) = chunk {
-            self.workspaces.with(|workspace| self.program.recycle(workspace, chunk));
+            self.workspaces
+                .with(|workspace| self.program.recycle(workspace, chunk));
         }
     }
 
@@ -176,7 +189,9 @@ impl<'a, B: Backend> Curvature<'a, B> {
         self.pieces = pieces;
         let mut total = vec![0.0; layer.parameters()];
         for mut product in products? {
-            self.program.backend().drain_gradient(&mut product, &mut total)?;
+            self.program
+                .backend()
+                .drain_gradient(&mut product, &mut total)?;
         }
         Ok(total)
     }
@@ -197,8 +212,7 @@ impl<'a, B: Backend> Curvature<'a, B> {
         let mut collected = self.collect_nothing();
         collected[layer.weight.index()] = Collected::Sum(program.backend().gradient(&layer.shape)?);
         self.workspaces.with(|workspace| {
-            let mut dz =
-                program.tangent(workspace, &chunk, (layer, downstream), direction)?;
+            let mut dz = program.tangent(workspace, &chunk, (layer, downstream), direction)?;
             loss::hessian_product(&piece.probabilities, classes, self.tally.total, &mut dz);
             program.backward(workspace, &mut chunk, &dz, (wanted, &mut collected))
         })?;
@@ -214,7 +228,12 @@ impl<'a, B: Backend> Curvature<'a, B> {
     }
 
     fn collect_nothing(&self) -> Vec<Collected<B>> {
-        self.program.graph().parameters().iter().map(|_| Collected::Nothing).collect()
+        self.program
+            .graph()
+            .parameters()
+            .iter()
+            .map(|_| Collected::Nothing)
+            .collect()
     }
 
     /// For each layer, the mean over images of the squared norm of its weight gradient when the
@@ -236,9 +255,14 @@ impl<'a, B: Backend> Curvature<'a, B> {
         self.pieces = pieces;
         let mut totals = vec![0.0; self.layers.len()];
         for norms in norms? {
-            totals.iter_mut().zip(norms).for_each(|(total, norm)| *total += norm);
+            totals
+                .iter_mut()
+                .zip(norms)
+                .for_each(|(total, norm)| *total += norm);
         }
-        totals.iter_mut().for_each(|total| *total /= self.tally.total as f64);
+        totals
+            .iter_mut()
+            .for_each(|total| *total /= self.tally.total as f64);
         Ok(totals)
     }
 
@@ -259,7 +283,8 @@ impl<'a, B: Backend> Curvature<'a, B> {
         }
         let seed = factor(piece.range.clone(), &piece.probabilities);
         self.workspaces.with(|workspace| {
-            self.program.backward(workspace, &mut chunk, &seed, (wanted, &mut collected))
+            self.program
+                .backward(workspace, &mut chunk, &seed, (wanted, &mut collected))
         })?;
         if kept {
             piece.kept = Some(chunk);
@@ -290,5 +315,8 @@ impl<'a, B: Backend> Curvature<'a, B> {
 /// `0..total` in consecutive ranges of `chunk`, the last one shorter.
 #[must_use]
 pub fn chunk_ranges(total: usize, chunk: usize) -> Vec<Range<usize>> {
-    (0..total).step_by(chunk.max(1)).map(|start| start..(start + chunk).min(total)).collect()
+    (0..total)
+        .step_by(chunk.max(1))
+        .map(|start| start..(start + chunk).min(total))
+        .collect()
 }

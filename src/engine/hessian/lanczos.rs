@@ -32,7 +32,9 @@ impl FromStr for Method {
         match text {
             "lanczos" => Ok(Self::Lanczos),
             "power" => Ok(Self::Power),
-            _ => Err(Error::invalid(format!("method {text:?}: expected lanczos or power"))),
+            _ => Err(Error::invalid(format!(
+                "method {text:?}: expected lanczos or power"
+            ))),
         }
     }
 }
@@ -136,10 +138,17 @@ fn power(
     for _ in 0..stopping.max_iterations {
         let image = checked(product(&pair.vector)?)?;
         let value = dot(&pair.vector, &image);
-        let rest: f64 =
-            pair.vector.iter().zip(&image).map(|(v, h)| (h - value * v).powi(2)).sum();
-        let go_on =
-            pair.record((value, relative(rest.sqrt(), value)), stopping.tolerance, watch);
+        let rest: f64 = pair
+            .vector
+            .iter()
+            .zip(&image)
+            .map(|(v, h)| (h - value * v).powi(2))
+            .sum();
+        let go_on = pair.record(
+            (value, relative(rest.sqrt(), value)),
+            stopping.tolerance,
+            watch,
+        );
         let length = norm(&image);
         if !go_on || length == 0.0 {
             break;
@@ -183,7 +192,10 @@ fn orthogonalise(vector: &mut [f64], basis: &[Vec<f64>]) {
     for _ in 0..2 {
         for direction in basis {
             let part = dot(direction, vector);
-            vector.iter_mut().zip(direction).for_each(|(v, d)| *v -= part * d);
+            vector
+                .iter_mut()
+                .zip(direction)
+                .for_each(|(v, d)| *v -= part * d);
         }
     }
 }
@@ -220,11 +232,14 @@ pub fn tridiagonal_eigen(diagonal: &[f64], off_diagonal: &[f64]) -> (Vec<f64>, V
     let mut d = diagonal.to_vec();
     let mut e = off_diagonal[..n.saturating_sub(1)].to_vec();
     e.push(0.0);
-    let mut vectors: Vec<Vec<f64>> =
-        (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+    let mut vectors: Vec<Vec<f64>> = (0..n)
+        .map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect())
+        .collect();
     for row in 0..n {
         for _ in 0..60 {
-            let Some(end) = coupled_until(&d, &e, row) else { break };
+            let Some(end) = coupled_until(&d, &e, row) else {
+                break;
+            };
             ql_sweep(&mut d, &mut e, &mut vectors, (row, end));
         }
     }
@@ -278,7 +293,11 @@ fn ql_sweep(d: &mut [f64], e: &mut [f64], vectors: &mut [Vec<f64>], (row, end): 
 }
 
 fn relative(rest: f64, value: f64) -> f64 {
-    if value == 0.0 { if rest == 0.0 { 0.0 } else { f64::INFINITY } } else { rest / value.abs() }
+    if value == 0.0 {
+        if rest == 0.0 { 0.0 } else { f64::INFINITY }
+    } else {
+        rest / value.abs()
+    }
 }
 
 fn checked(image: Vec<f64>) -> Result<Vec<f64>> {
@@ -333,9 +352,20 @@ mod tests {
     }
 
     fn find(method: Method, values: &[f64], tolerance: f64) -> Eigenpair {
-        let stopping = Stopping { tolerance, max_iterations: 400, seed: 5 };
+        let stopping = Stopping {
+            tolerance,
+            max_iterations: 400,
+            seed: 5,
+        };
         let mut go_on = |_: usize, _: f64, _: f64| Verdict::Continue;
-        largest(method, values.len(), &stopping, &mut reflected(values), &mut go_on).unwrap()
+        largest(
+            method,
+            values.len(),
+            &stopping,
+            &mut reflected(values),
+            &mut go_on,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -343,11 +373,20 @@ mod tests {
         let values: Vec<f64> = (0..80).map(|i| f64::from(i) * 0.1).chain([11.0]).collect();
         for method in [Method::Lanczos, Method::Power] {
             let pair = find(method, &values, 1e-6);
-            assert!(pair.converged && (pair.value - 11.0).abs() < 1e-6, "{method}: {pair:?}");
+            assert!(
+                pair.converged && (pair.value - 11.0).abs() < 1e-6,
+                "{method}: {pair:?}"
+            );
             let image = reflected(&values)(&pair.vector).unwrap();
-            let rest: f64 =
-                image.iter().zip(&pair.vector).map(|(h, v)| (h - 11.0 * v).powi(2)).sum();
-            assert!(rest.sqrt() / 11.0 < 3e-6, "{method}: the vector belongs to it");
+            let rest: f64 = image
+                .iter()
+                .zip(&pair.vector)
+                .map(|(h, v)| (h - 11.0 * v).powi(2))
+                .sum();
+            assert!(
+                rest.sqrt() / 11.0 < 3e-6,
+                "{method}: the vector belongs to it"
+            );
         }
     }
 
@@ -386,9 +425,18 @@ mod tests {
     #[test]
     fn a_stop_request_ends_the_search() {
         let values: Vec<f64> = (0..50).map(f64::from).collect();
-        let stopping = Stopping { tolerance: 0.0, max_iterations: 400, seed: 1 };
-        let mut stop_at_three =
-            |n: usize, _: f64, _: f64| if n == 3 { Verdict::Stop } else { Verdict::Continue };
+        let stopping = Stopping {
+            tolerance: 0.0,
+            max_iterations: 400,
+            seed: 1,
+        };
+        let mut stop_at_three = |n: usize, _: f64, _: f64| {
+            if n == 3 {
+                Verdict::Stop
+            } else {
+                Verdict::Continue
+            }
+        };
         let product = &mut reflected(&values);
         let pair = largest(Method::Lanczos, 50, &stopping, product, &mut stop_at_three).unwrap();
         assert!(pair.stopped && pair.history.len() == 3);

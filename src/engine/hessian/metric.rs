@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Error, Result};
 
 /// What a layer's sensitivity is measured by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// The largest eigenvalue of the layer's Hessian block (HAWQ, arXiv 1905.03696).

@@ -62,12 +62,21 @@ fn exact<B: Backend>(
     for class in 0..classes {
         let column = |_: Range<usize>, p: &[f64]| loss::hessian_factor(p, classes, class);
         let norms = curvature.squared_norms(&column)?;
-        sums.iter_mut().zip(norms).for_each(|(sum, norm)| *sum += norm);
+        sums.iter_mut()
+            .zip(norms)
+            .for_each(|(sum, norm)| *sum += norm);
         if !go_on(observer, class + 1, classes) {
             return Ok(None);
         }
     }
-    Ok(Some(sums.into_iter().map(|value| Trace { value, standard_error: 0.0 }).collect()))
+    Ok(Some(
+        sums.into_iter()
+            .map(|value| Trace {
+                value,
+                standard_error: 0.0,
+            })
+            .collect(),
+    ))
 }
 
 fn estimated<B: Backend>(
@@ -79,7 +88,8 @@ fn estimated<B: Backend>(
     let mut probes: Vec<Vec<f64>> = Vec::new();
     while probes.len() < PROBES {
         let probe = probes.len() as u64;
-        let signed = |range: Range<usize>, p: &[f64]| signed_factor(range, p, classes, (seed, probe));
+        let signed =
+            |range: Range<usize>, p: &[f64]| signed_factor(range, p, classes, (seed, probe));
         probes.push(curvature.squared_norms(&signed)?);
         if !go_on(observer, probes.len(), PROBES) {
             return Ok(None);
@@ -105,7 +115,13 @@ fn signed_factor(
         rng.set_stream(probe.wrapping_mul(1 << 32).wrapping_add(image as u64));
         let weights: Vec<f64> = p
             .iter()
-            .map(|p| if rng.next_u32() & 1 == 0 { p.sqrt() } else { -p.sqrt() })
+            .map(|p| {
+                if rng.next_u32() & 1 == 0 {
+                    p.sqrt()
+                } else {
+                    -p.sqrt()
+                }
+            })
             .collect();
         let sum: f64 = weights.iter().sum();
         factor.extend(weights.iter().zip(p).map(|(w, p)| w - sum * p));
@@ -120,14 +136,21 @@ fn means(probes: &[Vec<f64>]) -> Vec<Trace> {
             let value = probes.iter().map(|p| p[layer]).sum::<f64>() / n;
             let squares: f64 = probes.iter().map(|p| (p[layer] - value).powi(2)).sum();
             let standard_error = (squares / (n - 1.0).max(1.0) / n).sqrt();
-            Trace { value, standard_error }
+            Trace {
+                value,
+                standard_error,
+            }
         })
         .collect()
 }
 
 fn go_on(observer: &mut dyn Observer, done: usize, total: usize) -> bool {
     let (done, total) = (done as u64, total as u64);
-    observer.on(Event::Progress { phase: Phase::Trace, done, total }) == Verdict::Continue
+    observer.on(Event::Progress {
+        phase: Phase::Trace,
+        done,
+        total,
+    }) == Verdict::Continue
 }
 
 #[cfg(test)]
@@ -139,10 +162,20 @@ mod tests {
         let mut p = vec![0.1, 1.5, -0.5, 0.3];
         loss::softmax(&mut p);
         let exact: f64 = (0..4)
-            .map(|c| loss::hessian_factor(&p, 4, c).iter().map(|u| u * u).sum::<f64>())
+            .map(|c| {
+                loss::hessian_factor(&p, 4, c)
+                    .iter()
+                    .map(|u| u * u)
+                    .sum::<f64>()
+            })
             .sum();
         let mean = (0..20_000)
-            .map(|probe| signed_factor(0..1, &p, 4, (1, probe)).iter().map(|u| u * u).sum::<f64>())
+            .map(|probe| {
+                signed_factor(0..1, &p, 4, (1, probe))
+                    .iter()
+                    .map(|u| u * u)
+                    .sum::<f64>()
+            })
             .sum::<f64>()
             / 20_000.0;
         assert!((mean / exact - 1.0).abs() < 0.02, "{mean} against {exact}");

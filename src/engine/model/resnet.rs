@@ -20,7 +20,12 @@ pub fn graph(blocks: usize, image: Shape, classes: usize) -> Result<Graph> {
     for (group, width) in WIDTHS.into_iter().enumerate() {
         for block in 0..blocks {
             let stride = if group > 0 && block == 0 { 2 } else { 1 };
-            x = residual(&mut builder, &format!("layer{}.{block}", group + 1), x, (width, stride))?;
+            x = residual(
+                &mut builder,
+                &format!("layer{}.{block}", group + 1),
+                x,
+                (width, stride),
+            )?;
         }
     }
     let pooled = builder.global_average_pool("pool", x)?;
@@ -60,7 +65,10 @@ fn residual(
     let kept = if stride == 1 {
         input
     } else {
-        let shape = ShortcutShape { stride, out_channels: width };
+        let shape = ShortcutShape {
+            stride,
+            out_channels: width,
+        };
         builder.shortcut(&path("shortcut"), input, shape)?
     };
     let sum = builder.add(&path("add"), y, kept)?;

@@ -29,7 +29,9 @@ impl FromStr for ScaleRule {
         match text {
             "max" => Ok(Self::Max),
             "mse" => Ok(Self::Mse),
-            _ => Err(Error::invalid(format!("scale {text:?}: expected max or mse"))),
+            _ => Err(Error::invalid(format!(
+                "scale {text:?}: expected max or mse"
+            ))),
         }
     }
 }
@@ -46,19 +48,27 @@ impl fmt::Display for ScaleRule {
 /// The code of one value: an integer within the grid's range, half to even.
 #[must_use]
 pub fn code(grid: Grid, value: f64) -> f64 {
-    (value / grid.step).round_ties_even().clamp(grid.low, grid.high)
+    (value / grid.step)
+        .round_ties_even()
+        .clamp(grid.low, grid.high)
 }
 
 /// Every value moved to the grid.
 #[must_use]
 pub fn quantize(grid: Grid, values: &[f64]) -> Vec<f64> {
-    values.iter().map(|&value| code(grid, value) * grid.step).collect()
+    values
+        .iter()
+        .map(|&value| code(grid, value) * grid.step)
+        .collect()
 }
 
 /// `norm(Q(w) - w)^2`: the perturbation of HAWQ (arXiv 1905.03696, equation 8).
 #[must_use]
 pub fn squared_error(grid: Grid, values: &[f64]) -> f64 {
-    values.iter().map(|&v| (code(grid, v) * grid.step - v).powi(2)).sum()
+    values
+        .iter()
+        .map(|&v| (code(grid, v) * grid.step - v).powi(2))
+        .sum()
 }
 
 /// The grid for `values` at `codes`. A tensor of zeros gets a step of one.
@@ -117,11 +127,7 @@ fn refine(mut grid: Grid, values: &[f64]) -> Grid {
 ///
 /// # Errors
 /// When a value is not finite.
-pub fn perturbations(
-    values: &[f64],
-    rule: ScaleRule,
-    bits: &[Bits],
-) -> Result<Vec<(Bits, f64)>> {
+pub fn perturbations(values: &[f64], rule: ScaleRule, bits: &[Bits]) -> Result<Vec<(Bits, f64)>> {
     let widths = bits.iter().filter(|bits| !bits.is_float());
     widths
         .map(|&bits| {
@@ -140,13 +146,17 @@ mod tests {
     }
 
     fn wave(n: usize) -> Vec<f64> {
-        (0..n).map(|i| ((i * i) as f64 * 0.37).sin() * (1.0 + (i % 7) as f64)).collect()
+        (0..n)
+            .map(|i| ((i * i) as f64 * 0.37).sin() * (1.0 + (i % 7) as f64))
+            .collect()
     }
 
     #[test]
     fn rounding_is_half_to_even() {
         let grid = Codes::Signed(bits(4)).grid(1.0);
-        let codes: Vec<f64> = [0.5, 1.5, 2.5, -0.5, -1.5, 9.0].map(|v| code(grid, v)).into();
+        let codes: Vec<f64> = [0.5, 1.5, 2.5, -0.5, -1.5, 9.0]
+            .map(|v| code(grid, v))
+            .into();
         assert_eq!(codes, [0.0, 2.0, 2.0, 0.0, -2.0, 7.0]);
     }
 
@@ -173,7 +183,10 @@ mod tests {
             let error = squared_error(best, &values);
             assert!(error <= squared_error(widest, &values));
             let fine = (1..=4000)
-                .map(|i| Grid { step: widest.step * f64::from(i) / 4000.0, ..widest })
+                .map(|i| Grid {
+                    step: widest.step * f64::from(i) / 4000.0,
+                    ..widest
+                })
                 .map(|grid| squared_error(grid, &values))
                 .fold(f64::INFINITY, f64::min);
             assert!(error <= fine * 1.02, "{width} bits: {error} against {fine}");
