@@ -50,6 +50,30 @@ impl Builder {
         (builder, NodeId(0))
     }
 
+    /// Starts with the image and the parameters of `graph`, whose nodes can then be inserted anew.
+    #[must_use]
+    pub fn continuing(graph: &Graph) -> Self {
+        Self {
+            nodes: vec![graph.nodes()[0].clone()],
+            parameters: graph.parameters().to_vec(),
+        }
+    }
+
+    /// The wire of the image.
+    #[must_use]
+    pub const fn image(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// The step size of the fake quantization that drives a wire.
+    #[must_use]
+    pub fn step_of(&self, id: NodeId) -> Option<ParameterId> {
+        match &self.nodes[id.0].operation {
+            Operation::Quantize(quantize) => Some(quantize.step),
+            _ => None,
+        }
+    }
+
     /// The finished graph; the last node drives the logits.
     #[must_use]
     pub fn finish(self) -> Graph {

@@ -172,6 +172,25 @@ impl Graph {
         }
     }
 
+    /// The graph with fake quantization taken out, and only its first `parameters` parameters.
+    ///
+    /// # Errors
+    /// Never for a graph that fake quantization was put into.
+    pub fn without_quantizers(&self, parameters: usize) -> crate::engine::Result<Self> {
+        let mut builder = Builder::continuing(self);
+        let mut moved = vec![builder.image()];
+        for node in self.nodes.iter().skip(1) {
+            let inputs: Vec<NodeId> = node.inputs.iter().map(|input| moved[input.0]).collect();
+            moved.push(match &node.operation {
+                Operation::Quantize(_) => inputs[0],
+                operation => builder.insert(&node.name, operation.clone(), &inputs)?,
+            });
+        }
+        let mut graph = builder.finish();
+        graph.parameters.truncate(parameters);
+        Ok(graph)
+    }
+
     /// Which nodes lie downstream of `start`, itself included.
     #[must_use]
     pub fn downstream(&self, start: NodeId) -> Vec<bool> {

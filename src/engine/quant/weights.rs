@@ -91,19 +91,27 @@ pub fn fit(codes: Codes, rule: ScaleRule, values: &[f64]) -> Result<Grid> {
     })
 }
 
-/// The step of least squared error: a scan over clipping points, each refined by alternating
-/// between codes and the best step for them (Lloyd's iteration, whose error never rises).
+/// The step of least squared error: a scan over clipping points, then a finer one around the best, each
+/// point refined by alternating between codes and the best step for them (Lloyd's iteration, whose
+/// error never rises).
 fn least_squares(widest: Grid, values: &[f64]) -> Grid {
-    const POINTS: u32 = 40;
+    const POINTS: u32 = 50;
+    let share = |point: u32| f64::from(point) / f64::from(POINTS);
     let mut best = (squared_error(widest, values), widest);
-    for point in 1..=POINTS {
-        let step = widest.step * f64::from(point) / f64::from(POINTS);
-        let grid = refine(Grid { step, ..widest }, values);
-        let error = squared_error(grid, values);
-        if error < best.0 {
-            best = (error, grid);
+    let mut scan = |from: f64, to: f64| {
+        for point in 1..=POINTS {
+            let step = widest.step * (from + (to - from) * share(point));
+            let grid = refine(Grid { step, ..widest }, values);
+            let error = squared_error(grid, values);
+            if error < best.0 {
+                best = (error, grid);
+            }
         }
-    }
+        best.1.step / widest.step
+    };
+    let coarse = scan(0.0, 1.0);
+    let around = 1.0 / f64::from(POINTS);
+    scan((coarse - around).max(0.0), (coarse + around).min(1.0));
     best.1
 }
 
