@@ -91,6 +91,32 @@ pub(super) trait Simd: Copy {
         }
     }
 
+    /// The first numbers of `values`, at most `WIDTH`; the lanes beyond are zero.
+    #[inline(always)]
+    fn load(self, values: &[f32]) -> Self::Vector {
+        // SAFETY: no more is read than the slice and the vector hold.
+        unsafe {
+            if values.len() >= Self::WIDTH {
+                self.read(values.as_ptr())
+            } else {
+                self.read_partial(values.as_ptr(), values.len())
+            }
+        }
+    }
+
+    /// Writes as many lanes as `values` holds, at most `WIDTH`.
+    #[inline(always)]
+    fn store(self, values: &mut [f32], value: Self::Vector) {
+        // SAFETY: no more is written than the slice and the vector hold.
+        unsafe {
+            if values.len() >= Self::WIDTH {
+                self.write(values.as_mut_ptr(), value);
+            } else {
+                self.write_partial(values.as_mut_ptr(), values.len(), value);
+            }
+        }
+    }
+
     /// The lanes; those beyond `WIDTH` are zero.
     #[inline(always)]
     fn lanes(self, value: Self::Vector) -> [f32; MAX_WIDTH] {
