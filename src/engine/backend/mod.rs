@@ -61,10 +61,28 @@ impl ConvolutionShape {
         Shape::map(self.out_channels, self.out_height(), self.out_width())
     }
 
+    /// Numbers read for one image.
+    #[must_use]
+    pub const fn in_elements(&self) -> usize {
+        self.input().elements()
+    }
+
+    /// Numbers written for one image.
+    #[must_use]
+    pub const fn out_elements(&self) -> usize {
+        self.output().elements()
+    }
+
+    /// Positions in the kernel.
+    #[must_use]
+    pub const fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
     /// Number of weights.
     #[must_use]
     pub const fn weights(&self) -> usize {
-        self.out_channels * self.in_channels * self.kernel[0] * self.kernel[1]
+        self.out_channels * self.in_channels * self.taps()
     }
 }
 
@@ -484,4 +502,19 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// # Errors
     /// When the device fails.
     fn quantize_grad_step(&self, grid: Grid, x: &Self::Array, dy: &Self::Array) -> Result<f64>;
+    /// [`quantize_mask`](Self::quantize_mask) and
+    /// [`quantize_grad_step`](Self::quantize_grad_step) at once.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn quantize_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        grid: Grid,
+        x: &Self::Array,
+        dy: Self::Array,
+    ) -> Result<(Self::Array, f64)> {
+        let slope = self.quantize_grad_step(grid, x, &dy)?;
+        Ok((self.quantize_mask(ws, grid, x, dy)?, slope))
+    }
 }

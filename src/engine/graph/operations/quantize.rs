@@ -106,13 +106,10 @@ impl Rules for Quantize {
 
     fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
         let (x, grid) = (step.primal_input(0), grid(step.prepared));
-        if step.wants(self.step) {
-            let slope = step.backend.quantize_grad_step(grid, x, &gradient)?;
-            step.collect_vector(self.step, &[slope]);
-        }
-        let dx = step
+        let (dx, slope) = step
             .backend
-            .quantize_mask(step.workspace, grid, x, gradient)?;
+            .quantize_backward(step.workspace, grid, x, gradient)?;
+        step.collect_vector(self.step, &[slope]);
         step.send(0, dx)
     }
 }

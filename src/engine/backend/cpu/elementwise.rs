@@ -1,0 +1,466 @@
+//! Routines that treat every number on its own, or by its channel: ReLU, sums, per-channel scale
+//! and shift. An NHWC chunk is a sequence of rows of `channels` numbers.
+//!
+//! The backward and the tangent of ReLU are the same gate: the value passes where the output was
+//! above zero (so relu'(0) = 0), and the gate is read from the output itself.
+
+use super::Isa;
+use super::vector::Simd;
+
+/// Per-channel `x * scale + shift`: batch norm on running statistics.
+#[derive(Debug, Clone, Copy)]
+pub struct Affine<'a> {
+    /// Factor of each channel.
+    pub scale: &'a [f32],
+    /// Offset of each channel.
+    pub shift: &'a [f32],
+}
+
+/// Rows of inputs, per-channel parameters and output of one elementwise routine, checked.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<const INPUTS: usize, const PARAMETERS: usize> {
+    inputs: [*const f32; INPUTS],
+    parameters: [*const f32; PARAMETERS],
+    length: usize,
+    channels: usize,
+}
+
+impl<const INPUTS: usize, const PARAMETERS: usize> Rows<INPUTS, PARAMETERS> {
+    /// Panics unless all inputs hold `length` numbers, and all parameters one per channel.
+    pub fn new(inputs: [&[f32]; INPUTS], parameters: [&[f32]; PARAMETERS], length: usize) -> Self {
+        for input in inputs {
+            assert_eq!(input.len(), length, "inputs and outputs differ in length");
+        }
+        let channels = parameters.first().map_or(length, |first| first.len());
+        for parameter in parameters {
+            assert_eq!(parameter.len(), channels, "parameters differ in channels");
+        }
+        assert!(
+            length == 0 || (channels > 0 && length.is_multiple_of(channels)),
+            "{length} numbers are not whole rows of {channels} channels"
+        );
+        Self {
+            inputs: inputs.map(<[f32]>::as_ptr),
+            parameters: parameters.map(<[f32]>::as_ptr),
+            length,
+            channels,
+        }
+    }
+
+    /// The inputs at `position`.
+    ///
+    /// # Safety
+    /// `position + count` must not exceed the length, nor `count` the vector.
+    #[inline(always)]
+    pub unsafe fn inputs<S: Simd>(
+        &self,
+        simd: S,
+        position: usize,
+        count: usize,
+    ) -> [S::Vector; INPUTS] {
+        // SAFETY: the caller vouches for the position.
+        unsafe { vectors(simd, self.inputs, position, count) }
+    }
+
+    /// The parameters of the channels from `channel`.
+    ///
+    /// # Safety
+    /// `channel + count` must not exceed the channels, nor `count` the vector.
+    #[inline(always)]
+    pub unsafe fn parameters<S: Simd>(
+        &self,
+        simd: S,
+        channel: usize,
+        count: usize,
+    ) -> [S::Vector; PARAMETERS] {
+        // SAFETY: the caller vouches for the channel.
+        unsafe { vectors(simd, self.parameters, channel, count) }
+    }
+
+    /// Channels of a row.
+    pub const fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Number of rows.
+    pub const fn rows(&self) -> usize {
+        if self.length == 0 {
+            0
+        } else {
+            self.length / self.channels
+        }
+    }
+
+    /// Writes `operation(inputs, parameters)` to every position of `output`.
+    #[inline(always)]
+    pub fn write<S: Simd>(
+        &self,
+        simd: S,
+        output: &mut [f32],
+        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> S::Vector,
+    ) {
+        assert_eq!(
+            output.len(),
+            self.length,
+            "inputs and outputs differ in length"
+        );
+        // SAFETY: the lengths agree.
+        unsafe { self.map(simd, output.as_mut_ptr(), operation) };
+    }
+
+    /// As [`write`](Self::write).
+    ///
+    /// # Safety
+    /// `output` must be valid for writing `length` numbers. It may be one of the inputs.
+    #[inline(always)]
+    unsafe fn map<S: Simd>(
+        &self,
+        simd: S,
+        output: *mut f32,
+        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> S::Vector,
+    ) {
+        let whole = self.channels - self.channels % S::WIDTH;
+        let tail = self.channels - whole;
+        let mut row = 0;
+        while row < self.length {
+            let mut channel = 0;
+            while channel < whole {
+                // SAFETY: `row + channel + WIDTH` lies within the row, which lies within `length`.
+                unsafe {
+                    let inputs = self.inputs(simd, row + channel, S::WIDTH);
+                    let parameters = self.parameters(simd, channel, S::WIDTH);
+                    simd.write(output.add(row + channel), operation(inputs, parameters));
+                }
+                channel += S::WIDTH;
+            }
+            if tail > 0 {
+                // SAFETY: the last `tail` channels of the row.
+                unsafe {
+                    let inputs = self.inputs(simd, row + whole, tail);
+                    let parameters = self.parameters(simd, whole, tail);
+                    simd.write_partial(
+                        output.add(row + whole),
+                        tail,
+                        operation(inputs, parameters),
+                    );
+                }
+            }
+            row += self.channels;
+        }
+    }
+}
+
+/// `count` numbers at `position` behind each pointer.
+///
+/// # Safety
+/// Each pointer must be valid for reading them; `count` is at most the vector.
+#[inline(always)]
+unsafe fn vectors<S: Simd, const COUNT: usize>(
+    simd: S,
+    pointers: [*const f32; COUNT],
+    position: usize,
+    count: usize,
+) -> [S::Vector; COUNT] {
+    let mut result = [simd.splat(0.0); COUNT];
+    for (vector, pointer) in result.iter_mut().zip(pointers) {
+        // SAFETY: as the caller says.
+        *vector = unsafe {
+            if count == S::WIDTH {
+                simd.read(pointer.add(position))
+            } else {
+                simd.read_partial(pointer.add(position), count)
+            }
+        };
+    }
+    result
+}
+
+/// `routine!(isa, [inputs], [parameters], output, |simd, [x], [p]| expression)`: one elementwise
+/// routine.
+macro_rules! routine {
+    ($isa:expr, [$($input:expr),*], [$($parameter:expr),*], $output:expr,
+     |$simd:ident, $inputs:pat_param, $parameters:pat_param| $value:expr) => {{
+        const INPUTS: usize = [$(stringify!($input)),*].len();
+        const PARAMETERS: usize = <[&str]>::len(&[$(stringify!($parameter)),*]);
+
+        #[inline(always)]
+        fn kernel<S: Simd>($simd: S, rows: &Rows<INPUTS, PARAMETERS>, output: &mut [f32]) {
+            rows.write($simd, output, #[inline(always)] |$inputs, $parameters| $value);
+        }
+
+        let output: &mut [f32] = $output;
+        let rows = &Rows::new([$($input),*], [$($parameter),*], output.len());
+        let isa: Isa = $isa;
+        dispatch!(isa, kernel(rows: &Rows<INPUTS, PARAMETERS>, output: &mut [f32]));
+    }};
+}
+pub(super) use routine;
+
+/// `y = x * scale + shift`, by channel.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn affine(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
+    routine!(
+        isa,
+        [x],
+        [by.scale, by.shift],
+        y,
+        |simd, [x], [scale, shift]| { simd.fma(x, scale, shift) }
+    );
+}
+
+/// `y = max(0, x * scale + shift)`, by channel.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn affine_relu(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
+    routine!(
+        isa,
+        [x],
+        [by.scale, by.shift],
+        y,
+        |simd, [x], [scale, shift]| { simd.max(simd.splat(0.0), simd.fma(x, scale, shift)) }
+    );
+}
+
+/// `y = max(0, x * scale + shift + residual)`, the scale and shift by channel: the end of a
+/// residual block.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn affine_add_relu(isa: Isa, [x, residual]: [&[f32]; 2], by: &Affine<'_>, y: &mut [f32]) {
+    routine!(isa, [x, residual], [by.scale, by.shift], y, |simd,
+                                                           [
+        x,
+        residual,
+    ],
+                                                           [
+        scale,
+        shift,
+    ]| {
+        simd.max(
+            simd.splat(0.0),
+            simd.add(simd.fma(x, scale, shift), residual),
+        )
+    });
+}
+
+/// `y = x * scale`, by channel: backward and tangent of [`affine`].
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn scale(isa: Isa, x: &[f32], scale: &[f32], y: &mut [f32]) {
+    routine!(isa, [x], [scale], y, |simd, [x], [scale]| simd
+        .mul(x, scale));
+}
+
+/// `y = max(0, x)`; what is not a number stays so.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
+    routine!(isa, [x], [], y, |simd, [x], []| simd
+        .max(simd.splat(0.0), x));
+}
+
+/// `dx = dy` where `output > 0`, else 0: backward and tangent of [`relu`].
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn relu_gate(isa: Isa, dy: &[f32], output: &[f32], dx: &mut [f32]) {
+    routine!(isa, [dy, output], [], dx, |simd, [dy, output], []| {
+        let zero = simd.splat(0.0);
+        simd.where_greater([output, zero], dy, zero)
+    });
+}
+
+/// `dx = dy * scale` where `output > 0`, else 0: backward of [`affine_relu`].
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn relu_gate_scale(isa: Isa, [dy, output]: [&[f32]; 2], scale: &[f32], dx: &mut [f32]) {
+    routine!(
+        isa,
+        [dy, output],
+        [scale],
+        dx,
+        |simd, [dy, output], [scale]| {
+            let zero = simd.splat(0.0);
+            simd.where_greater([output, zero], simd.mul(dy, scale), zero)
+        }
+    );
+}
+
+/// `y = a + b`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn add(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
+    routine!(isa, [a, b], [], y, |simd, [a, b], []| simd.add(a, b));
+}
+
+/// `y = max(0, a + b)`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn add_relu(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
+    routine!(isa, [a, b], [], y, |simd, [a, b], []| {
+        simd.max(simd.splat(0.0), simd.add(a, b))
+    });
+}
+
+/// `y += x`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn add_assign(isa: Isa, x: &[f32], y: &mut [f32]) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, x: &[f32], y: &mut [f32]) {
+        let rows = Rows::<1, 0>::new([x], [], y.len());
+        let output = y.as_mut_ptr();
+        let rows = Rows {
+            inputs: [rows.inputs[0], output.cast_const()],
+            parameters: [],
+            length: rows.length,
+            channels: rows.channels,
+        };
+        // SAFETY: both inputs and the output hold `length` numbers.
+        unsafe {
+            rows.map(
+                simd,
+                output,
+                #[inline(always)]
+                |[x, y], []| simd.add(x, y),
+            )
+        };
+    }
+    dispatch!(isa, kernel(x: &[f32], y: &mut [f32]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::backend::cpu::check::{assert_close, random};
+
+    /// Rows and channels: whole vectors, tails, and fewer channels than lanes.
+    const SIZES: [[usize; 2]; 8] = [
+        [5, 1],
+        [7, 3],
+        [4, 10],
+        [6, 16],
+        [3, 17],
+        [5, 33],
+        [9, 64],
+        [0, 16],
+    ];
+
+    /// Runs `routine(isa, x, z, scale, shift, y)` against `value(x, z, scale, shift)`.
+    fn check(
+        name: &str,
+        routine: impl Fn(Isa, [&[f32]; 2], &Affine<'_>, &mut [f32]),
+        value: impl Fn([f64; 2], f64, f64) -> f64,
+    ) {
+        for isa in Isa::available() {
+            for [rows, channels] in SIZES {
+                let mut z = random(rows * channels, 2);
+                z.iter_mut().step_by(5).for_each(|z| *z = 0.0);
+                let x = random(rows * channels, 1);
+                let (scale, shift) = (random(channels, 3), random(channels, 4));
+                let want: Vec<f64> = (0..x.len())
+                    .map(|i| {
+                        let (scale, shift) = (scale[i % channels], shift[i % channels]);
+                        value([x[i].into(), z[i].into()], scale.into(), shift.into())
+                    })
+                    .collect();
+                let mut y = random(rows * channels, 5);
+                let by = Affine {
+                    scale: &scale,
+                    shift: &shift,
+                };
+                routine(isa, [&x, &z], &by, &mut y);
+                assert_close(&y, &want, 2e-7, &format!("{name} {isa} {rows}x{channels}"));
+            }
+        }
+    }
+
+    #[test]
+    fn routines_by_channel_agree_with_scalar_code() {
+        check(
+            "affine",
+            |isa, [x, _], by, y| affine(isa, x, by, y),
+            |[x, _], a, b| x * a + b,
+        );
+        check(
+            "affine_relu",
+            |isa, [x, _], by, y| affine_relu(isa, x, by, y),
+            |[x, _], a, b| (x * a + b).max(0.0),
+        );
+        check("affine_add_relu", affine_add_relu, |[x, z], a, b| {
+            (x * a + b + z).max(0.0)
+        });
+        check(
+            "scale",
+            |isa, [x, _], by, y| scale(isa, x, by.scale, y),
+            |[x, _], a, _| x * a,
+        );
+        check(
+            "relu_gate_scale",
+            |isa, inputs, by, y| relu_gate_scale(isa, inputs, by.scale, y),
+            |[x, z], a, _| if z > 0.0 { x * a } else { 0.0 },
+        );
+    }
+
+    #[test]
+    fn routines_by_number_agree_with_scalar_code() {
+        check(
+            "relu",
+            |isa, [_, z], _, y| relu(isa, z, y),
+            |[_, z], _, _| z.max(0.0),
+        );
+        check(
+            "relu_gate",
+            |isa, [x, z], _, y| relu_gate(isa, x, z, y),
+            |[x, z], _, _| if z > 0.0 { x } else { 0.0 },
+        );
+        check(
+            "add",
+            |isa, [x, z], _, y| add(isa, x, z, y),
+            |[x, z], _, _| x + z,
+        );
+        check(
+            "add_relu",
+            |isa, [x, z], _, y| add_relu(isa, x, z, y),
+            |[x, z], _, _| (x + z).max(0.0),
+        );
+        check(
+            "add_assign",
+            |isa, [x, z], _, y| {
+                y.copy_from_slice(z);
+                add_assign(isa, x, y);
+            },
+            |[x, z], _, _| x + z,
+        );
+    }
+
+    #[test]
+    fn relu_keeps_what_is_not_a_number() {
+        for isa in Isa::available() {
+            let mut y = [0.0; 19];
+            relu(isa, &[f32::NAN; 19], &mut y);
+            assert!(y.iter().all(|y| y.is_nan()), "{isa}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "whole rows")]
+    fn a_broken_row_is_refused() {
+        scale(Isa::PORTABLE, &[0.0; 7], &[1.0; 3], &mut [0.0; 7]);
+    }
+
+    #[test]
+    #[should_panic(expected = "differ in length")]
+    fn inputs_of_another_length_are_refused() {
+        add(Isa::detect(), &[0.0; 7], &[0.0; 8], &mut [0.0; 8]);
+    }
+}
