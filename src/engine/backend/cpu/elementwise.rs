@@ -1,10 +1,11 @@
-//! Routines that treat every number on its own, or by its channel: ReLU, sums, per-channel scale
+//! Routines that treat every number on its own, or by its channel: `ReLU`, sums, per-channel scale
 //! and shift. An NHWC chunk is a sequence of rows of `channels` numbers.
 //!
-//! The backward and the tangent of ReLU are the same gate: the value passes where the output was
+//! The backward and the tangent of `ReLU` are the same gate: the value passes where the output was
 //! above zero (so relu'(0) = 0), and the gate is read from the output itself.
 
 use super::Isa;
+use super::rows::Rows;
 use super::vector::Simd;
 
 /// Per-channel `x * scale + shift`: batch norm on running statistics.
@@ -14,165 +15,6 @@ pub struct Affine<'a> {
     pub scale: &'a [f32],
     /// Offset of each channel.
     pub shift: &'a [f32],
-}
-
-/// Rows of inputs, per-channel parameters and output of one elementwise routine, checked.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<const INPUTS: usize, const PARAMETERS: usize> {
-    inputs: [*const f32; INPUTS],
-    parameters: [*const f32; PARAMETERS],
-    length: usize,
-    channels: usize,
-}
-
-impl<const INPUTS: usize, const PARAMETERS: usize> Rows<INPUTS, PARAMETERS> {
-    /// Panics unless all inputs hold `length` numbers, and all parameters one per channel.
-    pub fn new(inputs: [&[f32]; INPUTS], parameters: [&[f32]; PARAMETERS], length: usize) -> Self {
-        for input in inputs {
-            assert_eq!(input.len(), length, "inputs and outputs differ in length");
-        }
-        let channels = parameters.first().map_or(length, |first| first.len());
-        for parameter in parameters {
-            assert_eq!(parameter.len(), channels, "parameters differ in channels");
-        }
-        assert!(
-            length == 0 || (channels > 0 && length.is_multiple_of(channels)),
-            "{length} numbers are not whole rows of {channels} channels"
-        );
-        Self {
-            inputs: inputs.map(<[f32]>::as_ptr),
-            parameters: parameters.map(<[f32]>::as_ptr),
-            length,
-            channels,
-        }
-    }
-
-    /// The inputs at `position`.
-    ///
-    /// # Safety
-    /// `position + count` must not exceed the length, nor `count` the vector.
-    #[inline(always)]
-    pub unsafe fn inputs<S: Simd>(
-        &self,
-        simd: S,
-        position: usize,
-        count: usize,
-    ) -> [S::Vector; INPUTS] {
-        // SAFETY: the caller vouches for the position.
-        unsafe { vectors(simd, self.inputs, position, count) }
-    }
-
-    /// The parameters of the channels from `channel`.
-    ///
-    /// # Safety
-    /// `channel + count` must not exceed the channels, nor `count` the vector.
-    #[inline(always)]
-    pub unsafe fn parameters<S: Simd>(
-        &self,
-        simd: S,
-        channel: usize,
-        count: usize,
-    ) -> [S::Vector; PARAMETERS] {
-        // SAFETY: the caller vouches for the channel.
-        unsafe { vectors(simd, self.parameters, channel, count) }
-    }
-
-    /// Channels of a row.
-    pub const fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// Number of rows.
-    pub const fn rows(&self) -> usize {
-        if self.length == 0 {
-            0
-        } else {
-            self.length / self.channels
-        }
-    }
-
-    /// Writes `operation(inputs, parameters)` to every position of `output`.
-    #[inline(always)]
-    pub fn write<S: Simd>(
-        &self,
-        simd: S,
-        output: &mut [f32],
-        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> S::Vector,
-    ) {
-        assert_eq!(
-            output.len(),
-            self.length,
-            "inputs and outputs differ in length"
-        );
-        // SAFETY: the lengths agree.
-        unsafe { self.map(simd, output.as_mut_ptr(), operation) };
-    }
-
-    /// As [`write`](Self::write).
-    ///
-    /// # Safety
-    /// `output` must be valid for writing `length` numbers. It may be one of the inputs.
-    #[inline(always)]
-    unsafe fn map<S: Simd>(
-        &self,
-        simd: S,
-        output: *mut f32,
-        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> S::Vector,
-    ) {
-        let whole = self.channels - self.channels % S::WIDTH;
-        let tail = self.channels - whole;
-        let mut row = 0;
-        while row < self.length {
-            let mut channel = 0;
-            while channel < whole {
-                // SAFETY: `row + channel + WIDTH` lies within the row, which lies within `length`.
-                unsafe {
-                    let inputs = self.inputs(simd, row + channel, S::WIDTH);
-                    let parameters = self.parameters(simd, channel, S::WIDTH);
-                    simd.write(output.add(row + channel), operation(inputs, parameters));
-                }
-                channel += S::WIDTH;
-            }
-            if tail > 0 {
-                // SAFETY: the last `tail` channels of the row.
-                unsafe {
-                    let inputs = self.inputs(simd, row + whole, tail);
-                    let parameters = self.parameters(simd, whole, tail);
-                    simd.write_partial(
-                        output.add(row + whole),
-                        tail,
-                        operation(inputs, parameters),
-                    );
-                }
-            }
-            row += self.channels;
-        }
-    }
-}
-
-/// `count` numbers at `position` behind each pointer.
-///
-/// # Safety
-/// Each pointer must be valid for reading them; `count` is at most the vector.
-#[inline(always)]
-unsafe fn vectors<S: Simd, const COUNT: usize>(
-    simd: S,
-    pointers: [*const f32; COUNT],
-    position: usize,
-    count: usize,
-) -> [S::Vector; COUNT] {
-    let mut result = [simd.splat(0.0); COUNT];
-    for (vector, pointer) in result.iter_mut().zip(pointers) {
-        // SAFETY: as the caller says.
-        *vector = unsafe {
-            if count == S::WIDTH {
-                simd.read(pointer.add(position))
-            } else {
-                simd.read_partial(pointer.add(position), count)
-            }
-        };
-    }
-    result
 }
 
 /// `routine!(isa, [inputs], [parameters], output, |simd, [x], [p]| expression)`: one elementwise
@@ -317,23 +159,12 @@ pub fn add_relu(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
 pub fn add_assign(isa: Isa, x: &[f32], y: &mut [f32]) {
     #[inline(always)]
     fn kernel<S: Simd>(simd: S, x: &[f32], y: &mut [f32]) {
-        let rows = Rows::<1, 0>::new([x], [], y.len());
-        let output = y.as_mut_ptr();
-        let rows = Rows {
-            inputs: [rows.inputs[0], output.cast_const()],
-            parameters: [],
-            length: rows.length,
-            channels: rows.channels,
-        };
-        // SAFETY: both inputs and the output hold `length` numbers.
-        unsafe {
-            rows.map(
-                simd,
-                output,
-                #[inline(always)]
-                |[x, y], []| simd.add(x, y),
-            )
-        };
+        Rows::new([x], [], y.len()).update(
+            simd,
+            y,
+            #[inline(always)]
+            |y, [x], []| simd.add(y, x),
+        );
     }
     dispatch!(isa, kernel(x: &[f32], y: &mut [f32]));
 }

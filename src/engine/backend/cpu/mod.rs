@@ -22,8 +22,13 @@
     clippy::inline_always,
     reason = "kernels must be inlined into the function that enables the instructions"
 )]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "many facts of these tests are exact")
+)]
 
 mod isa;
+mod rows;
 mod scratch;
 #[macro_use]
 mod vector;

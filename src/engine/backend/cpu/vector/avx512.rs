@@ -1,9 +1,5 @@
 //! Vectors of sixteen numbers: AVX-512.
 
-#[expect(
-    clippy::wildcard_imports,
-    reason = "a dozen instructions with long names"
-)]
 use std::arch::x86_64::*;
 
 use super::Simd;
