@@ -17,22 +17,26 @@ pub struct Affine<'a> {
     pub shift: &'a [f32],
 }
 
-/// `routine!(isa, [inputs], [parameters], output, |simd, [x], [p]| expression)`: one elementwise
-/// routine.
+/// `routine! { isa, simd: [inputs] by [parameter: values, ...] => output, expression }`: one
+/// elementwise routine; in the expression each name is a vector.
 macro_rules! routine {
-    ($isa:expr, [$($input:expr),*], [$($parameter:expr),*], $output:expr,
-     |$simd:ident, $inputs:pat_param, $parameters:pat_param| $value:expr) => {{
-        const INPUTS: usize = [$(stringify!($input)),*].len();
+    ($isa:expr, $simd:ident: [$($input:ident),*] by [$($parameter:ident: $values:expr),*]
+     => $output:expr, $value:expr) => {{
+        const INPUTS: usize = <[&str]>::len(&[$(stringify!($input)),*]);
         const PARAMETERS: usize = <[&str]>::len(&[$(stringify!($parameter)),*]);
 
         #[inline(always)]
         fn kernel<S: Simd>($simd: S, rows: &Rows<INPUTS, PARAMETERS>, output: &mut [f32]) {
-            rows.write($simd, output, #[inline(always)] |$inputs, $parameters| $value);
+            rows.write(
+                $simd,
+                output,
+                #[inline(always)]
+                |[$($input),*], [$($parameter),*]| $value,
+            );
         }
 
-        let output: &mut [f32] = $output;
-        let rows = &Rows::new([$($input),*], [$($parameter),*], output.len());
-        let isa: Isa = $isa;
+        let (isa, output): (Isa, &mut [f32]) = ($isa, $output);
+        let rows = &Rows::new([$($input),*], [$($values),*], output.len());
         dispatch!(isa, kernel(rows: &Rows<INPUTS, PARAMETERS>, output: &mut [f32]));
     }};
 }
@@ -43,13 +47,10 @@ pub(super) use routine;
 /// # Panics
 /// When the lengths do not fit.
 pub fn affine(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
-    routine!(
-        isa,
-        [x],
-        [by.scale, by.shift],
-        y,
-        |simd, [x], [scale, shift]| { simd.fma(x, scale, shift) }
-    );
+    routine! {
+        isa, simd: [x] by [scale: by.scale, shift: by.shift] => y,
+        simd.fma(x, scale, shift)
+    }
 }
 
 /// `y = max(0, x * scale + shift)`, by channel.
@@ -57,13 +58,10 @@ pub fn affine(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn affine_relu(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
-    routine!(
-        isa,
-        [x],
-        [by.scale, by.shift],
-        y,
-        |simd, [x], [scale, shift]| { simd.max(simd.splat(0.0), simd.fma(x, scale, shift)) }
-    );
+    routine! {
+        isa, simd: [x] by [scale: by.scale, shift: by.shift] => y,
+        simd.max(simd.splat(0.0), simd.fma(x, scale, shift))
+    }
 }
 
 /// `y = max(0, x * scale + shift + residual)`, the scale and shift by channel: the end of a
@@ -72,20 +70,10 @@ pub fn affine_relu(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn affine_add_relu(isa: Isa, [x, residual]: [&[f32]; 2], by: &Affine<'_>, y: &mut [f32]) {
-    routine!(isa, [x, residual], [by.scale, by.shift], y, |simd,
-                                                           [
-        x,
-        residual,
-    ],
-                                                           [
-        scale,
-        shift,
-    ]| {
-        simd.max(
-            simd.splat(0.0),
-            simd.add(simd.fma(x, scale, shift), residual),
-        )
-    });
+    routine! {
+        isa, simd: [x, residual] by [scale: by.scale, shift: by.shift] => y,
+        simd.max(simd.splat(0.0), simd.add(simd.fma(x, scale, shift), residual))
+    }
 }
 
 /// `y = x * scale`, by channel: backward and tangent of [`affine`].
@@ -93,8 +81,10 @@ pub fn affine_add_relu(isa: Isa, [x, residual]: [&[f32]; 2], by: &Affine<'_>, y:
 /// # Panics
 /// When the lengths do not fit.
 pub fn scale(isa: Isa, x: &[f32], scale: &[f32], y: &mut [f32]) {
-    routine!(isa, [x], [scale], y, |simd, [x], [scale]| simd
-        .mul(x, scale));
+    routine! {
+        isa, simd: [x] by [scale: scale] => y,
+        simd.mul(x, scale)
+    }
 }
 
 /// `y = max(0, x)`; what is not a number stays so.
@@ -102,8 +92,10 @@ pub fn scale(isa: Isa, x: &[f32], scale: &[f32], y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
-    routine!(isa, [x], [], y, |simd, [x], []| simd
-        .max(simd.splat(0.0), x));
+    routine! {
+        isa, simd: [x] by [] => y,
+        simd.max(simd.splat(0.0), x)
+    }
 }
 
 /// `dx = dy` where `output > 0`, else 0: backward and tangent of [`relu`].
@@ -111,27 +103,39 @@ pub fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn relu_gate(isa: Isa, dy: &[f32], output: &[f32], dx: &mut [f32]) {
-    routine!(isa, [dy, output], [], dx, |simd, [dy, output], []| {
-        let zero = simd.splat(0.0);
-        simd.where_greater([output, zero], dy, zero)
-    });
+    routine! {
+        isa, simd: [dy, output] by [] => dx,
+        simd.where_greater([output, simd.splat(0.0)], dy, simd.splat(0.0))
+    }
 }
 
-/// `dx = dy * scale` where `output > 0`, else 0: backward of [`affine_relu`].
+/// `gradient = 0` where not `output > 0`: [`relu_gate`] in place.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn relu_gate_assign(isa: Isa, output: &[f32], gradient: &mut [f32]) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, output: &[f32], gradient: &mut [f32]) {
+        let zero = simd.splat(0.0);
+        Rows::new([output], [], gradient.len()).update(
+            simd,
+            gradient,
+            #[inline(always)]
+            |gradient, [output], []| simd.where_greater([output, zero], gradient, zero),
+        );
+    }
+    dispatch!(isa, kernel(output: &[f32], gradient: &mut [f32]));
+}
+
+/// `dx = dy * scale` where `output > 0`, else 0: backward and tangent of [`affine_relu`].
 ///
 /// # Panics
 /// When the lengths do not fit.
 pub fn relu_gate_scale(isa: Isa, [dy, output]: [&[f32]; 2], scale: &[f32], dx: &mut [f32]) {
-    routine!(
-        isa,
-        [dy, output],
-        [scale],
-        dx,
-        |simd, [dy, output], [scale]| {
-            let zero = simd.splat(0.0);
-            simd.where_greater([output, zero], simd.mul(dy, scale), zero)
-        }
-    );
+    routine! {
+        isa, simd: [dy, output] by [scale: scale] => dx,
+        simd.where_greater([output, simd.splat(0.0)], simd.mul(dy, scale), simd.splat(0.0))
+    }
 }
 
 /// `y = a + b`.
@@ -139,7 +143,10 @@ pub fn relu_gate_scale(isa: Isa, [dy, output]: [&[f32]; 2], scale: &[f32], dx: &
 /// # Panics
 /// When the lengths do not fit.
 pub fn add(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
-    routine!(isa, [a, b], [], y, |simd, [a, b], []| simd.add(a, b));
+    routine! {
+        isa, simd: [a, b] by [] => y,
+        simd.add(a, b)
+    }
 }
 
 /// `y = max(0, a + b)`.
@@ -147,9 +154,10 @@ pub fn add(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn add_relu(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
-    routine!(isa, [a, b], [], y, |simd, [a, b], []| {
+    routine! {
+        isa, simd: [a, b] by [] => y,
         simd.max(simd.splat(0.0), simd.add(a, b))
-    });
+    }
 }
 
 /// `y += x`.
@@ -263,6 +271,14 @@ mod tests {
             "add_relu",
             |isa, [x, z], _, y| add_relu(isa, x, z, y),
             |[x, z], _, _| (x + z).max(0.0),
+        );
+        check(
+            "relu_gate_assign",
+            |isa, [x, z], _, y| {
+                y.copy_from_slice(x);
+                relu_gate_assign(isa, z, y);
+            },
+            |[x, z], _, _| if z > 0.0 { x } else { 0.0 },
         );
         check(
             "add_assign",

@@ -92,16 +92,11 @@ pub fn batch_norm_grad_input(
     by: &BatchNormGradient<'_>,
     dx: &mut [f32],
 ) {
-    routine!(
-        isa,
-        [dy, x],
-        [by.mean, by.gain, by.offset, by.slope],
-        dx,
-        |simd, [dy, x], [mean, gain, offset, slope]| {
-            let explained = simd.fma(simd.sub(x, mean), slope, offset);
-            simd.mul(gain, simd.sub(dy, explained))
-        }
-    );
+    routine! {
+        isa, simd: [dy, x]
+            by [mean: by.mean, gain: by.gain, offset: by.offset, slope: by.slope] => dx,
+        simd.mul(gain, simd.sub(dy, simd.fma(simd.sub(x, mean), slope, offset)))
+    }
 }
 
 /// Adds the two terms of `operation` over all rows to `sums`.
