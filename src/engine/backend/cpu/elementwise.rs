@@ -1,10 +1,11 @@
-//! Routines that treat every number on its own, or by its channel: ReLU, sums, per-channel scale
+//! Routines that treat every number on its own, or by its channel: `ReLU`, sums, per-channel scale
 //! and shift. An NHWC chunk is a sequence of rows of `channels` numbers.
 //!
-//! The backward and the tangent of ReLU are the same gate: the value passes where the output was
+//! The backward and the tangent of `ReLU` are the same gate: the value passes where the output was
 //! above zero (so relu'(0) = 0), and the gate is read from the output itself.
 
 use super::Isa;
+use super::rows::Rows;
 use super::vector::Simd;
 
 /// Per-channel `x * scale + shift`: batch norm on running statistics.
@@ -16,181 +17,26 @@ pub struct Affine<'a> {
     pub shift: &'a [f32],
 }
 
-/// Rows of inputs, per-channel parameters and output of one elementwise routine, checked.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<const INPUTS: usize, const PARAMETERS: usize> {
-    inputs: [*const f32; INPUTS],
-    parameters: [*const f32; PARAMETERS],
-    length: usize,
-    channels: usize,
-}
-
-impl<const INPUTS: usize, const PARAMETERS: usize> Rows<INPUTS, PARAMETERS> {
-    /// Panics unless all inputs hold `length` numbers, and all parameters one per channel.
-    pub fn new(inputs: [&[f32]; INPUTS], parameters: [&[f32]; PARAMETERS], length: usize) -> Self {
-        for input in inputs {
-            assert_eq!(input.len(), length, "inputs and outputs differ in length");
-        }
-        let channels = parameters.first().map_or(length, |first| first.len());
-        for parameter in parameters {
-            assert_eq!(parameter.len(), channels, "parameters differ in channels");
-        }
-        assert!(
-            length == 0 || (channels > 0 && length.is_multiple_of(channels)),
-            "{length} numbers are not whole rows of {channels} channels"
-        );
-        Self {
-            inputs: inputs.map(<[f32]>::as_ptr),
-            parameters: parameters.map(<[f32]>::as_ptr),
-            length,
-            channels,
-        }
-    }
-
-    /// The inputs at `position`.
-    ///
-    /// # Safety
-    /// `position + count` must not exceed the length, nor `count` the vector.
-    #[inline(always)]
-    pub unsafe fn inputs<S: Simd>(
-        &self,
-        simd: S,
-        position: usize,
-        count: usize,
-    ) -> [S::Vector; INPUTS] {
-        // SAFETY: the caller vouches for the position.
-        unsafe { vectors(simd, self.inputs, position, count) }
-    }
-
-    /// The parameters of the channels from `channel`.
-    ///
-    /// # Safety
-    /// `channel + count` must not exceed the channels, nor `count` the vector.
-    #[inline(always)]
-    pub unsafe fn parameters<S: Simd>(
-        &self,
-        simd: S,
-        channel: usize,
-        count: usize,
-    ) -> [S::Vector; PARAMETERS] {
-        // SAFETY: the caller vouches for the channel.
-        unsafe { vectors(simd, self.parameters, channel, count) }
-    }
-
-    /// Channels of a row.
-    pub const fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// Number of rows.
-    pub const fn rows(&self) -> usize {
-        if self.length == 0 {
-            0
-        } else {
-            self.length / self.channels
-        }
-    }
-
-    /// Writes `operation(inputs, parameters)` to every position of `output`.
-    #[inline(always)]
-    pub fn write<S: Simd>(
-        &self,
-        simd: S,
-        output: &mut [f32],
-        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> S::Vector,
-    ) {
-        assert_eq!(
-            output.len(),
-            self.length,
-            "inputs and outputs differ in length"
-        );
-        // SAFETY: the lengths agree.
-        unsafe { self.map(simd, output.as_mut_ptr(), operation) };
-    }
-
-    /// As [`write`](Self::write).
-    ///
-    /// # Safety
-    /// `output` must be valid for writing `length` numbers. It may be one of the inputs.
-    #[inline(always)]
-    unsafe fn map<S: Simd>(
-        &self,
-        simd: S,
-        output: *mut f32,
-        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> S::Vector,
-    ) {
-        let whole = self.channels - self.channels % S::WIDTH;
-        let tail = self.channels - whole;
-        let mut row = 0;
-        while row < self.length {
-            let mut channel = 0;
-            while channel < whole {
-                // SAFETY: `row + channel + WIDTH` lies within the row, which lies within `length`.
-                unsafe {
-                    let inputs = self.inputs(simd, row + channel, S::WIDTH);
-                    let parameters = self.parameters(simd, channel, S::WIDTH);
-                    simd.write(output.add(row + channel), operation(inputs, parameters));
-                }
-                channel += S::WIDTH;
-            }
-            if tail > 0 {
-                // SAFETY: the last `tail` channels of the row.
-                unsafe {
-                    let inputs = self.inputs(simd, row + whole, tail);
-                    let parameters = self.parameters(simd, whole, tail);
-                    simd.write_partial(
-                        output.add(row + whole),
-                        tail,
-                        operation(inputs, parameters),
-                    );
-                }
-            }
-            row += self.channels;
-        }
-    }
-}
-
-/// `count` numbers at `position` behind each pointer.
-///
-/// # Safety
-/// Each pointer must be valid for reading them; `count` is at most the vector.
-#[inline(always)]
-unsafe fn vectors<S: Simd, const COUNT: usize>(
-    simd: S,
-    pointers: [*const f32; COUNT],
-    position: usize,
-    count: usize,
-) -> [S::Vector; COUNT] {
-    let mut result = [simd.splat(0.0); COUNT];
-    for (vector, pointer) in result.iter_mut().zip(pointers) {
-        // SAFETY: as the caller says.
-        *vector = unsafe {
-            if count == S::WIDTH {
-                simd.read(pointer.add(position))
-            } else {
-                simd.read_partial(pointer.add(position), count)
-            }
-        };
-    }
-    result
-}
-
-/// `routine!(isa, [inputs], [parameters], output, |simd, [x], [p]| expression)`: one elementwise
-/// routine.
+/// `routine! { isa, simd: [inputs] by [parameter: values, ...] => output, expression }`: one
+/// elementwise routine; in the expression each name is a vector.
 macro_rules! routine {
-    ($isa:expr, [$($input:expr),*], [$($parameter:expr),*], $output:expr,
-     |$simd:ident, $inputs:pat_param, $parameters:pat_param| $value:expr) => {{
-        const INPUTS: usize = [$(stringify!($input)),*].len();
+    ($isa:expr, $simd:ident: [$($input:ident),*] by [$($parameter:ident: $values:expr),*]
+     => $output:expr, $value:expr) => {{
+        const INPUTS: usize = <[&str]>::len(&[$(stringify!($input)),*]);
         const PARAMETERS: usize = <[&str]>::len(&[$(stringify!($parameter)),*]);
 
         #[inline(always)]
         fn kernel<S: Simd>($simd: S, rows: &Rows<INPUTS, PARAMETERS>, output: &mut [f32]) {
-            rows.write($simd, output, #[inline(always)] |$inputs, $parameters| $value);
+            rows.write(
+                $simd,
+                output,
+                #[inline(always)]
+                |[$($input),*], [$($parameter),*]| $value,
+            );
         }
 
-        let output: &mut [f32] = $output;
-        let rows = &Rows::new([$($input),*], [$($parameter),*], output.len());
-        let isa: Isa = $isa;
+        let (isa, output): (Isa, &mut [f32]) = ($isa, $output);
+        let rows = &Rows::new([$($input),*], [$($values),*], output.len());
         dispatch!(isa, kernel(rows: &Rows<INPUTS, PARAMETERS>, output: &mut [f32]));
     }};
 }
@@ -201,13 +47,10 @@ pub(super) use routine;
 /// # Panics
 /// When the lengths do not fit.
 pub fn affine(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
-    routine!(
-        isa,
-        [x],
-        [by.scale, by.shift],
-        y,
-        |simd, [x], [scale, shift]| { simd.fma(x, scale, shift) }
-    );
+    routine! {
+        isa, simd: [x] by [scale: by.scale, shift: by.shift] => y,
+        simd.fma(x, scale, shift)
+    }
 }
 
 /// `y = max(0, x * scale + shift)`, by channel.
@@ -215,13 +58,10 @@ pub fn affine(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn affine_relu(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
-    routine!(
-        isa,
-        [x],
-        [by.scale, by.shift],
-        y,
-        |simd, [x], [scale, shift]| { simd.max(simd.splat(0.0), simd.fma(x, scale, shift)) }
-    );
+    routine! {
+        isa, simd: [x] by [scale: by.scale, shift: by.shift] => y,
+        simd.max(simd.splat(0.0), simd.fma(x, scale, shift))
+    }
 }
 
 /// `y = max(0, x * scale + shift + residual)`, the scale and shift by channel: the end of a
@@ -230,20 +70,10 @@ pub fn affine_relu(isa: Isa, x: &[f32], by: &Affine<'_>, y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn affine_add_relu(isa: Isa, [x, residual]: [&[f32]; 2], by: &Affine<'_>, y: &mut [f32]) {
-    routine!(isa, [x, residual], [by.scale, by.shift], y, |simd,
-                                                           [
-        x,
-        residual,
-    ],
-                                                           [
-        scale,
-        shift,
-    ]| {
-        simd.max(
-            simd.splat(0.0),
-            simd.add(simd.fma(x, scale, shift), residual),
-        )
-    });
+    routine! {
+        isa, simd: [x, residual] by [scale: by.scale, shift: by.shift] => y,
+        simd.max(simd.splat(0.0), simd.add(simd.fma(x, scale, shift), residual))
+    }
 }
 
 /// `y = x * scale`, by channel: backward and tangent of [`affine`].
@@ -251,8 +81,10 @@ pub fn affine_add_relu(isa: Isa, [x, residual]: [&[f32]; 2], by: &Affine<'_>, y:
 /// # Panics
 /// When the lengths do not fit.
 pub fn scale(isa: Isa, x: &[f32], scale: &[f32], y: &mut [f32]) {
-    routine!(isa, [x], [scale], y, |simd, [x], [scale]| simd
-        .mul(x, scale));
+    routine! {
+        isa, simd: [x] by [scale: scale] => y,
+        simd.mul(x, scale)
+    }
 }
 
 /// `y = max(0, x)`; what is not a number stays so.
@@ -260,8 +92,10 @@ pub fn scale(isa: Isa, x: &[f32], scale: &[f32], y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
-    routine!(isa, [x], [], y, |simd, [x], []| simd
-        .max(simd.splat(0.0), x));
+    routine! {
+        isa, simd: [x] by [] => y,
+        simd.max(simd.splat(0.0), x)
+    }
 }
 
 /// `dx = dy` where `output > 0`, else 0: backward and tangent of [`relu`].
@@ -269,27 +103,39 @@ pub fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn relu_gate(isa: Isa, dy: &[f32], output: &[f32], dx: &mut [f32]) {
-    routine!(isa, [dy, output], [], dx, |simd, [dy, output], []| {
-        let zero = simd.splat(0.0);
-        simd.where_greater([output, zero], dy, zero)
-    });
+    routine! {
+        isa, simd: [dy, output] by [] => dx,
+        simd.where_greater([output, simd.splat(0.0)], dy, simd.splat(0.0))
+    }
 }
 
-/// `dx = dy * scale` where `output > 0`, else 0: backward of [`affine_relu`].
+/// `gradient = 0` where not `output > 0`: [`relu_gate`] in place.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn relu_gate_assign(isa: Isa, output: &[f32], gradient: &mut [f32]) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, output: &[f32], gradient: &mut [f32]) {
+        let zero = simd.splat(0.0);
+        Rows::new([output], [], gradient.len()).update(
+            simd,
+            gradient,
+            #[inline(always)]
+            |gradient, [output], []| simd.where_greater([output, zero], gradient, zero),
+        );
+    }
+    dispatch!(isa, kernel(output: &[f32], gradient: &mut [f32]));
+}
+
+/// `dx = dy * scale` where `output > 0`, else 0: backward and tangent of [`affine_relu`].
 ///
 /// # Panics
 /// When the lengths do not fit.
 pub fn relu_gate_scale(isa: Isa, [dy, output]: [&[f32]; 2], scale: &[f32], dx: &mut [f32]) {
-    routine!(
-        isa,
-        [dy, output],
-        [scale],
-        dx,
-        |simd, [dy, output], [scale]| {
-            let zero = simd.splat(0.0);
-            simd.where_greater([output, zero], simd.mul(dy, scale), zero)
-        }
-    );
+    routine! {
+        isa, simd: [dy, output] by [scale: scale] => dx,
+        simd.where_greater([output, simd.splat(0.0)], simd.mul(dy, scale), simd.splat(0.0))
+    }
 }
 
 /// `y = a + b`.
@@ -297,7 +143,10 @@ pub fn relu_gate_scale(isa: Isa, [dy, output]: [&[f32]; 2], scale: &[f32], dx: &
 /// # Panics
 /// When the lengths do not fit.
 pub fn add(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
-    routine!(isa, [a, b], [], y, |simd, [a, b], []| simd.add(a, b));
+    routine! {
+        isa, simd: [a, b] by [] => y,
+        simd.add(a, b)
+    }
 }
 
 /// `y = max(0, a + b)`.
@@ -305,9 +154,10 @@ pub fn add(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
 /// # Panics
 /// When the lengths do not fit.
 pub fn add_relu(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
-    routine!(isa, [a, b], [], y, |simd, [a, b], []| {
+    routine! {
+        isa, simd: [a, b] by [] => y,
         simd.max(simd.splat(0.0), simd.add(a, b))
-    });
+    }
 }
 
 /// `y += x`.
@@ -317,23 +167,12 @@ pub fn add_relu(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
 pub fn add_assign(isa: Isa, x: &[f32], y: &mut [f32]) {
     #[inline(always)]
     fn kernel<S: Simd>(simd: S, x: &[f32], y: &mut [f32]) {
-        let rows = Rows::<1, 0>::new([x], [], y.len());
-        let output = y.as_mut_ptr();
-        let rows = Rows {
-            inputs: [rows.inputs[0], output.cast_const()],
-            parameters: [],
-            length: rows.length,
-            channels: rows.channels,
-        };
-        // SAFETY: both inputs and the output hold `length` numbers.
-        unsafe {
-            rows.map(
-                simd,
-                output,
-                #[inline(always)]
-                |[x, y], []| simd.add(x, y),
-            )
-        };
+        Rows::new([x], [], y.len()).update(
+            simd,
+            y,
+            #[inline(always)]
+            |y, [x], []| simd.add(y, x),
+        );
     }
     dispatch!(isa, kernel(x: &[f32], y: &mut [f32]));
 }
@@ -432,6 +271,14 @@ mod tests {
             "add_relu",
             |isa, [x, z], _, y| add_relu(isa, x, z, y),
             |[x, z], _, _| (x + z).max(0.0),
+        );
+        check(
+            "relu_gate_assign",
+            |isa, [x, z], _, y| {
+                y.copy_from_slice(x);
+                relu_gate_assign(isa, z, y);
+            },
+            |[x, z], _, _| if z > 0.0 { x } else { 0.0 },
         );
         check(
             "add_assign",

@@ -5,7 +5,7 @@
 //! `high` are whole, clamping before or after rounding is the same. What is not a number stays so.
 
 use super::Isa;
-use super::elementwise::Rows;
+use super::rows::Rows;
 use super::vector::Simd;
 
 /// Vectors whose sum is taken in float32.

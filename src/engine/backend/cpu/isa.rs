@@ -41,7 +41,7 @@ impl Isa {
         #[allow(unused_mut, reason = "other architectures have the portable one only")]
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
-        {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             if is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
@@ -49,9 +49,7 @@ impl Isa {
             {
                 found.push(Self(Kind::Avx512));
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Self(Kind::Avx2));
-            }
+            found.push(Self(Kind::Avx2));
         }
         found.push(Self::PORTABLE);
         found

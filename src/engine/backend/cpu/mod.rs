@@ -6,8 +6,8 @@
 //! per image does not depend on how images are split into chunks, bit for bit; weight gradients
 //! are added image by image, in order.
 //!
-//! Each kernel is written once over [`vector`]'s small set of operations and compiled for AVX-512,
-//! for AVX2 with FMA, and for any processor; [`Isa`] says at run time which one is used.
+//! Each kernel is written once over the small set of operations in `vector`, and compiled for
+//! AVX-512, for AVX2 with FMA, and for any processor; [`Isa`] says at run time which is used.
 //!
 //! Slices whose lengths do not fit are a bug of the caller and panic at once, before any work:
 //! shapes were checked when the graph was built.
@@ -23,9 +23,14 @@
     clippy::inline_always,
     reason = "kernels must be inlined into the function that enables the instructions"
 )]
+#![cfg_attr(
+    test,
+    allow(clippy::float_cmp, reason = "many facts of these tests are exact")
+)]
 
 mod device;
 mod isa;
+mod rows;
 mod scratch;
 mod workspace;
 #[macro_use]

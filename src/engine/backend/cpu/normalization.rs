@@ -11,7 +11,8 @@
 //! the slice that is passed, and so by the chunk.
 
 use super::Isa;
-use super::elementwise::{Rows, routine};
+use super::elementwise::routine;
+use super::rows::{Rows, Segment};
 use super::vector::Simd;
 
 /// Rows whose sum is taken in float32.
@@ -34,8 +35,9 @@ pub struct ChannelSums<'a> {
 pub fn channel_moments(isa: Isa, x: &[f32], pivot: &[f32], sums: &mut ChannelSums<'_>) {
     #[inline(always)]
     fn kernel<S: Simd>(simd: S, rows: &Rows<1, 1>, sums: &mut ChannelSums<'_>) {
-        rows.sum(
+        sum_rows(
             simd,
+            rows,
             sums,
             #[inline(always)]
             |[x], [pivot]| {
@@ -55,8 +57,9 @@ pub fn channel_moments(isa: Isa, x: &[f32], pivot: &[f32], sums: &mut ChannelSum
 pub fn gradient_moments(isa: Isa, [dy, x]: [&[f32]; 2], mean: &[f32], sums: &mut ChannelSums<'_>) {
     #[inline(always)]
     fn kernel<S: Simd>(simd: S, rows: &Rows<2, 1>, sums: &mut ChannelSums<'_>) {
-        rows.sum(
+        sum_rows(
             simd,
+            rows,
             sums,
             #[inline(always)]
             |[dy, x], [mean]| [dy, simd.mul(dy, simd.sub(x, mean))],
@@ -89,83 +92,41 @@ pub fn batch_norm_grad_input(
     by: &BatchNormGradient<'_>,
     dx: &mut [f32],
 ) {
-    routine!(
-        isa,
-        [dy, x],
-        [by.mean, by.gain, by.offset, by.slope],
-        dx,
-        |simd, [dy, x], [mean, gain, offset, slope]| {
-            let explained = simd.fma(simd.sub(x, mean), slope, offset);
-            simd.mul(gain, simd.sub(dy, explained))
-        }
-    );
+    routine! {
+        isa, simd: [dy, x]
+            by [mean: by.mean, gain: by.gain, offset: by.offset, slope: by.slope] => dx,
+        simd.mul(gain, simd.sub(dy, simd.fma(simd.sub(x, mean), slope, offset)))
+    }
 }
 
-impl<const INPUTS: usize, const PARAMETERS: usize> Rows<INPUTS, PARAMETERS> {
-    /// Adds the two terms of `operation` over all rows to `sums`.
-    #[inline(always)]
-    fn sum<S: Simd>(
-        &self,
-        simd: S,
-        sums: &mut ChannelSums<'_>,
-        operation: impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> [S::Vector; 2],
-    ) {
-        let channels = self.channels();
-        assert!(
-            sums.first.len() == channels && sums.second.len() == channels,
-            "sums of {} and {} channels, expected {channels}",
-            sums.first.len(),
-            sums.second.len()
-        );
-        let mut start = 0;
-        while start < self.rows() {
-            let end = self.rows().min(start + RUN);
-            let mut channel = 0;
-            while channel < channels {
-                let count = S::WIDTH.min(channels - channel);
-                // SAFETY: the rows lie within the inputs, and the channels within a row.
-                let run = unsafe { self.run(simd, [start, end], [channel, count], &operation) };
-                flush(simd, run[0], &mut sums.first[channel..channel + count]);
-                flush(simd, run[1], &mut sums.second[channel..channel + count]);
-                channel += S::WIDTH;
-            }
-            start = end;
+/// Adds the two terms of `operation` over all rows to `sums`.
+#[inline(always)]
+fn sum_rows<S: Simd, const INPUTS: usize>(
+    simd: S,
+    rows: &Rows<'_, INPUTS, 1>,
+    sums: &mut ChannelSums<'_>,
+    operation: impl Fn([S::Vector; INPUTS], [S::Vector; 1]) -> [S::Vector; 2],
+) {
+    let channels = rows.channels();
+    assert!(
+        sums.first.len() == channels && sums.second.len() == channels,
+        "sums of {} and {} channels, expected {channels}",
+        sums.first.len(),
+        sums.second.len()
+    );
+    for start in (0..rows.rows()).step_by(RUN) {
+        let run = RUN.min(rows.rows() - start);
+        for channel in (0..channels).step_by(S::WIDTH) {
+            let segment = Segment {
+                position: start * channels + channel,
+                channel,
+                count: S::WIDTH.min(channels - channel),
+            };
+            // SAFETY: the rows lie within the inputs, and the channels within a row.
+            let [first, second] = unsafe { rows.sums(simd, segment, run, &operation) };
+            flush(simd, first, &mut sums.first[channel..][..segment.count]);
+            flush(simd, second, &mut sums.second[channel..][..segment.count]);
         }
-    }
-
-    /// Both sums of `count` channels over a run of rows, even and odd rows apart.
-    ///
-    /// # Safety
-    /// `end` must not exceed the rows, `channel + count` the channels, `count` the vector.
-    #[inline(always)]
-    unsafe fn run<S: Simd>(
-        &self,
-        simd: S,
-        [start, end]: [usize; 2],
-        [channel, count]: [usize; 2],
-        operation: &impl Fn([S::Vector; INPUTS], [S::Vector; PARAMETERS]) -> [S::Vector; 2],
-    ) -> [S::Vector; 2] {
-        let zero = simd.splat(0.0);
-        let mut sums = [[zero; 2]; 2];
-        // SAFETY: as the caller says.
-        let parameters = unsafe { self.parameters(simd, channel, count) };
-        let mut row = start;
-        while row < end {
-            for (parity, sums) in sums.iter_mut().enumerate() {
-                if row + parity < end {
-                    let position = (row + parity) * self.channels() + channel;
-                    // SAFETY: as the caller says.
-                    let inputs = unsafe { self.inputs(simd, position, count) };
-                    let terms = operation(inputs, parameters);
-                    *sums = [simd.add(sums[0], terms[0]), simd.add(sums[1], terms[1])];
-                }
-            }
-            row += 2;
-        }
-        [0, 1].map(
-            #[inline(always)]
-            |i| simd.add(sums[0][i], sums[1][i]),
-        )
     }
 }
 

@@ -147,7 +147,7 @@ fn max_of_image<S: Simd>(_: S, shape: &PoolingShape, x: &[f32], y: &mut [f32], t
             let first = started != output;
             started = output;
             for channel in 0..channels {
-                let better = first | (x[channel] > y[channel]) | x[channel].is_nan();
+                let better = first || x[channel] > y[channel] || x[channel].is_nan();
                 y[channel] = if better { x[channel] } else { y[channel] };
                 let index = (input + channel) as u32;
                 taken[channel] = if better { index } else { taken[channel] };

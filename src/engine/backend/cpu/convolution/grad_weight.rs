@@ -1,4 +1,5 @@
-//! The gradient of the weights: `dw[tap, channel] = sum over pixels of x[pixel, tap] dy[pixel, channel]`.
+//! The gradient of the weights:
+//! `dw[tap, channel] = sum over pixels of x[pixel, tap] dy[pixel, channel]`.
 //!
 //! Private layout, independent of the instruction set: `[kernel row][kernel column][input channel]`
 //! by output channels rounded up to sixteen. The taps of one kernel row are neighbours in the

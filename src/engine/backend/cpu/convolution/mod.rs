@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The input gradient is the same walk over the output gradient with mirrored weights, once per
-//! residue of the input position modulo the stride ([`pass`]), so no product with an inserted zero
+//! residue of the input position modulo the stride (`pass.rs`), so no product with an inserted zero
 //! is ever computed. The weight gradient keeps a tile of taps by output channels and walks the
 //! pixels of an image.
 

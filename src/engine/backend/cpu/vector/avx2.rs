@@ -1,10 +1,12 @@
 //! Vectors of eight numbers: AVX2 with fused multiply-add.
 
-#[expect(
-    clippy::wildcard_imports,
-    reason = "a dozen instructions with long names"
-)]
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m256, __m256i, _CMP_EQ_OQ, _CMP_GT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_div_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps,
+    _mm256_min_ps, _mm256_mul_ps, _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+};
 
 use super::Simd;
 
@@ -112,5 +114,30 @@ impl Simd for Avx2 {
     ) -> Self::Vector {
         // SAFETY: `self` proves that the machine has the instructions.
         unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)) }
+    }
+
+    #[inline(always)]
+    unsafe fn read_partial(self, from: *const f32, count: usize) -> Self::Vector {
+        // SAFETY: as above; lanes outside the mask are not touched.
+        unsafe { _mm256_maskload_ps(from, first_lanes(count)) }
+    }
+
+    #[inline(always)]
+    unsafe fn write_partial(self, to: *mut f32, count: usize, value: Self::Vector) {
+        // SAFETY: as above; lanes outside the mask are not touched.
+        unsafe { _mm256_maskstore_ps(to, first_lanes(count), value) }
+    }
+}
+
+/// A mask of the first `count` lanes.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn first_lanes(count: usize) -> __m256i {
+    // SAFETY: as the caller says.
+    unsafe {
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_cmpgt_epi32(_mm256_set1_epi32((count as u32).cast_signed()), lanes)
     }
 }

@@ -1,10 +1,11 @@
 //! Vectors of sixteen numbers: AVX-512.
 
-#[expect(
-    clippy::wildcard_imports,
-    reason = "a dozen instructions with long names"
-)]
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m512, _CMP_EQ_OQ, _CMP_GT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm512_add_ps,
+    _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_roundscale_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+};
 
 use super::Simd;
 

@@ -22,7 +22,12 @@ fn pairwise(a: [f32; WIDTH], b: [f32; WIDTH], f: impl Fn(f32, f32) -> f32) -> [f
 impl Simd for Portable {
     type Vector = [f32; WIDTH];
     const WIDTH: usize = WIDTH;
-    const TILE: [usize; 2] = [4, 2];
+    /// A vector takes two registers, of 32 on 64-bit Arm and of 16 elsewhere.
+    const TILE: [usize; 2] = if cfg!(target_arch = "aarch64") {
+        [12, 6]
+    } else {
+        [4, 2]
+    };
 
     #[inline(always)]
     fn splat(self, value: f32) -> Self::Vector {
