@@ -18,7 +18,9 @@ use hawqeye::engine::model::{Architecture, Model};
 use hawqeye::engine::quant::ScaleRule;
 
 fn shared(path: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared")
+        .join(path);
     if path.exists() {
         return Some(path);
     }
@@ -37,7 +39,9 @@ fn resnet20(weights: &str) -> Option<(Model, DataSpec)> {
 
 #[test]
 fn the_float_network_classifies_9173_test_images() {
-    let Some((model, data)) = resnet20("weights/resnet20-12fca82f.th") else { return };
+    let Some((model, data)) = resnet20("weights/resnet20-12fca82f.th") else {
+        return;
+    };
     let test = data.load(Part::Test).unwrap();
     let normalization = model.architecture.normalization(3);
     let images = Selection::all(&test, &normalization).unwrap();
@@ -53,15 +57,23 @@ fn the_float_network_classifies_9173_test_images() {
 
 #[test]
 fn eigenvalues_traces_and_perturbations_match_the_exact_ones() {
-    let Some((model, data)) = resnet20("weights/resnet20-cifar10.safetensors") else { return };
-    let Some(reference) = shared("reference/resnet20-cifar10-128.json") else { return };
+    let Some((model, data)) = resnet20("weights/resnet20-cifar10.safetensors") else {
+        return;
+    };
+    let Some(reference) = shared("reference/resnet20-cifar10-128.json") else {
+        return;
+    };
     let exact: serde_json::Value =
         serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
     let train = data.load(Part::Train).unwrap();
     let normalization = model.architecture.normalization(3);
     let images = Selection::new(&train, &normalization, (0..128).collect()).unwrap();
     let backend = Cpu::new(Isa::detect());
-    let subject = Subject { model: &model, backend: &backend, images: &images };
+    let subject = Subject {
+        model: &model,
+        backend: &backend,
+        images: &images,
+    };
     let settings = Analysis {
         metrics: vec![Metric::Eigenvalue, Metric::Trace],
         tolerance: 1e-5,
@@ -69,11 +81,21 @@ fn eigenvalues_traces_and_perturbations_match_the_exact_ones() {
         ..Analysis::default()
     };
     let mut state = prepare(&subject, &settings).unwrap();
-    let outcome = run(&subject, &settings, &mut state, &mut |_| Ok(()), &mut Silent).unwrap();
+    let outcome = run(
+        &subject,
+        &settings,
+        &mut state,
+        &mut |_| Ok(()),
+        &mut Silent,
+    )
+    .unwrap();
     assert_eq!(outcome, Outcome::Done);
     let close = |got: f64, want: &serde_json::Value, tolerance: f64, what: &str| {
         let want = want.as_f64().unwrap();
-        assert!((got / want - 1.0).abs() < tolerance, "{what}: {got} against {want}");
+        assert!(
+            (got / want - 1.0).abs() < tolerance,
+            "{what}: {got} against {want}"
+        );
     };
     close(state.loss.unwrap(), &exact["loss"], 1e-5, "loss");
     for layer in &state.layers {

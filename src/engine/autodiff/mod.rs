@@ -4,6 +4,7 @@
 //! A walk works on one [`Chunk`] of images. Callers run chunks in parallel and reduce their results
 //! in chunk order.
 
+pub mod batch_step;
 pub mod loss;
 mod program;
 

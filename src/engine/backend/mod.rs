@@ -181,7 +181,7 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// Weights arranged for products.
     type Weights: Debug + Send + Sync;
     /// A sum of weight gradients.
-    type Gradient: Debug + Send;
+    type Gradient: Debug + Send + Sync;
     /// Memory reused from call to call; one per thread of work.
     type Workspace: Debug + Default + Send;
 
