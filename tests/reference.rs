@@ -15,7 +15,7 @@ use hawqeye::engine::hessian::analysis::{Subject, prepare, run};
 use hawqeye::engine::hessian::{Analysis, Metric};
 use hawqeye::engine::job::{Outcome, Silent};
 use hawqeye::engine::model::{Architecture, Model};
-use hawqeye::engine::quant::ScaleRule;
+use hawqeye::engine::quant::{Bits, LayerBits, QuantizedNetwork, ScaleRule};
 
 fn shared(path: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -107,4 +107,46 @@ fn eigenvalues_traces_and_perturbations_match_the_exact_ones() {
             close(*error, &want["quant_err2"][bits.to_string()], 1e-4, name);
         }
     }
+}
+
+#[test]
+fn eight_bits_after_training_cost_next_to_nothing() {
+    let Some((model, data)) = resnet20("weights/resnet20-cifar10.safetensors") else {
+        return;
+    };
+    let test = data.load(Part::Test).unwrap();
+    let train = data.load(Part::Train).unwrap();
+    let normalization = model.architecture.normalization(3);
+    let calibration = Selection::new(&train, &normalization, (0..512).collect()).unwrap();
+    let images = Selection::all(&test, &normalization).unwrap();
+    let backend = Cpu::new(Isa::detect());
+    let mut correct = Vec::new();
+    for width in [8, 4] {
+        let bits = Bits::new(width).unwrap();
+        let bits = vec![
+            LayerBits {
+                weights: bits,
+                activations: bits
+            };
+            20
+        ];
+        let rule = ScaleRule::Mse;
+        let mut network =
+            QuantizedNetwork::new(&model.graph, &model.parameters, &bits, rule).unwrap();
+        assert!(
+            network
+                .calibrate(&backend, &calibration, &|_| true, &mut Silent)
+                .unwrap()
+        );
+        let walk = (BatchNormMode::Running, Purpose::Evaluate);
+        let program = Program::new(&network.graph, &backend, &network.effective(), walk).unwrap();
+        correct.push(
+            evaluate(&program, &images, &mut Silent)
+                .unwrap()
+                .unwrap()
+                .correct,
+        );
+    }
+    eprintln!("8 bits: {}, 4 bits: {} of 10000", correct[0], correct[1]);
+    assert!(correct[0] >= 9130 && correct[1] > 7000, "{correct:?}");
 }
