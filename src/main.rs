@@ -1,2 +1,7 @@
 //! The `hawqeye` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hawqeye::cli::main(std::env::args_os())
+}
