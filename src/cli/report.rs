@@ -1,9 +1,10 @@
 //! Progress of an engine job on stderr: a bar with the time left, JSON lines, or nothing.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::Progress;
 use super::stop::Stop;
@@ -31,10 +32,10 @@ enum Style {
     Json,
 }
 
-#[derive(Debug)]
+/// One bar for each phase: nothing is left of one when the next begins.
+#[derive(Debug, Default)]
 struct Bar {
-    bar: ProgressBar,
-    phase: Option<Phase>,
+    shown: Option<(Phase, ProgressBar)>,
 }
 
 impl Reporter {
@@ -44,7 +45,7 @@ impl Reporter {
         let style = match progress {
             Progress::Json => Style::Json,
             _ if quiet => Style::Silent,
-            Progress::Auto if is_capable() => Style::Bar(Bar::new()),
+            Progress::Auto if is_capable() => Style::Bar(Bar::default()),
             _ => Style::Plain,
         };
         Self { style, stop }
@@ -74,8 +75,7 @@ impl Reporter {
     /// Removes the bar: what follows is the result.
     pub fn finish(&mut self) {
         if let Style::Bar(bar) = &mut self.style {
-            bar.bar.finish_and_clear();
-            bar.phase = None;
+            bar.clear();
         }
     }
 }
@@ -107,23 +107,15 @@ impl Drop for Reporter {
 }
 
 impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REFRESH));
-        bar.set_style(style());
-        Self { bar, phase: None }
-    }
-
     fn show(&mut self, event: &Event) {
         match event {
             Event::Progress { phase, done, total } => self.advance(*phase, (*done, *total)),
             Event::Eigenvalue {
                 layer,
-                iteration,
                 value,
                 residual,
-            } => self.bar.set_message(format!(
-                "{layer}: {value:.4e}, residual {residual:.1e} after {iteration}"
-            )),
+                ..
+            } => self.explain(format!("{layer} {value:.4e}, residual {residual:.0e}")),
             Event::Step {
                 step,
                 total,
@@ -133,11 +125,8 @@ impl Bar {
                 ..
             } => {
                 self.advance(Phase::Tune, (*step, *total));
-                let percent = 100.0 * accuracy;
-                let epoch = epoch + 1;
-                self.bar.set_message(format!(
-                    "epoch {epoch}: loss {loss:.4}, accuracy {percent:.1} %"
-                ));
+                let (epoch, percent) = (epoch + 1, 100.0 * accuracy);
+                self.explain(format!("epoch {epoch}, loss {loss:.4}, {percent:.1} %"));
             }
             _ => {
                 if let Some(line) = line(event) {
@@ -148,28 +137,68 @@ impl Bar {
     }
 
     fn advance(&mut self, phase: Phase, (done, total): (u64, u64)) {
-        if self.phase != Some(phase) {
-            self.phase = Some(phase);
-            self.bar.reset();
-            self.bar.set_message("");
-            self.bar.set_prefix(name(phase));
-            self.bar.enable_steady_tick(Duration::from_millis(250));
+        if self.shown.as_ref().is_none_or(|(shown, _)| *shown != phase) {
+            self.clear();
+            self.shown = Some((phase, bar(phase, total)));
         }
-        self.bar.set_length(total);
-        self.bar.set_position(done);
+        if let Some((_, bar)) = &self.shown {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    }
+
+    fn explain(&self, text: String) {
+        if let Some((_, bar)) = &self.shown {
+            bar.set_message(text);
+        }
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| say(text));
+        match &self.shown {
+            Some((_, bar)) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
     }
+
+    fn clear(&mut self) {
+        if let Some((_, bar)) = self.shown.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(phase: Phase, total: u64) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(REFRESH);
+    let bar = ProgressBar::with_draw_target(Some(total), target)
+        .with_style(style())
+        .with_prefix(name(phase));
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
 }
 
 /// Without colours: nothing here needs them.
 fn style() -> ProgressStyle {
-    let template = "{prefix:13} [{bar:24}] {pos}/{len}, {eta} left  {wide_msg}";
+    let template = "{prefix:12} [{bar:10}] {pos}/{len} {left}  {wide_msg}";
+    let left = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        if state.pos() > 0 {
+            // A bar that cannot be written must not end the work.
+            let _ = write!(text, "{} left", short(state.eta()));
+        }
+    };
     ProgressStyle::with_template(template)
         .expect("invariant: the template is well formed")
+        .with_key("left", left)
         .progress_chars("=> ")
+}
+
+/// `42s`, `3m05s`, `2h10m`.
+fn short(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+    }
 }
 
 /// Whether stderr is a terminal on which a line can be redrawn.
@@ -252,6 +281,8 @@ mod tests {
     #[test]
     fn the_bar_is_well_formed_and_a_score_is_one_line() {
         let _ = style();
+        let shown = [42, 185, 7800].map(|seconds| short(Duration::from_secs(seconds)));
+        assert_eq!(shown, ["42s", "3m05s", "2h10m"]);
         let score = Score {
             loss: 0.372_68,
             correct: 9173,
