@@ -1,9 +1,11 @@
 //! The numerical engine. It knows nothing of terminals, clocks, printing or conventional paths.
 
 pub mod allocate;
+pub mod autodiff;
 pub mod backend;
 pub mod data;
 pub mod error;
+pub mod evaluation;
 pub mod export;
 pub mod files;
 pub mod finetune;

@@ -1,1 +1,520 @@
-//! backend
+//! What a device must be able to do, so that every rule of every operation is written once.
+//!
+//! A backend computes on a *chunk* of images at a time and serially; the walks of
+//! [`autodiff`](crate::engine::autodiff) run chunks in parallel and reduce their results in a fixed
+//! order, so nothing depends on the number of threads. The layout of an array is the backend's
+//! own affair (rows of channels on the CPU, candle's order in candle); at the border every map is in
+//! channel, row, column order and every convolution weight in out, in, row, column order, as in
+//! weights files.
+//!
+//! Host numbers are `f64`, whatever the device computes in.
+
+pub mod cpu;
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use super::Result;
+use super::graph::Shape;
+
+/// Geometry of a convolution over one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConvolutionShape {
+    /// Channels read.
+    pub in_channels: usize,
+    /// Channels written.
+    pub out_channels: usize,
+    /// Rows read.
+    pub in_height: usize,
+    /// Columns read.
+    pub in_width: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// Step of the kernel, down and right.
+    pub stride: [usize; 2],
+    /// Zeros around the map: above and below, left and right.
+    pub padding: [usize; 2],
+}
+
+impl ConvolutionShape {
+    /// Rows written.
+    #[must_use]
+    pub const fn out_height(&self) -> usize {
+        (self.in_height + 2 * self.padding[0] - self.kernel[0]) / self.stride[0] + 1
+    }
+
+    /// Columns written.
+    #[must_use]
+    pub const fn out_width(&self) -> usize {
+        (self.in_width + 2 * self.padding[1] - self.kernel[1]) / self.stride[1] + 1
+    }
+
+    /// The map read.
+    #[must_use]
+    pub const fn input(&self) -> Shape {
+        Shape::map(self.in_channels, self.in_height, self.in_width)
+    }
+
+    /// The map written.
+    #[must_use]
+    pub const fn output(&self) -> Shape {
+        Shape::map(self.out_channels, self.out_height(), self.out_width())
+    }
+
+    /// Numbers read for one image.
+    #[must_use]
+    pub const fn in_elements(&self) -> usize {
+        self.input().elements()
+    }
+
+    /// Numbers written for one image.
+    #[must_use]
+    pub const fn out_elements(&self) -> usize {
+        self.output().elements()
+    }
+
+    /// Positions in the kernel.
+    #[must_use]
+    pub const fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Number of weights.
+    #[must_use]
+    pub const fn weights(&self) -> usize {
+        self.out_channels * self.in_channels * self.taps()
+    }
+}
+
+/// Geometry of a linear layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LinearShape {
+    /// Features read.
+    pub inputs: usize,
+    /// Features written.
+    pub outputs: usize,
+}
+
+/// Which product a weight tensor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WeightShape {
+    /// Weights `out, in, row, column`.
+    Convolution(ConvolutionShape),
+    /// Weights `out, in`.
+    Linear(LinearShape),
+}
+
+impl WeightShape {
+    /// Number of weights.
+    #[must_use]
+    pub const fn weights(&self) -> usize {
+        match self {
+            Self::Convolution(shape) => shape.weights(),
+            Self::Linear(shape) => shape.inputs * shape.outputs,
+        }
+    }
+
+    /// What the product writes for one image.
+    #[must_use]
+    pub const fn output(&self) -> Shape {
+        match self {
+            Self::Convolution(shape) => shape.output(),
+            Self::Linear(shape) => Shape::Features(shape.outputs),
+        }
+    }
+}
+
+/// Geometry of a pooling window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Rows and columns of the window.
+    pub kernel: [usize; 2],
+    /// Step of the window, down and right.
+    pub stride: [usize; 2],
+    /// Padding above and below, left and right: minus infinity for a maximum, zeros that count for
+    /// an average.
+    pub padding: [usize; 2],
+}
+
+/// Geometry of the parameter-free shortcut of CIFAR residual networks (option A of arXiv
+/// 1512.03385 section 4.2): every `stride`-th row and column, channels padded with zeros evenly
+/// on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ShortcutShape {
+    /// Step down and right.
+    pub stride: usize,
+    /// Channels written.
+    pub out_channels: usize,
+}
+
+/// A uniform quantizer: `clamp(round(x / step), low, high) * step`, rounding half to even.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grid {
+    /// Distance between neighbouring values.
+    pub step: f64,
+    /// Smallest integer code.
+    pub low: f64,
+    /// Largest integer code.
+    pub high: f64,
+}
+
+/// Coefficients of the input gradient of batch normalisation on batch statistics:
+/// `dx = scale * (dy - offset - (x - mean) * slope)`, each per channel.
+#[derive(Debug)]
+pub struct NormGradient<'a, B: Backend> {
+    /// gamma / standard deviation.
+    pub scale: &'a B::Channels,
+    /// Mean of dy.
+    pub offset: &'a B::Channels,
+    /// Mean of x.
+    pub mean: &'a B::Channels,
+    /// Mean of `dy * (x - mean)` over the variance.
+    pub slope: &'a B::Channels,
+}
+
+/// A device.
+pub trait Backend: Debug + Send + Sync + Sized + 'static {
+    /// The numbers of one wire for the images of a chunk.
+    type Array: Debug + Send + Sync;
+    /// One number per channel (or feature).
+    type Channels: Debug + Send + Sync;
+    /// Weights arranged for products.
+    type Weights: Debug + Send + Sync;
+    /// A sum of weight gradients.
+    type Gradient: Debug + Send + Sync;
+    /// Memory reused from call to call; one per thread of work.
+    type Workspace: Debug + Default + Send;
+
+    /// The device in words, such as `cpu (AVX-512)`.
+    fn describe(&self) -> String;
+
+    /// Images in a chunk.
+    fn chunk(&self) -> usize;
+
+    /// Bytes of one number.
+    fn bytes_per_number(&self) -> usize;
+
+    /// Takes `images` images, `shape` numbers each, in channel, row, column order.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn upload(&self, ws: &mut Self::Workspace, shape: Shape, images: &[f64])
+    -> Result<Self::Array>;
+    /// The numbers in channel, row, column order, image by image.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn download(&self, x: &Self::Array) -> Result<Vec<f64>>;
+    /// A copy.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn copy(&self, ws: &mut Self::Workspace, x: &Self::Array) -> Result<Self::Array>;
+    /// Some images of an array.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn images(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        range: Range<usize>,
+    ) -> Result<Self::Array>;
+    /// Takes an array back for reuse.
+    fn recycle(&self, ws: &mut Self::Workspace, x: Self::Array);
+    /// Images in an array.
+    fn image_count(&self, x: &Self::Array) -> usize;
+
+    /// Takes one number per channel.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn channels(&self, values: &[f64]) -> Result<Self::Channels>;
+    /// Takes weights, in the order of weights files.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn weights(&self, shape: &WeightShape, values: &[f64]) -> Result<Self::Weights>;
+
+    /// `x * w (+ bias)`: convolution or linear product.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn product(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        weights: &Self::Weights,
+        bias: Option<&Self::Channels>,
+    ) -> Result<Self::Array>;
+    /// Gradient of [`product`](Self::product) in `x`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn product_grad_input(
+        &self,
+        ws: &mut Self::Workspace,
+        dy: &Self::Array,
+        weights: &Self::Weights,
+    ) -> Result<Self::Array>;
+    /// An empty sum of gradients of weights of this shape.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn gradient(&self, shape: &WeightShape) -> Result<Self::Gradient>;
+    /// Adds the gradient of [`product`](Self::product) in the weights, over all images.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn product_grad_weight(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        dy: &Self::Array,
+        sum: &mut Self::Gradient,
+    ) -> Result<()>;
+    /// Adds a sum of gradients to `total`, in the order of weights files, and empties it.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn drain_gradient(&self, sum: &mut Self::Gradient, total: &mut [f64]) -> Result<()>;
+    /// Sum over the images of the squared norm of each image's own weight gradient.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn grad_weight_squared_norms(
+        &self,
+        ws: &mut Self::Workspace,
+        shape: &WeightShape,
+        x: &Self::Array,
+        dy: &Self::Array,
+    ) -> Result<f64> {
+        let mut sum = self.gradient(shape)?;
+        let mut total = 0.0;
+        for image in 0..self.image_count(x) {
+            let x = self.images(ws, x, image..image + 1)?;
+            let dy = self.images(ws, dy, image..image + 1)?;
+            self.product_grad_weight(ws, &x, &dy, &mut sum)?;
+            self.recycle(ws, x);
+            self.recycle(ws, dy);
+            let mut gradient = vec![0.0; shape.weights()];
+            self.drain_gradient(&mut sum, &mut gradient)?;
+            total += gradient.iter().map(|g| g * g).sum::<f64>();
+        }
+        Ok(total)
+    }
+
+    /// `x * scale (+ shift)`, per channel.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn scale_shift(
+        &self,
+        ws: &mut Self::Workspace,
+        x: Self::Array,
+        scale: &Self::Channels,
+        shift: Option<&Self::Channels>,
+    ) -> Result<Self::Array>;
+    /// `max(x, 0)`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn relu(&self, ws: &mut Self::Workspace, x: Self::Array) -> Result<Self::Array>;
+    /// `x` where `output > 0`, else 0: backward and tangent of [`relu`](Self::relu).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn relu_mask(
+        &self,
+        ws: &mut Self::Workspace,
+        output: &Self::Array,
+        x: Self::Array,
+    ) -> Result<Self::Array>;
+    /// `a + b`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn add(&self, ws: &mut Self::Workspace, a: Self::Array, b: &Self::Array)
+    -> Result<Self::Array>;
+    /// Per channel, sums of `x - pivot` and of its square over images and places.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn channel_moments(&self, x: &Self::Array, pivot: &Self::Channels) -> Result<[Vec<f64>; 2]>;
+    /// Per channel, sums of `dy` and of `dy * (x - mean)` over images and places.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn channel_products(
+        &self,
+        x: &Self::Array,
+        mean: &Self::Channels,
+        dy: &Self::Array,
+    ) -> Result<[Vec<f64>; 2]>;
+    /// Per channel, the sum of `x` over images and places.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn channel_sums(&self, x: &Self::Array) -> Result<Vec<f64>>;
+    /// See [`NormGradient`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn norm_grad_input(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        dy: Self::Array,
+        gradient: &NormGradient<Self>,
+    ) -> Result<Self::Array>;
+
+    /// Largest value of each window.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn max_pool(
+        &self,
+        ws: &mut Self::Workspace,
+        window: &Window,
+        x: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// The values of `tangent` where `x` is largest in each window (the first of equals).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn max_pool_tangent(
+        &self,
+        ws: &mut Self::Workspace,
+        window: &Window,
+        x: &Self::Array,
+        tangent: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// Adjoint of [`max_pool_tangent`](Self::max_pool_tangent).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn max_pool_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        window: &Window,
+        x: &Self::Array,
+        dy: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// Mean of each window, padding counted.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn average_pool(
+        &self,
+        ws: &mut Self::Workspace,
+        window: &Window,
+        x: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// Adjoint of [`average_pool`](Self::average_pool) over maps of shape `input`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn average_pool_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        window: &Window,
+        input: Shape,
+        dy: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// Mean of each channel.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn global_average_pool(&self, ws: &mut Self::Workspace, x: &Self::Array)
+    -> Result<Self::Array>;
+    /// Adjoint of [`global_average_pool`](Self::global_average_pool) over maps of shape `input`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn global_average_pool_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        input: Shape,
+        dy: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// A map as features in channel, row, column order.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn flatten(&self, ws: &mut Self::Workspace, x: &Self::Array) -> Result<Self::Array>;
+    /// Inverse of [`flatten`](Self::flatten) to maps of shape `input`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn unflatten(
+        &self,
+        ws: &mut Self::Workspace,
+        input: Shape,
+        dy: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// See [`ShortcutShape`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn shortcut(
+        &self,
+        ws: &mut Self::Workspace,
+        shape: &ShortcutShape,
+        x: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// Adjoint of [`shortcut`](Self::shortcut) over maps of shape `input`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn shortcut_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        shape: &ShortcutShape,
+        input: Shape,
+        dy: &Self::Array,
+    ) -> Result<Self::Array>;
+
+    /// Every number moved to the grid.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn quantize(
+        &self,
+        ws: &mut Self::Workspace,
+        grid: Grid,
+        x: &Self::Array,
+    ) -> Result<Self::Array>;
+    /// `d` where `x / step` is within `low..=high`, else 0: the straight-through rule, backward
+    /// and tangent.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn quantize_mask(
+        &self,
+        ws: &mut Self::Workspace,
+        grid: Grid,
+        x: &Self::Array,
+        d: Self::Array,
+    ) -> Result<Self::Array>;
+    /// Gradient of the step size (LSQ, arXiv 1902.08153 equation 3, before its scaling): sum of
+    /// `dy * (round(x/step) - x/step)` inside the range, `dy * low` below, `dy * high` above.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn quantize_grad_step(&self, grid: Grid, x: &Self::Array, dy: &Self::Array) -> Result<f64>;
+    /// [`quantize_mask`](Self::quantize_mask) and
+    /// [`quantize_grad_step`](Self::quantize_grad_step) at once.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn quantize_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        grid: Grid,
+        x: &Self::Array,
+        dy: Self::Array,
+    ) -> Result<(Self::Array, f64)> {
+        let slope = self.quantize_grad_step(grid, x, &dy)?;
+        Ok((self.quantize_mask(ws, grid, x, dy)?, slope))
+    }
+}

@@ -10,11 +10,13 @@ mod cifar;
 mod dataset;
 pub mod demo;
 mod idx;
+mod images;
 mod normalization;
 mod sampling;
 mod source;
 
 pub use dataset::Dataset;
+pub use images::{Images, Selection, image_shape};
 pub use normalization::{Augmentation, Normalization, Preparation};
 pub use sampling::{Order, sample, shuffle, split_train};
 pub use source::{DataSource, DataSpec, Part};

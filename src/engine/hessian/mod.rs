@@ -1,3 +1,12 @@
-//! Second-order analysis of each layer's own diagonal block of the Hessian.
+//! Second-order analysis of each layer's own diagonal block of the Hessian (HAWQ, arXiv 1905.03696).
 
+pub mod analysis;
+pub mod curvature;
+pub mod lanczos;
+pub mod metric;
 pub mod sensitivity;
+pub mod trace;
+
+pub use analysis::Analysis;
+pub use lanczos::Method;
+pub use metric::Metric;

@@ -1,5 +1,11 @@
-//! Quantizers of weights and activations.
+//! Quantizers of weights and activations, and networks that use them.
 
 mod bits;
+pub mod insert;
+pub mod network;
+pub mod weights;
 
 pub use bits::Bits;
+pub use insert::LayerBits;
+pub use network::{QuantizedNetwork, WeightQuantizer};
+pub use weights::ScaleRule;

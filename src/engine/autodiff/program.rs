@@ -1,0 +1,355 @@
+//! A graph with its parameters arranged for a device, ready to be walked.
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use crate::engine::Result;
+use crate::engine::backend::Backend;
+use crate::engine::graph::operations::BatchNormMode;
+use crate::engine::graph::operations::rules::{
+    Backward, Collected, Forward, Lifetimes, Preparation, Prepared, Purpose, Tangent, Wanted, Wires,
+};
+use crate::engine::graph::{Graph, Layer, NodeId, ParameterId, Parameters};
+
+/// A graph with its parameters arranged for a device.
+#[derive(Debug)]
+pub struct Program<'a, B: Backend> {
+    graph: &'a Graph,
+    backend: &'a B,
+    mode: BatchNormMode,
+    prepared: Vec<Prepared<B>>,
+    forward_lifetimes: Lifetimes,
+    tangent_lifetimes: Lifetimes,
+    kept: Vec<bool>,
+}
+
+/// The wires of some images: all of them during the forward walk, then those that are kept.
+#[derive(Debug)]
+pub struct Chunk<B: Backend> {
+    /// Values by node.
+    pub primal: Wires<B>,
+    /// Gradients by node, during a backward walk.
+    pub gradients: Wires<B>,
+}
+
+/// Workspaces shared by threads.
+#[derive(Debug)]
+pub struct Workspaces<B: Backend>(Mutex<Vec<B::Workspace>>);
+
+impl<B: Backend> Default for Workspaces<B> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<B: Backend> Workspaces<B> {
+    /// Runs `work` with a workspace that nobody else is using.
+    pub fn with<T>(&self, work: impl FnOnce(&mut B::Workspace) -> T) -> T {
+        let spare = self.0.lock().ok().and_then(|mut spares| spares.pop());
+        let mut workspace = spare.unwrap_or_default();
+        let result = work(&mut workspace);
+        if let Ok(mut spares) = self.0.lock() {
+            spares.push(workspace);
+        }
+        result
+    }
+}
+
+impl<'a, B: Backend> Program<'a, B> {
+    /// Arranges `parameters` of `graph` for `backend`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn new(
+        graph: &'a Graph,
+        backend: &'a B,
+        parameters: &Parameters,
+        (mode, purpose): (BatchNormMode, Purpose),
+    ) -> Result<Self> {
+        let kept = kept(graph, purpose);
+        let mut program = Self {
+            graph,
+            backend,
+            mode,
+            prepared: Vec::new(),
+            forward_lifetimes: Lifetimes::new(graph.nodes(), kept.clone()),
+            tangent_lifetimes: Lifetimes::new(graph.nodes(), vec![false; graph.nodes().len()]),
+            kept,
+        };
+        program.update(parameters)?;
+        Ok(program)
+    }
+
+    /// Arranges new values of the parameters.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn update(&mut self, parameters: &Parameters) -> Result<()> {
+        let with = Preparation {
+            backend: self.backend,
+            parameters,
+            mode: self.mode,
+        };
+        let nodes = self.graph.nodes().iter();
+        self.prepared = nodes
+            .map(|node| node.operation.prepare(&with))
+            .collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// The graph.
+    #[must_use]
+    pub const fn graph(&self) -> &'a Graph {
+        self.graph
+    }
+
+    /// The device.
+    #[must_use]
+    pub const fn backend(&self) -> &'a B {
+        self.backend
+    }
+
+    /// How batch normalisation behaves.
+    #[must_use]
+    pub const fn mode(&self) -> BatchNormMode {
+        self.mode
+    }
+
+    /// What a node was prepared as.
+    #[must_use]
+    pub fn prepared(&self, id: NodeId) -> &Prepared<B> {
+        &self.prepared[id.index()]
+    }
+
+    /// What a node was prepared as, to change: batch statistics are known only during the walk.
+    pub fn prepared_mut(&mut self, id: NodeId) -> &mut Prepared<B> {
+        &mut self.prepared[id.index()]
+    }
+
+    /// Numbers kept for one image after the forward walk.
+    #[must_use]
+    pub fn kept_elements(&self) -> usize {
+        let nodes = self.graph.nodes().iter().zip(&self.kept);
+        nodes
+            .filter(|&(_, &kept)| kept)
+            .map(|(node, _)| node.shape.elements())
+            .sum()
+    }
+
+    /// Takes images (normalised, channel, row, column order) as a chunk to walk.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn load(&self, workspace: &mut B::Workspace, images: &[f64]) -> Result<Chunk<B>> {
+        let mut primal: Wires<B> = self.graph.ids().map(|_| None).collect();
+        let gradients = self.graph.ids().map(|_| None).collect();
+        primal[0] = Some(
+            self.backend
+                .upload(workspace, self.graph.input_shape(), images)?,
+        );
+        Ok(Chunk { primal, gradients })
+    }
+
+    /// Walks all nodes forward and returns the logits, image by image; what is kept stays in
+    /// `chunk`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn forward(&self, workspace: &mut B::Workspace, chunk: &mut Chunk<B>) -> Result<Vec<f64>> {
+        self.forward_nodes(workspace, chunk, 1..self.graph.nodes().len())?;
+        self.logits(workspace, chunk)
+    }
+
+    /// Walks some nodes forward.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn forward_nodes(
+        &self,
+        workspace: &mut B::Workspace,
+        chunk: &mut Chunk<B>,
+        range: Range<usize>,
+    ) -> Result<()> {
+        for id in self.graph.ids().take(range.end).skip(range.start) {
+            let node = self.graph.node(id);
+            let mut step = Forward {
+                backend: self.backend,
+                workspace,
+                prepared: &self.prepared[id.index()],
+                id,
+                node,
+                wires: &mut chunk.primal,
+                lifetimes: &self.forward_lifetimes,
+            };
+            let value = node.operation.forward(&mut step)?;
+            chunk.primal[id.index()] = Some(value);
+            self.release(workspace, &mut chunk.primal, (id, &self.forward_lifetimes));
+        }
+        Ok(())
+    }
+
+    /// Takes the logits out of a walked chunk.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn logits(&self, workspace: &mut B::Workspace, chunk: &mut Chunk<B>) -> Result<Vec<f64>> {
+        let output = chunk.primal[self.graph.output().index()].take();
+        let output = output.expect("invariant: the forward walk reached the output");
+        let logits = self.backend.download(&output)?;
+        self.backend.recycle(workspace, output);
+        Ok(logits)
+    }
+
+    /// Moves the weights of `layer` along `direction` and returns the derivative of the logits.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn tangent(
+        &self,
+        workspace: &mut B::Workspace,
+        chunk: &Chunk<B>,
+        (layer, downstream): (&Layer, &[bool]),
+        direction: &B::Weights,
+    ) -> Result<Vec<f64>> {
+        let mut wires: Wires<B> = self.graph.ids().map(|_| None).collect();
+        for id in self.graph.ids().filter(|id| downstream[id.index()]) {
+            let node = self.graph.node(id);
+            let mut step = Tangent {
+                backend: self.backend,
+                workspace,
+                prepared: &self.prepared[id.index()],
+                direction: (id == layer.node).then_some(direction),
+                id,
+                node,
+                primal: &chunk.primal,
+                wires: &mut wires,
+                lifetimes: &self.tangent_lifetimes,
+            };
+            let value = node.operation.tangent(&mut step)?;
+            wires[id.index()] = Some(value);
+            self.release(workspace, &mut wires, (id, &self.tangent_lifetimes));
+        }
+        let output = wires[self.graph.output().index()].take();
+        let output = output.expect("invariant: every layer reaches the logits");
+        let tangent = self.backend.download(&output)?;
+        self.backend.recycle(workspace, output);
+        Ok(tangent)
+    }
+
+    /// Walks backward from the gradient of the logits to every wanted parameter.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn backward(
+        &self,
+        workspace: &mut B::Workspace,
+        chunk: &mut Chunk<B>,
+        logit_gradient: &[f64],
+        (wanted, collected): (&Wanted, &mut [Collected<B>]),
+    ) -> Result<()> {
+        self.seed(workspace, chunk, logit_gradient)?;
+        let all = 0..self.graph.nodes().len();
+        self.backward_nodes(workspace, chunk, all, (wanted, collected))
+    }
+
+    /// Places the gradient of the logits.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn seed(
+        &self,
+        workspace: &mut B::Workspace,
+        chunk: &mut Chunk<B>,
+        logit_gradient: &[f64],
+    ) -> Result<()> {
+        let output = self.graph.output();
+        let shape = self.graph.node(output).shape;
+        let gradient = self.backend.upload(workspace, shape, logit_gradient)?;
+        chunk.gradients[output.index()] = Some(gradient);
+        Ok(())
+    }
+
+    /// Walks some nodes backward, last to first.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn backward_nodes(
+        &self,
+        workspace: &mut B::Workspace,
+        chunk: &mut Chunk<B>,
+        range: Range<usize>,
+        (wanted, collected): (&Wanted, &mut [Collected<B>]),
+    ) -> Result<()> {
+        for id in self.graph.ids().take(range.end).skip(range.start).rev() {
+            let Some(gradient) = chunk.gradients[id.index()].take() else {
+                continue;
+            };
+            let node = self.graph.node(id);
+            let mut step = Backward {
+                backend: self.backend,
+                workspace,
+                prepared: &self.prepared[id.index()],
+                id,
+                node,
+                graph: self.graph,
+                primal: &chunk.primal,
+                gradients: &mut chunk.gradients,
+                wanted,
+                collected,
+            };
+            node.operation.backward(&mut step, gradient)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what a chunk still holds.
+    pub fn recycle(&self, workspace: &mut B::Workspace, chunk: Chunk<B>) {
+        for array in chunk.primal.into_iter().chain(chunk.gradients).flatten() {
+            self.backend.recycle(workspace, array);
+        }
+    }
+
+    fn release(
+        &self,
+        workspace: &mut B::Workspace,
+        wires: &mut Wires<B>,
+        (reader, lifetimes): (NodeId, &Lifetimes),
+    ) {
+        for &input in &self.graph.node(reader).inputs {
+            if lifetimes.ends(input, reader)
+                && let Some(array) = wires[input.index()].take()
+            {
+                self.backend.recycle(workspace, array);
+            }
+        }
+    }
+}
+
+/// The wires that must outlive the forward walk.
+fn kept(graph: &Graph, purpose: Purpose) -> Vec<bool> {
+    let mut kept = vec![false; graph.nodes().len()];
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let saves = node.operation.saves(purpose);
+        kept[index] |= saves.output;
+        for input in node.inputs.iter().filter(|_| saves.inputs) {
+            kept[input.index()] = true;
+        }
+    }
+    kept
+}
+
+/// Which wires a backward walk must reach to get the gradients of these parameters.
+#[must_use]
+pub fn wanted(graph: &Graph, is_wanted: impl Fn(ParameterId) -> bool) -> Wanted {
+    let parameters: Vec<bool> = graph.parameter_ids().map(|id| is_wanted(id)).collect();
+    let mut wires = vec![false; graph.nodes().len()];
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let own = node
+            .operation
+            .parameters()
+            .iter()
+            .any(|id| parameters[id.index()]);
+        wires[index] = own || node.inputs.iter().any(|input| wires[input.index()]);
+    }
+    Wanted { parameters, wires }
+}

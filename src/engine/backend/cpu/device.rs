@@ -1,0 +1,576 @@
+//! The CPU as a [`Backend`]: arrays are rows of channels, the kernels beside this file do the work.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::convolution::{Convolution, PackedWeights};
+use super::elementwise::{self, Affine};
+use super::fake_quantize::{self, UniformQuantizer};
+use super::layout::{self, Shortcut};
+use super::linear::Linear;
+use super::normalization::{self, BatchNormGradient, ChannelSums};
+use super::pooling::{self, PoolingShape};
+use super::{Array, Isa, Workspace};
+use crate::engine::backend::{Backend, Grid, NormGradient, ShortcutShape, WeightShape, Window};
+use crate::engine::graph::Shape;
+use crate::engine::{Error, Result};
+
+/// Images in a chunk: its activations stay in a core's cache.
+const CHUNK: usize = 16;
+
+/// The CPU, with one of its instruction sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cpu {
+    isa: Isa,
+}
+
+impl Cpu {
+    /// The CPU with the instructions of `isa`.
+    #[must_use]
+    pub const fn new(isa: Isa) -> Self {
+        Self { isa }
+    }
+
+    /// Kernels of a convolution.
+    fn convolution(self, shape: &super::convolution::ConvolutionShape) -> Convolution {
+        Convolution::new(self.isa, *shape)
+    }
+
+    /// Kernels of a linear layer.
+    fn linear(self, shape: &crate::engine::backend::LinearShape) -> Linear {
+        Linear::new(self.isa, shape.inputs, shape.outputs)
+    }
+
+    /// `write` into a new array of `like`'s shape; `x` is taken back.
+    fn map(ws: &mut Workspace, x: Array, write: impl FnOnce(&[f32], &mut [f32])) -> Result<Array> {
+        let mut y = ws.array(x.shape, x.images);
+        write(&x.values, &mut y.values);
+        ws.recycle(x);
+        Ok(y)
+    }
+
+    /// Largest value of each window, and where it lies.
+    fn taken(self, ws: &mut Workspace, window: &Window, x: &Array) -> (Array, Vec<u32>) {
+        let shape = pooling_shape(window, x.shape);
+        let mut y = ws.array(pooled(&shape), x.images);
+        let mut taken = vec![0; y.values.len()];
+        pooling::max_pool(self.isa, &shape, &x.values, (&mut y.values, &mut taken));
+        (y, taken)
+    }
+}
+
+/// Weights arranged for products; the arrangement for gradients is made when it is first needed.
+#[derive(Debug)]
+pub struct Weights {
+    shape: WeightShape,
+    values: Vec<f32>,
+    forward: PackedWeights,
+    grad_input: OnceLock<PackedWeights>,
+}
+
+/// A sum of weight gradients, in the kernels' order.
+#[derive(Debug)]
+pub struct Gradient {
+    shape: WeightShape,
+    values: Vec<f32>,
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&v| v as f32).collect()
+}
+
+fn map_shape(shape: Shape) -> [usize; 3] {
+    match shape {
+        Shape::Map {
+            channels,
+            height,
+            width,
+        } => [channels, height, width],
+        Shape::Features(features) => [features, 1, 1],
+    }
+}
+
+fn pooling_shape(window: &Window, input: Shape) -> PoolingShape {
+    let [channels, in_height, in_width] = map_shape(input);
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = *window;
+    PoolingShape {
+        channels,
+        in_height,
+        in_width,
+        kernel,
+        stride,
+        padding,
+    }
+}
+
+fn pooled(shape: &PoolingShape) -> Shape {
+    Shape::map(shape.channels, shape.out_height(), shape.out_width())
+}
+
+fn shortcut(shape: &ShortcutShape, input: Shape) -> Shortcut {
+    let [in_channels, in_height, in_width] = map_shape(input);
+    let ShortcutShape {
+        stride,
+        out_channels,
+    } = *shape;
+    Shortcut {
+        in_channels,
+        out_channels,
+        in_height,
+        in_width,
+        stride,
+    }
+}
+
+fn quantizer(grid: Grid) -> Result<UniformQuantizer> {
+    let step = grid.step as f32;
+    if step > 0.0 && step.is_finite() {
+        Ok(UniformQuantizer::new(
+            step,
+            grid.low as i32,
+            grid.high as i32,
+        ))
+    } else {
+        Err(Error::NotFinite(format!("a step size ({})", grid.step)))
+    }
+}
+
+impl Backend for Cpu {
+    type Array = Array;
+    type Channels = Vec<f32>;
+    type Weights = Weights;
+    type Gradient = Gradient;
+    type Workspace = Workspace;
+
+    fn describe(&self) -> String {
+        format!("cpu ({})", self.isa)
+    }
+
+    fn chunk(&self) -> usize {
+        CHUNK
+    }
+
+    fn bytes_per_number(&self) -> usize {
+        size_of::<f32>()
+    }
+
+    fn upload(&self, ws: &mut Workspace, shape: Shape, images: &[f64]) -> Result<Array> {
+        let mut x = ws.array(shape, images.len() / shape.elements());
+        let [pixels, channels] = x.pixels();
+        if pixels == 1 || channels == 1 {
+            x.values
+                .iter_mut()
+                .zip(images)
+                .for_each(|(x, &image)| *x = image as f32);
+        } else {
+            layout::nchw_to_nhwc([pixels, channels], &narrow(images), &mut x.values);
+        }
+        Ok(x)
+    }
+
+    fn download(&self, x: &Array) -> Result<Vec<f64>> {
+        let [pixels, channels] = x.pixels();
+        let mut values = vec![0.0; x.values.len()];
+        layout::nhwc_to_nchw([pixels, channels], &x.values, &mut values);
+        Ok(values.into_iter().map(f64::from).collect())
+    }
+
+    fn copy(&self, ws: &mut Workspace, x: &Array) -> Result<Array> {
+        let mut y = ws.array(x.shape, x.images);
+        y.values.copy_from_slice(&x.values);
+        Ok(y)
+    }
+
+    fn images(&self, ws: &mut Workspace, x: &Array, range: Range<usize>) -> Result<Array> {
+        let size = x.shape.elements();
+        let mut y = ws.array(x.shape, range.len());
+        y.values
+            .copy_from_slice(&x.values[range.start * size..range.end * size]);
+        Ok(y)
+    }
+
+    fn recycle(&self, ws: &mut Workspace, x: Array) {
+        ws.recycle(x);
+    }
+
+    fn image_count(&self, x: &Array) -> usize {
+        x.images
+    }
+
+    fn channels(&self, values: &[f64]) -> Result<Vec<f32>> {
+        Ok(narrow(values))
+    }
+
+    fn weights(&self, shape: &WeightShape, values: &[f64]) -> Result<Weights> {
+        let values = narrow(values);
+        let mut forward = PackedWeights::new();
+        if let WeightShape::Convolution(shape) = shape {
+            self.convolution(shape).pack_forward(&values, &mut forward);
+        }
+        Ok(Weights {
+            shape: *shape,
+            values,
+            forward,
+            grad_input: OnceLock::new(),
+        })
+    }
+
+    fn product(
+        &self,
+        ws: &mut Workspace,
+        x: &Array,
+        weights: &Weights,
+        bias: Option<&Vec<f32>>,
+    ) -> Result<Array> {
+        let mut y = ws.array(weights.shape.output(), x.images);
+        match &weights.shape {
+            WeightShape::Convolution(shape) => {
+                let kernel = self.convolution(shape);
+                kernel.forward(&x.values, &weights.forward, &mut y.values, &mut ws.scratch);
+                if let Some(bias) = bias {
+                    for place in y.values.chunks_exact_mut(bias.len()) {
+                        place.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+                    }
+                }
+            }
+            WeightShape::Linear(shape) => {
+                let bias = bias.map_or(&[] as &[f32], Vec::as_slice);
+                self.linear(shape)
+                    .forward(&x.values, [&weights.values, bias], &mut y.values);
+            }
+        }
+        Ok(y)
+    }
+
+    fn product_grad_input(
+        &self,
+        ws: &mut Workspace,
+        dy: &Array,
+        weights: &Weights,
+    ) -> Result<Array> {
+        match &weights.shape {
+            WeightShape::Convolution(shape) => {
+                let kernel = self.convolution(shape);
+                let packed = weights.grad_input.get_or_init(|| {
+                    let mut packed = PackedWeights::new();
+                    kernel.pack_grad_input(&weights.values, &mut packed);
+                    packed
+                });
+                let mut dx = ws.array(shape.input(), dy.images);
+                kernel.grad_input(&dy.values, packed, &mut dx.values, &mut ws.scratch);
+                Ok(dx)
+            }
+            WeightShape::Linear(shape) => {
+                let mut dx = ws.array(Shape::Features(shape.inputs), dy.images);
+                self.linear(shape)
+                    .grad_input(&dy.values, &weights.values, &mut dx.values);
+                Ok(dx)
+            }
+        }
+    }
+
+    fn gradient(&self, shape: &WeightShape) -> Result<Gradient> {
+        let length = match shape {
+            WeightShape::Convolution(shape) => self.convolution(shape).grad_weight_length(),
+            WeightShape::Linear(shape) => shape.inputs * shape.outputs,
+        };
+        Ok(Gradient {
+            shape: *shape,
+            values: vec![0.0; length],
+        })
+    }
+
+    fn product_grad_weight(
+        &self,
+        ws: &mut Workspace,
+        x: &Array,
+        dy: &Array,
+        sum: &mut Gradient,
+    ) -> Result<()> {
+        match &sum.shape {
+            WeightShape::Convolution(shape) => {
+                let kernel = self.convolution(shape);
+                kernel.grad_weight(&x.values, &dy.values, &mut sum.values, &mut ws.scratch);
+            }
+            WeightShape::Linear(shape) => {
+                self.linear(shape)
+                    .grad_weight(&x.values, &dy.values, &mut sum.values);
+            }
+        }
+        Ok(())
+    }
+
+    fn drain_gradient(&self, sum: &mut Gradient, total: &mut [f64]) -> Result<()> {
+        let mut ordered = vec![0.0; total.len()];
+        match &sum.shape {
+            WeightShape::Convolution(shape) => {
+                self.convolution(shape)
+                    .unpack_grad_weight(&sum.values, &mut ordered);
+            }
+            WeightShape::Linear(_) => ordered.copy_from_slice(&sum.values),
+        }
+        total
+            .iter_mut()
+            .zip(&ordered)
+            .for_each(|(total, &g)| *total += f64::from(g));
+        sum.values.fill(0.0);
+        Ok(())
+    }
+
+    fn grad_weight_squared_norms(
+        &self,
+        ws: &mut Workspace,
+        shape: &WeightShape,
+        x: &Array,
+        dy: &Array,
+    ) -> Result<f64> {
+        // The kernels' order holds every weight once, and zeros besides: its norm is the weights'.
+        let (inputs, outputs) = (x.shape.elements(), dy.shape.elements());
+        let mut gradient = self.gradient(shape)?;
+        let mut total = 0.0;
+        for (x, dy) in x
+            .values
+            .chunks_exact(inputs)
+            .zip(dy.values.chunks_exact(outputs))
+        {
+            gradient.values.fill(0.0);
+            match shape {
+                WeightShape::Convolution(shape) => {
+                    let kernel = self.convolution(shape);
+                    kernel.grad_weight(x, dy, &mut gradient.values, &mut ws.scratch);
+                }
+                WeightShape::Linear(shape) => {
+                    self.linear(shape).grad_weight(x, dy, &mut gradient.values);
+                }
+            }
+            total += squared_norm(&gradient.values);
+        }
+        Ok(total)
+    }
+
+    fn scale_shift(
+        &self,
+        ws: &mut Workspace,
+        x: Array,
+        scale: &Vec<f32>,
+        shift: Option<&Vec<f32>>,
+    ) -> Result<Array> {
+        Self::map(ws, x, |x, y| match shift {
+            Some(shift) => elementwise::affine(self.isa, x, &Affine { scale, shift }, y),
+            None => elementwise::scale(self.isa, x, scale, y),
+        })
+    }
+
+    fn relu(&self, ws: &mut Workspace, x: Array) -> Result<Array> {
+        Self::map(ws, x, |x, y| elementwise::relu(self.isa, x, y))
+    }
+
+    fn relu_mask(&self, ws: &mut Workspace, output: &Array, x: Array) -> Result<Array> {
+        Self::map(ws, x, |x, y| {
+            elementwise::relu_gate(self.isa, x, &output.values, y)
+        })
+    }
+
+    fn add(&self, _: &mut Workspace, mut a: Array, b: &Array) -> Result<Array> {
+        elementwise::add_assign(self.isa, &b.values, &mut a.values);
+        Ok(a)
+    }
+
+    fn channel_moments(&self, x: &Array, pivot: &Vec<f32>) -> Result<[Vec<f64>; 2]> {
+        let (mut first, mut second) = (vec![0.0; pivot.len()], vec![0.0; pivot.len()]);
+        let mut sums = ChannelSums {
+            first: &mut first,
+            second: &mut second,
+        };
+        normalization::channel_moments(self.isa, &x.values, pivot, &mut sums);
+        Ok([first, second])
+    }
+
+    fn channel_products(&self, x: &Array, mean: &Vec<f32>, dy: &Array) -> Result<[Vec<f64>; 2]> {
+        let (mut first, mut second) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+        let mut sums = ChannelSums {
+            first: &mut first,
+            second: &mut second,
+        };
+        normalization::gradient_moments(self.isa, [&dy.values, &x.values], mean, &mut sums);
+        Ok([first, second])
+    }
+
+    fn channel_sums(&self, x: &Array) -> Result<Vec<f64>> {
+        let zero = vec![0.0; x.channels()];
+        let [sums, _] = self.channel_moments(x, &zero)?;
+        Ok(sums)
+    }
+
+    fn norm_grad_input(
+        &self,
+        ws: &mut Workspace,
+        x: &Array,
+        dy: Array,
+        gradient: &NormGradient<Self>,
+    ) -> Result<Array> {
+        let by = BatchNormGradient {
+            mean: gradient.mean,
+            gain: gradient.scale,
+            offset: gradient.offset,
+            slope: gradient.slope,
+        };
+        Self::map(ws, dy, |dy, dx| {
+            normalization::batch_norm_grad_input(self.isa, [dy, &x.values], &by, dx);
+        })
+    }
+
+    fn max_pool(&self, ws: &mut Workspace, window: &Window, x: &Array) -> Result<Array> {
+        Ok(self.taken(ws, window, x).0)
+    }
+
+    fn max_pool_tangent(
+        &self,
+        ws: &mut Workspace,
+        window: &Window,
+        x: &Array,
+        tangent: &Array,
+    ) -> Result<Array> {
+        let (mut y, taken) = self.taken(ws, window, x);
+        let shape = pooling_shape(window, x.shape);
+        pooling::max_pool_tangent(&shape, &tangent.values, &taken, &mut y.values);
+        Ok(y)
+    }
+
+    fn max_pool_backward(
+        &self,
+        ws: &mut Workspace,
+        window: &Window,
+        x: &Array,
+        dy: &Array,
+    ) -> Result<Array> {
+        let (y, taken) = self.taken(ws, window, x);
+        ws.recycle(y);
+        let mut dx = ws.array(x.shape, x.images);
+        let shape = pooling_shape(window, x.shape);
+        pooling::max_pool_backward(&shape, &dy.values, &taken, &mut dx.values);
+        Ok(dx)
+    }
+
+    fn average_pool(&self, ws: &mut Workspace, window: &Window, x: &Array) -> Result<Array> {
+        let shape = pooling_shape(window, x.shape);
+        let mut y = ws.array(pooled(&shape), x.images);
+        pooling::average_pool(self.isa, &shape, &x.values, &mut y.values);
+        Ok(y)
+    }
+
+    fn average_pool_backward(
+        &self,
+        ws: &mut Workspace,
+        window: &Window,
+        input: Shape,
+        dy: &Array,
+    ) -> Result<Array> {
+        let mut dx = ws.array(input, dy.images);
+        let shape = pooling_shape(window, input);
+        pooling::average_pool_backward(self.isa, &shape, &dy.values, &mut dx.values);
+        Ok(dx)
+    }
+
+    fn global_average_pool(&self, ws: &mut Workspace, x: &Array) -> Result<Array> {
+        let mut y = ws.array(Shape::Features(x.channels()), x.images);
+        pooling::global_average_pool(self.isa, x.pixels(), &x.values, &mut y.values);
+        Ok(y)
+    }
+
+    fn global_average_pool_backward(
+        &self,
+        ws: &mut Workspace,
+        input: Shape,
+        dy: &Array,
+    ) -> Result<Array> {
+        let mut dx = ws.array(input, dy.images);
+        let pixels = dx.pixels();
+        pooling::global_average_pool_backward(self.isa, pixels, &dy.values, &mut dx.values);
+        Ok(dx)
+    }
+
+    fn flatten(&self, ws: &mut Workspace, x: &Array) -> Result<Array> {
+        let mut y = ws.array(Shape::Features(x.shape.elements()), x.images);
+        layout::nhwc_to_nchw(x.pixels(), &x.values, &mut y.values);
+        Ok(y)
+    }
+
+    fn unflatten(&self, ws: &mut Workspace, input: Shape, dy: &Array) -> Result<Array> {
+        let mut dx = ws.array(input, dy.images);
+        layout::nchw_to_nhwc(dx.pixels(), &dy.values, &mut dx.values);
+        Ok(dx)
+    }
+
+    fn shortcut(&self, ws: &mut Workspace, shape: &ShortcutShape, x: &Array) -> Result<Array> {
+        let kernel = shortcut(shape, x.shape);
+        let output = Shape::map(kernel.out_channels, kernel.out_height(), kernel.out_width());
+        let mut y = ws.array(output, x.images);
+        kernel.forward(&x.values, &mut y.values);
+        Ok(y)
+    }
+
+    fn shortcut_backward(
+        &self,
+        ws: &mut Workspace,
+        shape: &ShortcutShape,
+        input: Shape,
+        dy: &Array,
+    ) -> Result<Array> {
+        let mut dx = ws.array(input, dy.images);
+        shortcut(shape, input).backward(&dy.values, &mut dx.values);
+        Ok(dx)
+    }
+
+    fn quantize(&self, ws: &mut Workspace, grid: Grid, x: &Array) -> Result<Array> {
+        let mut y = ws.array(x.shape, x.images);
+        fake_quantize::fake_quantize(self.isa, &quantizer(grid)?, &x.values, &mut y.values);
+        Ok(y)
+    }
+
+    fn quantize_mask(&self, ws: &mut Workspace, grid: Grid, x: &Array, d: Array) -> Result<Array> {
+        Ok(self.quantize_backward(ws, grid, x, d)?.0)
+    }
+
+    fn quantize_grad_step(&self, grid: Grid, x: &Array, dy: &Array) -> Result<f64> {
+        let (_, slope) = self.quantize_backward(&mut Workspace::default(), grid, x, dy.clone())?;
+        Ok(slope)
+    }
+
+    fn quantize_backward(
+        &self,
+        ws: &mut Workspace,
+        grid: Grid,
+        x: &Array,
+        dy: Array,
+    ) -> Result<(Array, f64)> {
+        let quantizer = quantizer(grid)?;
+        let mut dx = ws.array(x.shape, x.images);
+        let values = [&x.values[..], &dy.values[..]];
+        let slope =
+            fake_quantize::fake_quantize_backward(self.isa, &quantizer, values, &mut dx.values);
+        ws.recycle(dy);
+        Ok((dx, slope))
+    }
+}
+
+fn squared_norm(values: &[f32]) -> f64 {
+    // Sixteen float32 sums side by side over short runs, float64 over those.
+    const LANES: usize = 16;
+    const RUN: usize = 1024;
+    let mut total = 0.0;
+    for run in values.chunks(RUN) {
+        let mut sums = [0.0f32; LANES];
+        for lanes in run.chunks(LANES) {
+            sums.iter_mut()
+                .zip(lanes)
+                .for_each(|(sum, v)| *sum += v * v);
+        }
+        total += sums.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+    }
+    total
+}

@@ -1,0 +1,234 @@
+//! Batch normalisation (arXiv 1502.03167): `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`.
+
+use super::rules::{
+    Backward, BatchGradient, Forward, Mismatch, Norm, Preparation, Prepared, Purpose, Rules, Saves,
+    Tangent,
+};
+use crate::engine::Result;
+use crate::engine::backend::{Backend, NormGradient};
+use crate::engine::graph::{ParameterId, Parameters, Shape};
+
+/// Which statistics normalise, and whether they move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchNormMode {
+    /// Running statistics: evaluation and analysis.
+    Running,
+    /// Statistics of the batch, which also move the running ones: training.
+    Batch,
+    /// Running statistics that stay as they are while gamma and beta are trained.
+    Frozen,
+}
+
+/// Batch normalisation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNorm {
+    /// Channels.
+    pub channels: usize,
+    /// gamma.
+    pub scale: ParameterId,
+    /// beta.
+    pub shift: ParameterId,
+    /// Running mean.
+    pub mean: ParameterId,
+    /// Running variance.
+    pub variance: ParameterId,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+/// Mean and (biased) variance of each channel over a batch.
+#[derive(Debug, Clone)]
+pub struct Statistics {
+    /// Mean.
+    pub mean: Vec<f64>,
+    /// Biased variance.
+    pub variance: Vec<f64>,
+    /// Numbers behind each.
+    pub count: f64,
+}
+
+impl Statistics {
+    /// From sums of `x - pivot` and of its square.
+    #[must_use]
+    pub fn from_moments(pivot: &[f64], [sum, squares]: &[Vec<f64>; 2], count: f64) -> Self {
+        let offset: Vec<f64> = sum.iter().map(|s| s / count).collect();
+        let mean = pivot.iter().zip(&offset).map(|(p, o)| p + o).collect();
+        let variance = squares
+            .iter()
+            .zip(&offset)
+            .map(|(s, o)| (s / count - o * o).max(0.0))
+            .collect();
+        Self {
+            mean,
+            variance,
+            count,
+        }
+    }
+}
+
+impl BatchNorm {
+    /// Coefficients for these statistics.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn coefficients<B: Backend>(
+        &self,
+        with: &Preparation<B>,
+        mean: &[f64],
+        variance: &[f64],
+    ) -> Result<Norm<B>> {
+        let (gamma, beta) = (
+            with.parameters.get(self.scale),
+            with.parameters.get(self.shift),
+        );
+        let inverse: Vec<f64> = variance
+            .iter()
+            .map(|v| 1.0 / (v + self.epsilon).sqrt())
+            .collect();
+        let scale: Vec<f64> = gamma.iter().zip(&inverse).map(|(g, i)| g * i).collect();
+        let shift: Vec<f64> = beta
+            .iter()
+            .zip(mean)
+            .zip(&scale)
+            .map(|((b, m), s)| b - m * s)
+            .collect();
+        Ok(Norm {
+            scale: with.backend.channels(&scale)?,
+            shift: with.backend.channels(&shift)?,
+            mean: with.backend.channels(mean)?,
+            inverse,
+            batch: None,
+        })
+    }
+
+    /// Completes `norm` for the backward walk from the sums of `dy` and `dy * (x - mean)` over a
+    /// batch of `count` numbers a channel.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn complete<B: Backend>(
+        backend: &B,
+        norm: &mut Norm<B>,
+        [sum, products]: &[Vec<f64>; 2],
+        count: f64,
+    ) -> Result<()> {
+        let offset: Vec<f64> = sum.iter().map(|s| s / count).collect();
+        let slope: Vec<f64> = products
+            .iter()
+            .zip(&norm.inverse)
+            .map(|(p, i)| p * i * i / count)
+            .collect();
+        norm.batch = Some(BatchGradient {
+            offset: backend.channels(&offset)?,
+            slope: backend.channels(&slope)?,
+        });
+        Ok(())
+    }
+
+    /// Moves the running statistics towards those of a batch, the variance unbiased.
+    pub fn track(&self, parameters: &mut Parameters, batch: &Statistics, momentum: f64) {
+        let unbiased = batch.count / (batch.count - 1.0).max(1.0);
+        for (running, new) in parameters.get_mut(self.mean).iter_mut().zip(&batch.mean) {
+            *running += momentum * (new - *running);
+        }
+        for (running, new) in parameters
+            .get_mut(self.variance)
+            .iter_mut()
+            .zip(&batch.variance)
+        {
+            *running += momentum * (new * unbiased - *running);
+        }
+    }
+}
+
+fn norm<B: Backend>(prepared: &Prepared<B>) -> &Norm<B> {
+    match prepared {
+        Prepared::Norm(norm) => norm,
+        _ => unreachable!("invariant: the walk prepares statistics before normalising"),
+    }
+}
+
+impl Rules for BatchNorm {
+    const NAME: &'static str = "batch normalisation";
+
+    fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
+        match *inputs {
+            [shape @ Shape::Map { channels, .. }] if channels == self.channels => Ok(shape),
+            _ => Err(Mismatch::new(
+                format!("a map of {} channels", self.channels),
+                inputs,
+            )),
+        }
+    }
+
+    fn parameters(&self) -> Vec<ParameterId> {
+        vec![self.scale, self.shift]
+    }
+
+    fn saves(&self, purpose: Purpose) -> Saves {
+        match purpose {
+            Purpose::Evaluate | Purpose::Analyse => Saves::NOTHING,
+            Purpose::Train => Saves::INPUTS,
+        }
+    }
+
+    fn prepare<B: Backend>(&self, with: &Preparation<B>) -> Result<Prepared<B>> {
+        if with.mode == BatchNormMode::Batch {
+            return Ok(Prepared::Nothing);
+        }
+        let mean = with.parameters.get(self.mean);
+        let variance = with.parameters.get(self.variance);
+        Ok(Prepared::Norm(self.coefficients(with, mean, variance)?))
+    }
+
+    fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {
+        let norm = norm(step.prepared);
+        let x = step.take_input(0)?;
+        step.backend
+            .scale_shift(step.workspace, x, &norm.scale, Some(&norm.shift))
+    }
+
+    fn tangent<B: Backend>(&self, step: &mut Tangent<B>) -> Result<B::Array> {
+        let norm = norm(step.prepared);
+        let dx = step.take_input(0)?;
+        step.backend
+            .scale_shift(step.workspace, dx, &norm.scale, None)
+    }
+
+    fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
+        let norm = norm(step.prepared);
+        let constant_statistics = norm.batch.is_none();
+        if constant_statistics && (step.wants(self.scale) || step.wants(self.shift)) {
+            let x = step.primal_input(0);
+            let [sums, products] = step.backend.channel_products(x, &norm.mean, &gradient)?;
+            let slopes: Vec<f64> = products
+                .iter()
+                .zip(&norm.inverse)
+                .map(|(p, i)| p * i)
+                .collect();
+            step.collect_vector(self.shift, &sums);
+            step.collect_vector(self.scale, &slopes);
+        }
+        if !step.wants_input(0) {
+            step.backend.recycle(step.workspace, gradient);
+            return Ok(());
+        }
+        let dx = match &norm.batch {
+            None => step
+                .backend
+                .scale_shift(step.workspace, gradient, &norm.scale, None)?,
+            Some(batch) => {
+                let coefficients = NormGradient {
+                    scale: &norm.scale,
+                    offset: &batch.offset,
+                    mean: &norm.mean,
+                    slope: &batch.slope,
+                };
+                let x = step.primal_input(0);
+                step.backend
+                    .norm_grad_input(step.workspace, x, gradient, &coefficients)?
+            }
+        };
+        step.send(0, dx)
+    }
+}

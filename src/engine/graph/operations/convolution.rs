@@ -1,0 +1,197 @@
+//! Convolution: `y = x * W + b`.
+
+use super::rules::{
+    Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+};
+use crate::engine::Result;
+use crate::engine::backend::{Backend, ConvolutionShape, WeightShape};
+use crate::engine::graph::builder::ConvolutionOptions;
+use crate::engine::graph::{ParameterId, Shape};
+
+/// Convolution of a map with a weight tensor `out, in, row, column`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Convolution {
+    /// Geometry.
+    pub shape: ConvolutionShape,
+    /// Weights.
+    pub weight: ParameterId,
+    /// Bias.
+    pub bias: Option<ParameterId>,
+}
+
+impl Convolution {
+    /// Geometry over maps of shape `input`.
+    ///
+    /// # Errors
+    /// When `input` is not a map, or the kernel does not fit it.
+    pub fn geometry(
+        input: Shape,
+        options: &ConvolutionOptions,
+    ) -> std::result::Result<ConvolutionShape, Mismatch> {
+        let ConvolutionOptions {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            ..
+        } = *options;
+        let Shape::Map {
+            channels,
+            height,
+            width,
+        } = input
+        else {
+            return Err(Mismatch::new("a map", &[input]));
+        };
+        let fits = height + 2 * padding[0] >= kernel[0] && width + 2 * padding[1] >= kernel[1];
+        if !fits || stride.contains(&0) || kernel.contains(&0) || out_channels == 0 {
+            let [rows, columns] = kernel;
+            return Err(Mismatch::new(
+                format!("a map that a {rows}x{columns} kernel fits"),
+                &[input],
+            ));
+        }
+        Ok(ConvolutionShape {
+            in_channels: channels,
+            out_channels,
+            in_height: height,
+            in_width: width,
+            kernel,
+            stride,
+            padding,
+        })
+    }
+}
+
+impl Rules for Convolution {
+    const NAME: &'static str = "convolution";
+
+    fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
+        if inputs == [self.shape.input()] {
+            Ok(self.shape.output())
+        } else {
+            Err(Mismatch::new(self.shape.input().to_string(), inputs))
+        }
+    }
+
+    fn parameters(&self) -> Vec<ParameterId> {
+        [Some(self.weight), self.bias]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn saves(&self, purpose: Purpose) -> Saves {
+        product::saves(purpose)
+    }
+
+    fn prepare<B: Backend>(&self, with: &Preparation<B>) -> Result<Prepared<B>> {
+        product::prepare(
+            with,
+            &WeightShape::Convolution(self.shape),
+            self.weight,
+            self.bias,
+        )
+    }
+
+    fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {
+        product::forward(step)
+    }
+
+    fn tangent<B: Backend>(&self, step: &mut Tangent<B>) -> Result<B::Array> {
+        product::tangent(step)
+    }
+
+    fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
+        let shape = WeightShape::Convolution(self.shape);
+        product::backward(step, &gradient, &shape, (self.weight, self.bias))?;
+        step.backend.recycle(step.workspace, gradient);
+        Ok(())
+    }
+}
+
+/// The rules that convolution and linear layers share: both are bilinear in input and weights.
+pub(super) mod product {
+    use super::{
+        Backend, Backward, Forward, ParameterId, Preparation, Prepared, Purpose, Result, Saves,
+        Tangent, WeightShape,
+    };
+
+    pub const fn saves(purpose: Purpose) -> Saves {
+        match purpose {
+            Purpose::Evaluate => Saves::NOTHING,
+            Purpose::Analyse | Purpose::Train => Saves::INPUTS,
+        }
+    }
+
+    pub fn prepare<B: Backend>(
+        with: &Preparation<B>,
+        shape: &WeightShape,
+        weight: ParameterId,
+        bias: Option<ParameterId>,
+    ) -> Result<Prepared<B>> {
+        let weights = with.backend.weights(shape, with.parameters.get(weight))?;
+        let bias = bias
+            .map(|bias| with.backend.channels(with.parameters.get(bias)))
+            .transpose()?;
+        Ok(Prepared::Product { weights, bias })
+    }
+
+    fn parts<B: Backend>(prepared: &Prepared<B>) -> (&B::Weights, Option<&B::Channels>) {
+        match prepared {
+            Prepared::Product { weights, bias } => (weights, bias.as_ref()),
+            _ => unreachable!("invariant: a layer is prepared as a product"),
+        }
+    }
+
+    pub fn forward<B: Backend>(step: &mut Forward<B>) -> Result<B::Array> {
+        let (backend, (weights, bias)) = (step.backend, parts(step.prepared));
+        let (workspace, x) = step.input(0);
+        backend.product(workspace, x, weights, bias)
+    }
+
+    /// `dy = dx * W + x * dW`.
+    pub fn tangent<B: Backend>(step: &mut Tangent<B>) -> Result<B::Array> {
+        let backend = step.backend;
+        let (weights, _) = parts(step.prepared);
+        let by_weights = step
+            .direction
+            .map(|direction| {
+                let x = step.primal_input(0);
+                backend.product(step.workspace, x, direction, None)
+            })
+            .transpose()?;
+        if !step.moves(0) {
+            return Ok(by_weights.expect("invariant: an input or the weights move"));
+        }
+        let (workspace, dx) = step.input(0);
+        let by_input = backend.product(workspace, dx, weights, None)?;
+        let Some(by_weights) = by_weights else {
+            return Ok(by_input);
+        };
+        let sum = backend.add(step.workspace, by_input, &by_weights)?;
+        backend.recycle(step.workspace, by_weights);
+        Ok(sum)
+    }
+
+    pub fn backward<B: Backend>(
+        step: &mut Backward<B>,
+        dy: &B::Array,
+        shape: &WeightShape,
+        (weight, bias): (ParameterId, Option<ParameterId>),
+    ) -> Result<()> {
+        step.collect_weight(weight, shape, dy)?;
+        if let Some(bias) = bias.filter(|&bias| step.wants(bias)) {
+            let sums = step.backend.channel_sums(dy)?;
+            step.collect_vector(bias, &sums);
+        }
+        if step.wants_input(0) {
+            let (weights, _) = parts(step.prepared);
+            let dx = step
+                .backend
+                .product_grad_input(step.workspace, dy, weights)?;
+            step.send(0, dx)?;
+        }
+        Ok(())
+    }
+}

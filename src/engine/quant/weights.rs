@@ -1,0 +1,211 @@
+//! Uniform symmetric quantization of weight tensors: `clamp(round(w / s), -q, q) * s` with
+//! `q = 2^(bits-1) - 1`, rounding half to even.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Bits;
+use crate::engine::backend::Grid;
+use crate::engine::graph::operations::Codes;
+use crate::engine::{Error, Result};
+
+/// How a step size is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleRule {
+    /// `max|w| / q`: nothing is clipped.
+    Max,
+    /// The step of least squared error.
+    #[default]
+    Mse,
+}
+
+impl FromStr for ScaleRule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "max" => Ok(Self::Max),
+            "mse" => Ok(Self::Mse),
+            _ => Err(Error::invalid(format!(
+                "scale {text:?}: expected max or mse"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for ScaleRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Max => "max",
+            Self::Mse => "mse",
+        })
+    }
+}
+
+/// The code of one value: an integer within the grid's range, half to even.
+#[must_use]
+pub fn code(grid: Grid, value: f64) -> f64 {
+    (value / grid.step)
+        .round_ties_even()
+        .clamp(grid.low, grid.high)
+}
+
+/// Every value moved to the grid.
+#[must_use]
+pub fn quantize(grid: Grid, values: &[f64]) -> Vec<f64> {
+    values
+        .iter()
+        .map(|&value| code(grid, value) * grid.step)
+        .collect()
+}
+
+/// `norm(Q(w) - w)^2`: the perturbation of HAWQ (arXiv 1905.03696, equation 8).
+#[must_use]
+pub fn squared_error(grid: Grid, values: &[f64]) -> f64 {
+    values
+        .iter()
+        .map(|&v| (code(grid, v) * grid.step - v).powi(2))
+        .sum()
+}
+
+/// The grid for `values` at `codes`. A tensor of zeros gets a step of one.
+///
+/// # Errors
+/// When a value is not finite.
+pub fn fit(codes: Codes, rule: ScaleRule, values: &[f64]) -> Result<Grid> {
+    let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    if !values.iter().all(|v| v.is_finite()) {
+        return Err(Error::NotFinite("a value to be quantized".to_owned()));
+    }
+    let (_, high) = codes.range();
+    if largest == 0.0 {
+        return Ok(codes.grid(1.0));
+    }
+    let widest = codes.grid(largest / high);
+    Ok(match rule {
+        ScaleRule::Max => widest,
+        ScaleRule::Mse => least_squares(widest, values),
+    })
+}
+
+/// The step of least squared error: a scan over clipping points, then a finer one around the best, each
+/// point refined by alternating between codes and the best step for them (Lloyd's iteration, whose
+/// error never rises).
+fn least_squares(widest: Grid, values: &[f64]) -> Grid {
+    const POINTS: u32 = 50;
+    let share = |point: u32| f64::from(point) / f64::from(POINTS);
+    let mut best = (squared_error(widest, values), widest);
+    let mut scan = |from: f64, to: f64| {
+        for point in 1..=POINTS {
+            let step = widest.step * (from + (to - from) * share(point));
+            let grid = refine(Grid { step, ..widest }, values);
+            let error = squared_error(grid, values);
+            if error < best.0 {
+                best = (error, grid);
+            }
+        }
+        best.1.step / widest.step
+    };
+    let coarse = scan(0.0, 1.0);
+    let around = 1.0 / f64::from(POINTS);
+    scan((coarse - around).max(0.0), (coarse + around).min(1.0));
+    best.1
+}
+
+fn refine(mut grid: Grid, values: &[f64]) -> Grid {
+    for _ in 0..3 {
+        let (mut product, mut square) = (0.0, 0.0);
+        for &value in values {
+            let code = code(grid, value);
+            product += code * value;
+            square += code * code;
+        }
+        if square == 0.0 || product <= 0.0 {
+            return grid;
+        }
+        grid.step = product / square;
+    }
+    grid
+}
+
+/// Perturbation of `values` at each of `bits`.
+///
+/// # Errors
+/// When a value is not finite.
+pub fn perturbations(values: &[f64], rule: ScaleRule, bits: &[Bits]) -> Result<Vec<(Bits, f64)>> {
+    let widths = bits.iter().filter(|bits| !bits.is_float());
+    widths
+        .map(|&bits| {
+            let grid = fit(Codes::Signed(bits), rule, values)?;
+            Ok((bits, squared_error(grid, values)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(bits: u64) -> Bits {
+        Bits::new(bits).unwrap()
+    }
+
+    fn wave(n: usize) -> Vec<f64> {
+        (0..n)
+            .map(|i| ((i * i) as f64 * 0.37).sin() * (1.0 + (i % 7) as f64))
+            .collect()
+    }
+
+    #[test]
+    fn rounding_is_half_to_even() {
+        let grid = Codes::Signed(bits(4)).grid(1.0);
+        let codes: Vec<f64> = [0.5, 1.5, 2.5, -0.5, -1.5, 9.0]
+            .map(|v| code(grid, v))
+            .into();
+        assert_eq!(codes, [0.0, 2.0, 2.0, 0.0, -2.0, 7.0]);
+    }
+
+    #[test]
+    fn quantization_is_idempotent_and_within_half_a_step() {
+        let values = wave(500);
+        for width in 2..=8 {
+            let grid = fit(Codes::Signed(bits(width)), ScaleRule::Max, &values).unwrap();
+            let once = quantize(grid, &values);
+            assert_eq!(quantize(grid, &once), once);
+            for (q, v) in once.iter().zip(&values) {
+                assert!((q - v).abs() <= grid.step / 2.0 + 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn least_squares_is_never_worse_than_the_largest_value_and_near_a_fine_search() {
+        let values = wave(300);
+        for width in 2..=8 {
+            let codes = Codes::Signed(bits(width));
+            let widest = fit(codes, ScaleRule::Max, &values).unwrap();
+            let best = fit(codes, ScaleRule::Mse, &values).unwrap();
+            let error = squared_error(best, &values);
+            assert!(error <= squared_error(widest, &values));
+            let fine = (1..=4000)
+                .map(|i| Grid {
+                    step: widest.step * f64::from(i) / 4000.0,
+                    ..widest
+                })
+                .map(|grid| squared_error(grid, &values))
+                .fold(f64::INFINITY, f64::min);
+            assert!(error <= fine * 1.02, "{width} bits: {error} against {fine}");
+        }
+    }
+
+    #[test]
+    fn zeros_stay_zeros_and_nan_is_refused() {
+        let codes = Codes::Signed(bits(2));
+        let grid = fit(codes, ScaleRule::Mse, &[0.0; 4]).unwrap();
+        assert_eq!(quantize(grid, &[0.0; 4]), [0.0; 4]);
+        assert!(fit(codes, ScaleRule::Mse, &[1.0, f64::NAN]).is_err());
+    }
+}
