@@ -7,6 +7,7 @@ pub mod eta;
 pub mod export;
 pub mod guide;
 pub mod overlay;
+pub mod planning;
 pub mod rank;
 pub mod running;
 pub mod series;
