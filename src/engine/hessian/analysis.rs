@@ -3,6 +3,7 @@
 //! Every layer is measured on its own, from a seed that depends on nothing but the settings, so a
 //! resumed analysis gives the numbers of an undisturbed one, bit for bit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -157,8 +158,18 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
 
 fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSensitivity> {
     let values = model.parameters.get(layer.weight);
-    let perturbation = weights::perturbations(values, settings.scale, &settings.bits)
-        .map_err(|_| Error::NotFinite(format!("a weight of {}", layer.name)))?;
+    let mut by_scale = BTreeMap::new();
+    for rule in ScaleRule::ALL {
+        let errors = weights::perturbations(values, rule, &settings.bits)
+            .map_err(|_| Error::NotFinite(format!("a weight of {}", layer.name)))?;
+        by_scale.insert(
+            rule,
+            errors
+                .into_iter()
+                .map(|(bits, e)| (bits.get(), e))
+                .collect(),
+        );
+    }
     let kind = match layer.shape {
         WeightShape::Convolution(_) => "conv2d",
         WeightShape::Linear(_) => "linear",
@@ -171,10 +182,8 @@ fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSe
         macs: layer.macs(),
         activation_size: Some(layer.activation_size),
         reads_image: layer.reads_image,
-        perturbation: perturbation
-            .into_iter()
-            .map(|(bits, e)| (bits.get(), e))
-            .collect(),
+        perturbation: PerBits::clone(&by_scale[&settings.scale]),
+        perturbation_by_scale: by_scale,
         ..LayerSensitivity::default()
     })
 }

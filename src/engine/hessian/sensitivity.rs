@@ -1,9 +1,13 @@
 //! The sensitivity file: what an analysis measured, layer by layer (a contract; see README "Files").
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::engine::quant::{Bits, ScaleRule};
+use crate::engine::{Error, Result, files};
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";
@@ -119,6 +123,9 @@ pub struct LayerSensitivity {
     /// Squared error of the weights when quantized, for each bit-width.
     #[serde(default)]
     pub perturbation: PerBits,
+    /// The same for every rule of choosing step sizes; a plan uses that of its own rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub perturbation_by_scale: BTreeMap<ScaleRule, PerBits>,
     /// Omega_i = lambda_i * perturbation, for each bit-width.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub omega: PerBits,
@@ -131,6 +138,89 @@ pub struct LayerSensitivity {
     /// Name of the group of layers that must share bits.
     #[serde(default)]
     pub tie: Option<String>,
+}
+
+impl LayerSensitivity {
+    /// The perturbation at `bits` with step sizes chosen by `scale`, or as it was measured when
+    /// that is all that is known.
+    #[must_use]
+    pub fn perturbation_at(&self, bits: Bits, scale: ScaleRule) -> Option<f64> {
+        let by_scale = self.perturbation_by_scale.get(&scale);
+        by_scale
+            .unwrap_or(&self.perturbation)
+            .get(&bits.get())
+            .copied()
+    }
+}
+
+/// Largest sensitivity file that is read.
+const LIMIT: u64 = 1 << 30;
+
+impl Sensitivity {
+    /// Reads a sensitivity file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not a sensitivity file, lists a layer twice or holds a number
+    /// that makes no sense.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = files::read_limited(path, LIMIT)?;
+        let read: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::format(
+                path,
+                format!("expected a sensitivity file ({FORMAT}): {error}"),
+            )
+        })?;
+        read.check().map_err(|reason| Error::format(path, reason))?;
+        Ok(read)
+    }
+
+    /// Writes a sensitivity file, atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::write_atomically(path, self.to_json().as_bytes())
+    }
+
+    /// The file's content.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text =
+            serde_json::to_string_pretty(self).expect("invariant: every key is a string");
+        text.push('\n');
+        text
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.format != FORMAT || self.version != 1 {
+            let (format, version) = (&self.format, self.version);
+            return Err(format!(
+                "expected {FORMAT} version 1, got {format} version {version}"
+            ));
+        }
+        if self.layers.is_empty() {
+            return Err("it lists no layer; run hawqeye analyze to the end".to_owned());
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let name = &layer.layer;
+            if layer.parameters == 0 {
+                return Err(format!(
+                    "{name} has 0 parameters: expected the number of its weights"
+                ));
+            }
+            if self.layers[..index]
+                .iter()
+                .any(|earlier| earlier.layer == *name)
+            {
+                return Err(format!("layer {name} is listed twice; keep one of them"));
+            }
+            let errors = layer.perturbation.iter().chain(&layer.latency_ms);
+            if let Some((bits, value)) = errors.into_iter().find(|(_, value)| **value < 0.0) {
+                return Err(format!("{name} at {bits} bits: {value} is negative"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn default_format() -> String {

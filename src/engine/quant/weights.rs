@@ -12,7 +12,9 @@ use crate::engine::graph::operations::Codes;
 use crate::engine::{Error, Result};
 
 /// How a step size is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ScaleRule {
     /// `max|w| / q`: nothing is clipped.
@@ -20,6 +22,11 @@ pub enum ScaleRule {
     /// The step of least squared error.
     #[default]
     Mse,
+}
+
+impl ScaleRule {
+    /// Every rule.
+    pub const ALL: [Self; 2] = [Self::Max, Self::Mse];
 }
 
 impl FromStr for ScaleRule {

@@ -1,0 +1,53 @@
+//! What quantizing a layer is predicted to cost.
+//!
+//! | metric | harm of layer i at b bits |
+//! |---|---|
+//! | `eigenvalue` | `lambda_i * perturbation_i(b)`: omega, the second-order bound (HAWQ) |
+//! | `trace` | `mean trace_i * perturbation_i(b)` (HAWQ-V2) |
+//! | `loss-change` | the measured value |
+//!
+//! Estimates of lambda and of the trace can come out negative where the true value is near zero;
+//! their absolute value counts. At 32 bits there is no harm.
+
+use crate::engine::hessian::Metric;
+use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::quant::{Bits, ScaleRule};
+use crate::engine::{Error, Result};
+
+/// Harm of `layer` at `bits`.
+///
+/// # Errors
+/// When the layer lacks the measurement; the sentence names it and how to get it.
+pub fn harm(layer: &LayerSensitivity, bits: Bits, metric: Metric, scale: ScaleRule) -> Result<f64> {
+    if bits.is_float() {
+        return Ok(0.0);
+    }
+    let lacks = |what: String, how: &str| {
+        Error::invalid(format!(
+            "{} has no {what}; measure it with {how}",
+            layer.layer
+        ))
+    };
+    if metric == Metric::LossChange {
+        return layer.loss_change.get(&bits.get()).copied().ok_or_else(|| {
+            let how = "hawqeye analyze --metric loss-change, and these --bits";
+            lacks(format!("loss change at {bits} bits"), how)
+        });
+    }
+    let curvature = match metric {
+        Metric::Trace => {
+            let mean = layer.trace.map(|trace| trace / layer.parameters as f64);
+            layer.mean_trace.or(mean)
+        }
+        _ => layer.eigenvalue,
+    };
+    let how = format!("hawqeye analyze --metric {metric}");
+    let curvature = curvature.ok_or_else(|| lacks(metric.to_string(), &how))?;
+    let perturbation = layer.perturbation_at(bits, scale).ok_or_else(|| {
+        lacks(
+            format!("perturbation at {bits} bits"),
+            "hawqeye analyze and these --bits",
+        )
+    })?;
+    Ok(curvature.abs() * perturbation)
+}
