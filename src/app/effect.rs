@@ -9,7 +9,7 @@ use super::state::export::ExportSettings;
 use super::state::{Level, State};
 use super::theme::{Depth, Library, Theme};
 use super::update::update;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, file as plan_file};
 
 /// Something to do outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,8 +105,7 @@ impl Effects {
             Effect::Stop(job) => self.jobs.stop(job),
             Effect::Pause { job, pause } => self.jobs.pause(job, pause),
             Effect::SavePlan(plan) => {
-                let saved = plan.to_toml().and_then(|text| self.project.save_plan(&text));
-                report(state, saved);
+                report(state, self.project.save_plan(&plan_file::to_toml(&plan)));
             }
             Effect::SaveSession => {
                 let session = self.session(state);

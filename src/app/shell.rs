@@ -63,7 +63,8 @@ where
             Flow::Continue => {}
             Flow::Leave(code) => return code,
             Flow::Suspend => {
-                input = None;
+                // The stream would go on reading what is typed into the shell.
+                drop(input.take());
                 let back = outside.suspend().is_ok() && terminal.clear().is_ok();
                 if !back {
                     return leave(state, effects);

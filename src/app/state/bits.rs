@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::planning;
 pub use super::planning::{Allocation, BUDGETS, Frontier};
+use crate::engine::allocate::ActivationBits;
 use crate::engine::hessian::Metric;
+use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Score;
 use crate::engine::plan::Plan;
 use crate::engine::quant::Bits;
@@ -38,19 +40,6 @@ pub enum Change {
     Set(Bits),
 }
 
-impl Change {
-    /// The width after the change.
-    #[must_use]
-    pub fn apply(self, bits: Bits) -> Bits {
-        let at = Bits::ALL.iter().position(|other| *other == bits).unwrap_or(0);
-        match self {
-            Self::More => Bits::ALL[(at + 1).min(Bits::ALL.len() - 1)],
-            Self::Fewer => Bits::ALL[at.saturating_sub(1)],
-            Self::Set(bits) => bits,
-        }
-    }
-}
-
 /// Bits of every layer, weights and activations: what the accuracy depends on.
 pub type PlanKey = Vec<(u8, u8)>;
 
@@ -77,7 +66,7 @@ pub enum Accuracy {
 }
 
 /// The bit table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct BitsState {
     /// The plan; absent until the inputs are there.
     pub plan: Option<Arc<Plan>>,
@@ -91,6 +80,8 @@ pub struct BitsState {
     pub marked: BTreeSet<usize>,
     /// The metric that predicts harm.
     pub metric: Metric,
+    /// How the allocator chooses activation bits.
+    pub activations: ActivationBits,
     /// The budget texts typed last, by position in [`BUDGETS`].
     pub typed: BTreeMap<usize, String>,
     /// Cost in bytes of weights, and predicted harm, of the best plans.
@@ -105,6 +96,29 @@ pub struct BitsState {
     redo: Vec<(Arc<Plan>, String)>,
     measured: BTreeMap<PlanKey, Score>,
     refused: BTreeMap<PlanKey, String>,
+}
+
+impl Default for BitsState {
+    fn default() -> Self {
+        Self {
+            plan: None,
+            automatic: None,
+            column: Column::default(),
+            anchor: None,
+            marked: BTreeSet::new(),
+            metric: Metric::default(),
+            activations: planning::ACTIVATIONS[0],
+            typed: BTreeMap::new(),
+            frontier: None,
+            evaluate_at: None,
+            evaluating: None,
+            waiting: false,
+            undo: Vec::new(),
+            redo: Vec::new(),
+            measured: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
 }
 
 impl BitsState {
@@ -163,6 +177,17 @@ impl BitsState {
             Some((a, b)) => visible[a.min(b)..=a.max(b)].iter().copied().collect(),
             None => BTreeSet::from([cursor]),
         }
+    }
+
+    /// What the allocator is asked about.
+    #[must_use]
+    pub fn subject(&self, sensitivity: Arc<Sensitivity>) -> Option<planning::Subject> {
+        Some(planning::Subject {
+            sensitivity,
+            plan: self.plan.clone()?,
+            metric: self.metric,
+            activations: self.activations,
+        })
     }
 
     /// Whether more than the row at the cursor is selected.

@@ -1,18 +1,21 @@
-//! What the bit table does to a plan, in terms of the engine's plan and allocator.
+//! What the bit table asks of the engine's plans and allocator.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::bits::{Change, Column};
 use crate::app::jobs::Inputs;
+use crate::engine::Result;
+use crate::engine::allocate::harm::harm as harm_at;
+use crate::engine::allocate::{ActivationBits, Budget, Request};
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
-use crate::engine::plan::Plan;
-use crate::engine::quant::Bits;
-use crate::engine::{Error, Result};
+use crate::engine::plan::edit::Width;
+use crate::engine::plan::{LayerFacts, Plan, Totals, file};
+use crate::engine::quant::{Bits, ScaleRule};
 
 /// A row of the plan.
-pub type Row = crate::engine::plan::LayerPlan;
+pub type Row = crate::engine::plan::PlannedLayer;
 
 /// A kind of budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +36,73 @@ pub const BUDGETS: [BudgetKind; 4] = [
     BudgetKind { name: "bops", example: "1G", doc: "bit operations for an image; K, M, G" },
 ];
 
+/// How activation bits can be chosen in the window, in order.
+pub const ACTIVATIONS: [ActivationBits; 9] = [
+    ActivationBits::Fixed(Bits::ALL[6]),
+    ActivationBits::Fixed(Bits::ALL[5]),
+    ActivationBits::Fixed(Bits::ALL[4]),
+    ActivationBits::Fixed(Bits::ALL[3]),
+    ActivationBits::Fixed(Bits::ALL[2]),
+    ActivationBits::Fixed(Bits::ALL[1]),
+    ActivationBits::Fixed(Bits::ALL[0]),
+    ActivationBits::SameAsWeights,
+    ActivationBits::Fixed(Bits::FLOAT),
+];
+
+/// A question to the allocator about the plan on screen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// What was measured.
+    pub sensitivity: Arc<Sensitivity>,
+    /// Pins and ties to keep.
+    pub plan: Arc<Plan>,
+    /// What predicts harm.
+    pub metric: Metric,
+    /// How the activation bits of unpinned layers are chosen.
+    pub activations: ActivationBits,
+}
+
+impl Subject {
+    /// The request, with the bit-widths that were measured as candidates.
+    fn request(&self) -> Request {
+        let first = self.sensitivity.layers.first();
+        let measured = first.map(|layer| match self.metric {
+            Metric::LossChange => layer.loss_change.keys(),
+            _ => layer.perturbation.keys(),
+        });
+        let bits = measured.into_iter().flatten().filter_map(|bits| Bits::new((*bits).into()).ok());
+        Request {
+            bits: bits.collect(),
+            activation_bits: self.activations,
+            metric: self.metric,
+            scale: self.plan.scale,
+            ..Request::default()
+        }
+    }
+
+    /// The smallest and the largest reachable budget of a kind, in words.
+    #[must_use]
+    pub fn reachable(&self, kind: usize) -> String {
+        let name = BUDGETS[kind].name;
+        let budget: Result<Budget> = format!("{name}={}", BUDGETS[kind].example).parse();
+        let reached = budget.and_then(|b| self.request().reachable(&self.plan, &self.sensitivity, b));
+        match reached {
+            Ok((a, b)) => {
+                let (a, b) = if a.value() <= b.value() { (a, b) } else { (b, a) };
+                format!("reachable: {a} to {b}")
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
 /// An allocation to be solved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Allocation {
-    /// What was measured.
-    pub sensitivity: Arc<Sensitivity>,
-    /// Pins, ties and activation bits to keep.
-    pub plan: Arc<Plan>,
-    /// What the plan must fit.
-    pub budget: String,
-    /// What predicts harm.
-    pub metric: Metric,
+    /// Of which plan.
+    pub subject: Subject,
+    /// What it must fit.
+    pub budget: Budget,
 }
 
 impl Allocation {
@@ -52,19 +111,19 @@ impl Allocation {
     /// # Errors
     /// When no plan fits; names the reachable range.
     pub fn solve(&self) -> Result<Plan> {
-        Err(Error::invalid("later"))
+        let mut plan = (*self.subject.plan).clone();
+        let request = self.subject.request();
+        request.fit(&mut plan, &self.subject.sensitivity, self.budget)?;
+        plan.fingerprint.clone_from(&self.subject.sensitivity.fingerprint);
+        Ok(plan)
     }
 }
 
 /// A frontier to be computed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frontier {
-    /// What was measured.
-    pub sensitivity: Arc<Sensitivity>,
-    /// Pins, ties and activation bits to keep.
-    pub plan: Arc<Plan>,
-    /// What predicts harm.
-    pub metric: Metric,
+    /// Of which plan.
+    pub subject: Subject,
 }
 
 impl Frontier {
@@ -73,46 +132,33 @@ impl Frontier {
     /// # Errors
     /// When the metric was not measured.
     pub fn solve(&self) -> Result<Vec<(f64, f64)>> {
-        Ok(Vec::new())
+        let found = self.subject.request().frontier(&self.subject.plan, &self.subject.sensitivity)?;
+        Ok(found.into_iter().map(|(point, _)| (point.cost / 8.0, point.harm)).collect())
     }
+}
+
+/// What the engine must know of the layers.
+fn facts(layers: &[LayerSensitivity]) -> Vec<LayerFacts> {
+    layers.iter().map(LayerFacts::from).collect()
 }
 
 /// Every layer at 8 bits.
 #[must_use]
 pub fn default_plan(inputs: &Inputs) -> Plan {
-    let row = |layer: &LayerSensitivity| Row {
-        name: layer.layer.clone(),
-        weight_bits: Bits::MAX,
-        activation_bits: Bits::MAX,
-        pinned: false,
-        tie: layer.tie.clone(),
-    };
-    Plan {
-        model: Some(inputs.architecture.clone()),
-        fingerprint: Some(inputs.fingerprint.clone()),
-        layers: inputs.layers.iter().map(row).collect(),
-    }
+    Plan::uniform(&inputs.architecture, &facts(&inputs.layers), Bits::MAX, Bits::MAX)
 }
 
 /// Reads a plan file for these inputs.
 ///
 /// # Errors
 /// One sentence with the line.
-pub fn read(_text: &str, _inputs: &Inputs) -> std::result::Result<Plan, String> {
-    Err("later".into())
+pub fn read(text: &str, inputs: &Inputs) -> std::result::Result<Plan, String> {
+    let names: Vec<Arc<str>> = inputs.layers.iter().map(|layer| layer.layer.clone()).collect();
+    file::parse(text, Some(&names))
 }
 
-/// Adds every layer tied to one of `rows`.
-fn with_tied(plan: &Plan, rows: &BTreeSet<usize>) -> BTreeSet<usize> {
-    let ties: BTreeSet<&String> =
-        rows.iter().filter_map(|row| plan.layers[*row].tie.as_ref()).collect();
-    let tied = |(_, row): &(usize, &Row)| row.tie.as_ref().is_some_and(|tie| ties.contains(tie));
-    let tied = plan.layers.iter().enumerate().filter(tied).map(|(index, _)| index);
-    rows.iter().copied().chain(tied).collect()
-}
-
-/// The plan with other bits in `rows` and whatever is tied to them; and a sentence about what could
-/// not be changed.
+/// The plan with other bits in `rows`; weight bits of tied layers move along. Bits set by hand
+/// become pinned. Also a sentence about what could not be changed.
 #[must_use]
 pub fn with_bits(
     plan: &Plan,
@@ -121,65 +167,36 @@ pub fn with_bits(
     (column, by): (Column, Change),
 ) -> (Plan, Option<String>) {
     let mut next = plan.clone();
-    let mut refused = None;
-    for index in with_tied(plan, rows) {
-        let row = &mut next.layers[index];
-        match column {
-            Column::Weights => row.weight_bits = by.apply(row.weight_bits),
-            Column::Activations if layers[index].reads_image => {
-                refused = Some(format!("{} reads the image, which stays at 8 bits", row.name));
+    let fixed = |row: &&usize| column == Column::Activations && layers[**row].reads_image;
+    let refused = rows.iter().find(fixed).map(|row| {
+        format!("{} reads the image, which stays at 8 bits", layers[*row].layer)
+    });
+    let width = match column {
+        Column::Weights => Width::Weights,
+        Column::Activations => Width::Activations,
+    };
+    let moved: BTreeSet<usize> = rows.iter().filter(|row| !fixed(row)).copied().collect();
+    // Of layers that are tied, one moves all.
+    let mut seen = BTreeSet::new();
+    for row in moved {
+        let tie = plan.layers[row].tie.as_deref();
+        if column == Column::Activations || tie.is_none_or(|tie| seen.insert(tie)) {
+            match by {
+                Change::More => next.step(&[row], width, 1, &Bits::ALL),
+                Change::Fewer => next.step(&[row], width, -1, &Bits::ALL),
+                Change::Set(bits) => next.set(&[row], width, bits),
             }
-            Column::Activations => row.activation_bits = by.apply(row.activation_bits),
         }
     }
     (next, refused)
 }
 
-/// The plan with `rows` and whatever is tied to them pinned or not.
+/// The plan after an edit of `rows`.
 #[must_use]
-pub fn with_pins(plan: &Plan, rows: &BTreeSet<usize>, pinned: bool) -> Plan {
+pub fn edited(plan: &Plan, rows: &BTreeSet<usize>, edit: impl FnOnce(&mut Plan, &[usize])) -> Plan {
     let mut next = plan.clone();
-    for index in with_tied(plan, rows) {
-        next.layers[index].pinned = pinned;
-    }
-    next
-}
-
-/// The plan with `rows` sharing the widest of their bits.
-#[must_use]
-pub fn tied(plan: &Plan, rows: &BTreeSet<usize>) -> Plan {
-    let mut next = plan.clone();
-    let taken = |name: &str| plan.layers.iter().any(|row| row.tie.as_deref() == Some(name));
-    let name = (1..).map(|number| format!("tie{number}")).find(|name| !taken(name));
-    let name = name.expect("invariant: there are more names than layers");
-    let widest = rows.iter().map(|row| plan.layers[*row].weight_bits).max();
-    for index in rows {
-        let row = &mut next.layers[*index];
-        row.tie = Some(name.clone());
-        row.weight_bits = widest.unwrap_or(row.weight_bits);
-    }
-    next
-}
-
-/// The plan with `rows` free of ties.
-#[must_use]
-pub fn untied(plan: &Plan, rows: &BTreeSet<usize>) -> Plan {
-    let mut next = plan.clone();
-    for index in rows {
-        next.layers[*index].tie = None;
-    }
-    next
-}
-
-/// The plan with `rows` as in `automatic`, unpinned.
-#[must_use]
-pub fn reset(plan: &Plan, automatic: &Plan, rows: &BTreeSet<usize>) -> Plan {
-    let mut next = plan.clone();
-    for index in with_tied(plan, rows) {
-        let (row, from) = (&mut next.layers[index], &automatic.layers[index]);
-        (row.weight_bits, row.activation_bits) = (from.weight_bits, from.activation_bits);
-        row.pinned = false;
-    }
+    let rows: Vec<usize> = rows.iter().copied().collect();
+    edit(&mut next, &rows);
     next
 }
 
@@ -197,43 +214,30 @@ pub fn is_measured(layers: &[LayerSensitivity], metric: Metric) -> bool {
 ///
 /// # Errors
 /// When it is none.
-pub fn parse_budget(kind: usize, text: &str) -> std::result::Result<String, String> {
-    Ok(format!("{}={}", BUDGETS[kind].name, text.trim()))
+pub fn parse_budget(kind: usize, text: &str) -> std::result::Result<Budget, String> {
+    let budget = format!("{}={}", BUDGETS[kind].name, text.trim()).parse();
+    budget.map_err(|error: crate::engine::Error| error.to_string())
 }
 
-/// What a plan comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Totals {
-    /// Bytes of the weights at their bits.
-    pub weight_bytes: f64,
-    /// Predicted bytes of the packed file.
-    pub file_bytes: Option<f64>,
-    /// 32-bit weights over these.
-    pub weight_compression: f64,
-    /// 32-bit activations over these.
-    pub activation_compression: Option<f64>,
-    /// Bit operations for an image.
-    pub bops: f64,
-    /// Mean bits of a weight.
-    pub average_bits: f64,
-    /// Predicted harm, when the metric is known of every layer.
-    pub harm: Option<f64>,
+/// What a plan adds up to.
+#[must_use]
+pub fn totals(plan: &Plan, layers: &[LayerSensitivity]) -> Totals {
+    Totals::of(&facts(layers), plan)
 }
 
-/// What a plan comes to.
+/// The predicted harm of a row; `None` when it was not measured.
 #[must_use]
-pub fn totals(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Totals {
-    let pairs = || plan.layers.iter().zip(layers);
-    let bits: f64 = pairs().map(|(r, l)| f64::from(r.weight_bits.get()) * l.parameters as f64).sum();
-    let all: f64 = layers.iter().map(|l| l.parameters as f64).sum();
-    Totals { weight_bytes: bits / 8.0, file_bytes: None, weight_compression: 32.0 * all / bits, activation_compression: None, bops: 0.0, average_bits: bits / all,
-      harm: pairs().map(|(r, l)| harm(l, r, metric)).sum() }
+pub fn harm(
+    layer: &LayerSensitivity,
+    row: &Row,
+    (metric, scale): (Metric, ScaleRule),
+) -> Option<f64> {
+    harm_at(layer, row.weight_bits, metric, scale).ok()
 }
 
-/// The predicted harm of a row.
+/// The predicted harm of a plan; `None` when a row's was not measured.
 #[must_use]
-pub fn harm(_layer: &LayerSensitivity, _row: &Row, _metric: Metric) -> Option<f64> { None }
-
-/// The reachable range of a budget, in words.
-#[must_use]
-pub fn reachable(_state: &super::State, _kind: usize) -> String { String::new() }
+pub fn harm_of(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Option<f64> {
+    let rows = plan.layers.iter().zip(layers);
+    rows.map(|(row, layer)| harm(layer, row, (metric, plan.scale))).sum()
+}

@@ -7,6 +7,7 @@ use crate::app::effect::Effect;
 use crate::app::jobs::{JobKind, Task};
 use crate::app::state::bits::{Accuracy, Allocation, BUDGETS, Change, Column, DEBOUNCE, Frontier};
 use crate::app::state::overlay::Overlay;
+use crate::app::state::planning::Subject;
 use crate::app::state::{Filter, Level, State, planning};
 use crate::engine::hessian::Metric;
 use crate::engine::plan::Plan;
@@ -84,7 +85,8 @@ pub(super) fn pin(state: &mut State) -> Vec<Effect> {
     let rows = selection(state);
     let pin = !rows.iter().all(|row| plan.layers[*row].pinned);
     let what = if pin { "pin" } else { "unpin" };
-    change(state, planning::with_pins(&plan, &rows, pin), what)
+    let next = planning::edited(&plan, &rows, |plan, rows| plan.pin(rows, pin));
+    change(state, next, what)
 }
 
 /// Ties the selected rows, or unties them.
@@ -95,7 +97,9 @@ pub(super) fn tie(state: &mut State, tie: bool) -> Vec<Effect> {
         state.notify(Level::Warning, "select at least two layers first (v, or * for a pattern)");
         return Vec::new();
     }
-    let next = if tie { planning::tied(&plan, &rows) } else { planning::untied(&plan, &rows) };
+    let next = planning::edited(&plan, &rows, |plan, rows| {
+        if tie { plan.tie(rows) } else { plan.untie(rows) }
+    });
     change(state, next, if tie { "tie" } else { "untie" })
 }
 
@@ -106,7 +110,8 @@ pub(super) fn reset(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     let rows = selection(state);
-    change(state, planning::reset(&plan, &automatic, &rows), "reset to automatic")
+    let next = planning::edited(&plan, &rows, |plan, rows| plan.reset(rows, &automatic));
+    change(state, next, "reset to automatic")
 }
 
 /// Begins or ends the visual selection.
@@ -157,17 +162,19 @@ pub(super) fn next_metric(state: &mut State) -> Vec<Effect> {
     frontier(state)
 }
 
+/// What the allocator is asked about; `None` before everything is measured.
+pub(super) fn subject(state: &State) -> Option<Subject> {
+    state.bits.subject(state.analysis.sensitivity()?)
+}
+
 /// Computes the frontier of all budgets.
 pub(super) fn frontier(state: &mut State) -> Vec<Effect> {
-    let (Some(plan), Some(sensitivity)) = (state.bits.plan.clone(), state.analysis.sensitivity())
-    else {
-        return Vec::new();
-    };
-    if state.job(JobKind::Frontier).is_some() {
-        return Vec::new();
+    match subject(state) {
+        Some(subject) if state.job(JobKind::Frontier).is_none() => {
+            start(state, Task::Frontier(Box::new(Frontier { subject })))
+        }
+        _ => Vec::new(),
     }
-    let frontier = Frontier { sensitivity, plan, metric: state.bits.metric };
-    start(state, Task::Frontier(Box::new(frontier)))
 }
 
 /// Opens the window that asks for a budget.
@@ -182,8 +189,7 @@ pub(super) fn ask_budget(state: &mut State) {
 /// # Errors
 /// When the text is no budget.
 pub(super) fn allocate(state: &mut State, kind: usize, text: &str) -> Result<Vec<Effect>, String> {
-    let (Some(plan), Some(sensitivity)) = (state.bits.plan.clone(), state.analysis.sensitivity())
-    else {
+    let Some(subject) = subject(state) else {
         return Err("the analysis has to be finished first (screen 2)".to_owned());
     };
     if state.job(JobKind::Allocate).is_some() {
@@ -191,7 +197,7 @@ pub(super) fn allocate(state: &mut State, kind: usize, text: &str) -> Result<Vec
     }
     let budget = planning::parse_budget(kind, text)?;
     state.bits.typed.insert(kind, text.to_owned());
-    let allocation = Allocation { sensitivity, plan, budget, metric: state.bits.metric };
+    let allocation = Allocation { subject, budget };
     Ok(start(state, Task::Allocate(Box::new(allocation))))
 }
 

@@ -6,6 +6,7 @@ use crate::app::command::Command;
 use crate::app::effect::Effect;
 use crate::app::key::{Key, KeyCode};
 use crate::app::state::bits::BUDGETS;
+use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::{Leaving, Level, State};
 
@@ -127,8 +128,8 @@ fn budget(
     (kind, input, problem): (&mut usize, &mut Input, &mut Option<String>),
 ) -> Option<Vec<Effect>> {
     let turned = match key.code {
-        KeyCode::Tab | KeyCode::Down => Some((*kind + 1) % BUDGETS.len()),
-        KeyCode::BackTab | KeyCode::Up => Some((*kind + BUDGETS.len() - 1) % BUDGETS.len()),
+        KeyCode::Down => Some((*kind + 1) % BUDGETS.len()),
+        KeyCode::Up => Some((*kind + BUDGETS.len() - 1) % BUDGETS.len()),
         _ => None,
     };
     if let Some(next) = turned {
@@ -136,6 +137,10 @@ fn budget(
         let typed = state.bits.typed.get(&next).cloned();
         *input = typed.unwrap_or_else(|| BUDGETS[next].example.to_owned()).into();
         *problem = None;
+    } else if matches!(key.code, KeyCode::Tab | KeyCode::BackTab) {
+        let at = ACTIVATIONS.iter().position(|choice| *choice == state.bits.activations);
+        let step = if key.code == KeyCode::Tab { 1 } else { ACTIVATIONS.len() - 1 };
+        state.bits.activations = ACTIVATIONS[(at.unwrap_or(0) + step) % ACTIVATIONS.len()];
     } else if key.code == KeyCode::Enter {
         match edit::allocate(state, *kind, input.value()) {
             Ok(effects) => return Some(effects),

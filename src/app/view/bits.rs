@@ -11,12 +11,12 @@ use super::format::{bytes, maybe, number, percent, short_count, wrap};
 use super::plot::{self, Curve, Kind, Labels};
 use super::{FILL, columns, heading, rows, scroll};
 use crate::app::state::bits::{Accuracy, Column as Edited};
-use crate::app::state::planning::{self, Row, Totals};
+use crate::app::state::planning::{self, Row};
 use crate::app::state::{Checking, State};
 use crate::app::theme::{Role, Theme};
 use crate::engine::hessian::sensitivity::LayerSensitivity;
-use crate::engine::plan::Plan;
-use crate::engine::quant::Bits;
+use crate::engine::plan::{Plan, Totals};
+use crate::engine::quant::{Bits, ScaleRule};
 
 /// Cells of a layer's name.
 const NAME: usize = 16;
@@ -59,7 +59,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
         frame.render_widget(Line::raw("no plan before the inputs are there"), area);
         return;
     };
-    let totals = planning::totals(plan, &state.analysis.layers, state.bits.metric);
+    let totals = planning::totals(plan, &state.analysis.layers);
     if area.width >= 110 && area.height >= 18 {
         let [left, _, right] = columns(area, [FILL, 2, 38]);
         table(frame, left, (state, plan, &totals), theme);
@@ -68,7 +68,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
         let [top, middle, bottom] = rows(area, [FILL, 4, 9]);
         table(frame, top, (state, plan, &totals), theme);
         summary(frame, middle, (state, plan, &totals), theme);
-        frontier(frame, bottom, (state, &totals), theme);
+        frontier(frame, bottom, (state, plan, &totals), theme);
     } else {
         let lines = if area.height >= 10 { 4 } else { 1 };
         let [top, bottom] = rows(area, [FILL, lines]);
@@ -114,7 +114,8 @@ fn table(
                 automatic: state.bits.automatic.as_ref().map(|plan| &plan.layers[*index]),
                 layer: &state.analysis.layers[*index],
                 rank: ranks[*index],
-                bytes: totals.weight_bytes,
+                bytes: totals.weight_bytes(),
+                scale: plan.scale,
                 cursor: *index == state.layer,
                 marked: state.bits.has_selection() && selected.contains(index),
             };
@@ -180,6 +181,7 @@ struct Cells<'a> {
     layer: &'a LayerSensitivity,
     rank: Option<usize>,
     bytes: f64,
+    scale: ScaleRule,
     cursor: bool,
     marked: bool,
 }
@@ -222,6 +224,10 @@ impl Cells<'_> {
         }
     }
 
+    fn harm(&self) -> Option<f64> {
+        planning::harm(self.layer, self.row, (self.state.bits.metric, self.scale))
+    }
+
     fn text(&self, column: Column, theme: &Theme) -> String {
         let (row, layer) = (self.row, self.layer);
         let bits = |bits: Bits| bits.get();
@@ -240,8 +246,8 @@ impl Cells<'_> {
             }
             Column::ActivationBits if layer.reads_image => "img".to_owned(),
             Column::ActivationBits => show(row.activation_bits),
-            Column::Perturbation => maybe(layer.perturbation.get(&bits(row.weight_bits)).copied()),
-            Column::Omega => maybe(planning::harm(layer, row, self.state.bits.metric)),
+            Column::Perturbation => maybe(layer.perturbation_at(row.weight_bits, self.scale)),
+            Column::Omega => maybe(self.harm()),
             Column::LossChange => maybe(layer.loss_change.get(&bits(row.weight_bits)).copied()),
             Column::Share => {
                 let own = f64::from(bits(row.weight_bits)) * layer.parameters as f64 / 8.0;
@@ -259,17 +265,21 @@ fn show(bits: Bits) -> String {
 /// What the whole plan comes to: names and values.
 fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
     let pinned = plan.layers.iter().filter(|row| row.pinned).count();
-    let harm = totals.harm.map_or_else(|| "-".to_owned(), number);
+    let harm = harm(state, plan).map_or_else(|| "-".to_owned(), number);
     vec![
-        ("weights", bytes(totals.weight_bytes)),
-        ("file", totals.file_bytes.map_or_else(|| "-".to_owned(), bytes)),
-        ("W-comp", format!("{:.2}x", totals.weight_compression)),
-        ("A-comp", totals.activation_compression.map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x"))),
-        ("BOPs", short_count(totals.bops)),
-        ("mean bits", format!("{:.2}", totals.average_bits)),
+        ("weights", bytes(totals.weight_bytes())),
+        ("mean bits", format!("{:.2}", totals.average_bits())),
+        ("W-comp", format!("{:.2}x", totals.weight_compression())),
+        ("A-comp", totals.activation_compression().map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x"))),
+        ("BOPs", short_count(totals.bops as f64)),
         (metric_name(state), harm),
         ("pinned", pinned.to_string()),
     ]
+}
+
+/// The predicted harm of the plan.
+fn harm(state: &State, plan: &Plan) -> Option<f64> {
+    planning::harm_of(plan, &state.analysis.layers, state.bits.metric)
 }
 
 const fn metric_name(state: &State) -> &'static str {
@@ -344,11 +354,16 @@ fn side(
     lines.push(Line::styled("              post-training, test images", theme.style(Role::Muted)));
     let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
     frame.render_widget(Paragraph::new(lines), top);
-    frontier(frame, bottom, (state, totals), theme);
+    frontier(frame, bottom, (state, plan, totals), theme);
 }
 
 /// The best plans by size and predicted harm, and this plan.
-fn frontier(frame: &mut Frame, area: Rect, (state, totals): (&State, &Totals), theme: &Theme) {
+fn frontier(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
     let [title, chart] = rows(area, [1, FILL]);
     frame.render_widget(heading("Frontier", title.width, theme), title);
     let Some(raw) = &state.bits.frontier else {
@@ -359,7 +374,7 @@ fn frontier(frame: &mut Frame, area: Rect, (state, totals): (&State, &Totals), t
         return;
     };
     let points = plot::logarithmic(raw.iter().copied());
-    let mine = totals.harm.map(|harm| (totals.weight_bytes, harm));
+    let mine = harm(state, plan).map(|harm| (totals.weight_bytes(), harm));
     let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
     let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
     let curves = [

@@ -226,7 +226,7 @@ fn overlay_hints(overlay: &Overlay) -> Vec<(String, String)> {
         Overlay::Log { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Line { .. } => &[("enter", "accept"), ("esc", "cancel")],
         Overlay::Allocate { .. } => {
-            &[("tab", "kind of budget"), ("enter", "allocate"), ("esc", "cancel")]
+            &[("up/down", "kind"), ("tab", "activations"), ("enter", "allocate"), ("esc", "cancel")]
         }
         Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],
         Overlay::Confirm(_) => &[("y", "yes"), ("n", "no")],

@@ -29,8 +29,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     let path = state.export.path(format, &name).display().to_string();
     lines.push(fact("file", tail(&path, room, theme), theme));
     if let Some(plan) = &state.bits.plan {
-        let totals = planning::totals(plan, &state.analysis.layers, state.bits.metric);
-        lines.push(fact("weights", format!("{} at their bits", bytes(totals.weight_bytes)), theme));
+        let totals = planning::totals(plan, &state.analysis.layers);
+        lines.push(fact("weights", format!("{} at their bits", bytes(totals.weight_bytes())), theme));
     }
     lines.extend(result(state, format, area, theme));
     if lines.len() as u16 > area.height {

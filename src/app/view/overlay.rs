@@ -11,7 +11,7 @@ use super::{FILL, chrome, rows};
 use crate::app::command::Command;
 use crate::app::state::bits::BUDGETS;
 use crate::app::state::overlay::{Overlay, matches};
-use crate::app::state::{Level, State, planning};
+use crate::app::state::{Level, State};
 use crate::app::theme::{Role, Theme};
 
 pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
@@ -155,16 +155,24 @@ fn allocate(
             Span::styled(format!("  {}", budget.doc), theme.style(Role::Muted)),
         ]));
     }
-    let [kinds, _, line, reach, _, rest] = rows(inside, [lines.len() as u16, 1, 1, 1, 1, FILL]);
+    let activations = Line::from(vec![
+        Span::styled(" activation bits: ", theme.style(Role::Muted)),
+        Span::styled(state.bits.activations.to_string(), theme.style(Role::Text)),
+        Span::styled("  tab changes them", theme.style(Role::Muted)),
+    ]);
+    let heights = [lines.len() as u16, 1, 1, 1, 1, 1, FILL];
+    let [kinds, _, line, reach, widths, _, rest] = rows(inside, heights);
+    frame.render_widget(activations, widths);
     frame.render_widget(Paragraph::new(lines), kinds);
     chrome::typed(frame, line, theme, (&format!("{}: ", BUDGETS[kind].name), input, None));
-    let reachable = planning::reachable(state, kind);
+    let subject = state.analysis.sensitivity().and_then(|s| state.bits.subject(s));
+    let reachable = subject.map_or_else(String::new, |subject| subject.reachable(kind));
     frame.render_widget(Line::styled(format!(" {reachable}"), theme.style(Role::Muted)), reach);
     let (text, role) = match problem {
         Some(problem) => (problem.to_owned(), Role::Bad),
         None => (
-            format!("Least {} within the budget. Pinned layers keep their bits, tied layers share \
-                     them; activation bits stay as they are.", state.bits.metric),
+            format!("Least harm by {} within the budget. Pinned layers keep their bits, tied layers \
+                     share them.", state.bits.metric),
             Role::Muted,
         ),
     };

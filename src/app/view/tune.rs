@@ -64,8 +64,8 @@ fn settings(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         setting(state, Command::LearningRate, ("learning rate", rate(state)), theme),
     ];
     if let Some(plan) = &state.bits.plan {
-        let totals = crate::app::state::planning::totals(plan, &state.analysis.layers, state.bits.metric);
-        let text = format!("{:.2}x smaller weights, {:.2} bits on average", totals.weight_compression, totals.average_bits);
+        let totals = crate::app::state::planning::totals(plan, &state.analysis.layers);
+        let text = format!("{:.2}x smaller weights, {:.2} bits on average", totals.weight_compression(), totals.average_bits());
         lines.push(fact("  plan", text, theme));
     }
     lines.push(Line::raw(""));
