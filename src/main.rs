@@ -1,2 +1,6 @@
 //! The `hawqeye` program.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hawqeye::app::run(&hawqeye::app::Options::default())
+}

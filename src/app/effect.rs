@@ -98,6 +98,17 @@ impl Effects {
         &self.look.theme
     }
 
+    /// Writes new notices to the log file.
+    pub fn log(&mut self, state: &mut State) {
+        for notice in state.fresh.drain(..) {
+            match notice.level {
+                Level::Info => tracing::info!("{}", notice.text),
+                Level::Warning => tracing::warn!("{}", notice.text),
+                Level::Bad => tracing::error!("{}", notice.text),
+            }
+        }
+    }
+
     /// Does it.
     pub fn perform(&mut self, effect: Effect, state: &mut State) -> Flow {
         match effect {

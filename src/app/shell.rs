@@ -126,6 +126,7 @@ fn deliver(messages: impl Iterator<Item = Msg>, state: &mut State, effects: &mut
             }
         }
     }
+    effects.log(state);
     flow
 }
 

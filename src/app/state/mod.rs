@@ -223,6 +223,8 @@ pub struct State {
     pub toast: Option<(Notice, Duration)>,
     /// What happened so far.
     pub log: VecDeque<Notice>,
+    /// Notices that are not in the log file yet.
+    pub fresh: Vec<Notice>,
     /// Keys of an unfinished sequence.
     pub pending: Vec<Key>,
     /// Keys to commands.
@@ -259,6 +261,7 @@ impl State {
             overlays: Vec::new(),
             toast: None,
             log: VecDeque::new(),
+            fresh: Vec::new(),
             pending: Vec::new(),
             keymap,
             running: Vec::new(),
@@ -306,6 +309,7 @@ impl State {
             self.log.pop_front();
         }
         self.log.push_back(notice.clone());
+        self.fresh.push(notice.clone());
         let stays = if level == Level::Info { TOAST } else { BAD_TOAST };
         let covered = self.toast.as_ref().is_some_and(|(shown, _)| shown.level > level);
         if !covered {
