@@ -561,7 +561,15 @@ impl Observer for Reporter {
 pub struct Jobs {
     engine: Arc<dyn Engine>,
     inbox: Arc<Inbox>,
-    running: Vec<(JobId, Arc<Control>, thread::JoinHandle<()>)>,
+    running: Vec<Started>,
+}
+
+/// A job that was started.
+struct Started {
+    id: JobId,
+    kind: JobKind,
+    control: Arc<Control>,
+    thread: thread::JoinHandle<()>,
 }
 
 impl Jobs {
@@ -579,17 +587,18 @@ impl Jobs {
 
     /// Starts a task on a thread of its own.
     pub fn start(&mut self, job: JobId, task: Task) {
-        self.running.retain(|(_, _, thread)| !thread.is_finished());
+        self.running.retain(|job| !job.thread.is_finished());
         let control = Arc::new(Control::default());
         let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
         let mut reporter = Reporter { job, control: control.clone(), inbox: inbox.clone() };
-        let name = format!("hawqeye-{:?}", task.kind()).to_lowercase();
+        let kind = task.kind();
+        let name = format!("hawqeye-{kind:?}").to_lowercase();
         let work = move || {
             let result = caught(|| task.run(&*engine, &mut reporter));
             inbox.push(JobMessage::Ended { job, result });
         };
         match thread::Builder::new().name(name).spawn(work) {
-            Ok(thread) => self.running.push((job, control, thread)),
+            Ok(thread) => self.running.push(Started { id: job, kind, control, thread }),
             Err(refused) => {
                 let reason = format!("cannot start a thread: {refused}");
                 self.inbox.push(JobMessage::Ended { job, result: Err(Failure::Error(reason)) });
@@ -607,21 +616,22 @@ impl Jobs {
         self.controls(job).for_each(|control| control.pause(pause));
     }
 
-    /// Stops everything and waits until the threads have saved their state and ended.
+    /// Stops everything, and waits for the threads that save their state or write a file.
     pub fn stop_all(&mut self) {
-        for (_, control, _) in &self.running {
-            control.stop();
+        for job in &self.running {
+            job.control.stop();
         }
-        for (_, _, thread) in self.running.drain(..) {
-            if thread.join().is_err() {
+        let saves = |job: &Started| job.kind.is_resumable() || job.kind == JobKind::Export;
+        for job in self.running.drain(..).filter(saves) {
+            if job.thread.join().is_err() {
                 tracing::error!("a job's thread panicked outside its guard");
             }
         }
     }
 
     fn controls(&self, job: JobId) -> impl Iterator<Item = &Control> {
-        let mine = self.running.iter().filter(move |(id, _, _)| *id == job);
-        mine.map(|(_, control, _)| &**control)
+        let mine = self.running.iter().filter(move |started| started.id == job);
+        mine.map(|started| &*started.control)
     }
 }
 

@@ -142,11 +142,11 @@ impl Keymap {
     }
 }
 
-/// Letters before signs before named keys before control keys.
+/// Signs before letters before named keys before control keys.
 fn plainness(key: &Key) -> u32 {
     match key.text() {
-        Some(c) if c.is_ascii_alphanumeric() => 0,
-        Some(_) => 1,
+        Some(c) if c.is_ascii_alphanumeric() => 1,
+        Some(_) => 0,
         None if !key.ctrl && !key.alt => 2,
         None => 3,
     }

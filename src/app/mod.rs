@@ -24,6 +24,7 @@ pub mod update;
 pub mod view;
 
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -183,7 +184,9 @@ fn prepare(
 
 async fn in_terminal(mut state: State, mut effects: Effects) -> Result<u8, Refusal> {
     let mut signals = Signals::listen().map_err(failed)?;
-    let (guard, mut terminal) = term::Guard::enter().map_err(failed)?;
+    let (guard, terminal) = term::Guard::enter().map_err(failed)?;
+    // Dropping it would print to a terminal that may be gone; the guard restores everything.
+    let mut terminal = ManuallyDrop::new(terminal);
     signals.guard = Some(guard);
     let code = shell::run(&mut terminal, &mut signals, &mut state, &mut effects).await;
     tracing::info!("left with exit code {code}");

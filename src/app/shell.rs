@@ -1,7 +1,7 @@
 //! The loop: waits for a key, a job, a signal or the clock; updates the state; draws when something
 //! changed, at most once in 16 ms. Nothing moves, nothing runs.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ where
             Flow::Suspend => {
                 // The stream would go on reading what is typed into the shell.
                 drop(input.take());
-                let back = outside.suspend().is_ok() && terminal.clear().is_ok();
+                let back = outside.suspend().is_ok() && forget(terminal).is_ok();
                 if !back {
                     return leave(state, effects);
                 }
@@ -73,7 +73,7 @@ where
                 state.dirty = true;
             }
             Flow::Redraw => {
-                if terminal.clear().is_err() {
+                if forget(terminal).is_err() {
                     return leave(state, effects);
                 }
                 state.dirty = true;
@@ -99,10 +99,23 @@ where
             () = inbox.arrived() => {}
             () = sleep(wake) => {}
         }
-        while let Some(Some(Ok(event))) = futures::FutureExt::now_or_never(events.next()) {
-            queue.extend(message(event));
-        }
+        drain(events, &mut queue).await;
         queue.extend(inbox.drain().into_iter().map(Msg::Job));
+    }
+}
+
+/// Takes the events that are there already. The stream must be polled by this task: it remembers
+/// only one task to wake.
+async fn drain<S>(events: &mut S, queue: &mut Vec<Msg>)
+where
+    S: Stream<Item = io::Result<Event>> + Unpin,
+{
+    loop {
+        tokio::select! {
+            biased;
+            Some(Ok(event)) = events.next() => queue.extend(message(event)),
+            () = ready(()) => return,
+        }
     }
 }
 
@@ -136,6 +149,13 @@ fn leave(state: &mut State, effects: &mut Effects) -> u8 {
         Flow::Leave(code) => code,
         _ => 1,
     }
+}
+
+/// Forgets what is on the screen, so that the next frame draws everything. Not `Terminal::clear`,
+/// which asks the terminal for its cursor and waits for an answer that may be lost.
+fn forget<B: Brackets>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+    let size = terminal.size()?;
+    terminal.resize(size.into())
 }
 
 fn draw<B: Brackets>(

@@ -168,7 +168,7 @@ impl AnalysisState {
     /// Layers whose eigenvalue is known.
     #[must_use]
     pub fn measured_count(&self) -> usize {
-        self.layers.iter().filter(|layer| layer.eigenvalue.is_some()).count()
+        self.layers.iter().filter(|layer| layer.eigenvalue.is_some_and(f64::is_finite)).count()
     }
 
     /// The measurements in the schema of the sensitivity file.

@@ -89,7 +89,8 @@ impl Subject {
         match reached {
             Ok((a, b)) => {
                 let (a, b) = if a.value() <= b.value() { (a, b) } else { (b, a) };
-                format!("reachable: {a} to {b}")
+                let bare = |budget: Budget| budget.to_string().replace(&format!("{name}="), "");
+                format!("reachable: {} to {}", bare(a), bare(b))
             }
             Err(error) => error.to_string(),
         }

@@ -25,9 +25,13 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     lines.push(heading(format.name(), area.width, theme));
     let docs = wrap(format.doc(), area.width as usize);
     lines.extend(docs.into_iter().map(|text| Line::styled(text, theme.style(Role::Muted))));
-    lines.push(fact("run", state.tune.run.as_ref().map_or("none yet".to_owned(), Run::name), theme));
-    let path = state.export.path(format, &name).display().to_string();
-    lines.push(fact("file", tail(&path, room, theme), theme));
+    if name.is_empty() {
+        lines.push(fact("run", "none yet: fine-tune first", theme));
+    } else {
+        let path = state.export.path(format, &name).display().to_string();
+        lines.push(fact("run", name, theme));
+        lines.push(fact("file", tail(&path, room, theme), theme));
+    }
     if let Some(plan) = &state.bits.plan {
         let totals = planning::totals(plan, &state.analysis.layers);
         lines.push(fact("weights", format!("{} at their bits", bytes(totals.weight_bytes())), theme));
