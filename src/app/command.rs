@@ -211,9 +211,9 @@ fn edit_distance(a: &str, b: &str) -> usize {
 /// How well `query` fits `text`: its characters in order, together and early counts more.
 /// `None` when they do not occur.
 #[must_use]
-pub fn fuzzy(query: &str, text: &str) -> Option<i64> {
+pub fn fuzzy(query: &str, text: &str) -> Option<i32> {
     let text: Vec<char> = text.to_lowercase().chars().collect();
-    let (mut score, mut at, mut previous) = (0i64, 0usize, None);
+    let (mut score, mut at, mut previous) = (0i32, 0usize, None);
     for wanted in query.to_lowercase().chars().filter(|c| !c.is_whitespace()) {
         let offset = text[at..].iter().position(|c| *c == wanted)?;
         let found = at + offset;
@@ -221,11 +221,11 @@ pub fn fuzzy(query: &str, text: &str) -> Option<i64> {
         score += match previous {
             Some(before) if before + 1 == found => 8,
             _ if starts_word => 6,
-            _ => -(offset as i64).min(5),
+            _ => -(offset.min(5) as i32),
         };
         (previous, at) = (Some(found), found + 1);
     }
-    Some(score - text.len() as i64 / 8)
+    Some(score - text.len().min(1000) as i32 / 8)
 }
 
 #[cfg(test)]

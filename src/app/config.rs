@@ -29,10 +29,16 @@ impl Folders {
     pub fn find() -> Option<Self> {
         if let Some(home) = env::var_os("HAWQEYE_HOME").filter(|home| !home.is_empty()) {
             let home = PathBuf::from(home);
-            return Some(Self { data: home.clone(), config: home });
+            return Some(Self {
+                data: home.clone(),
+                config: home,
+            });
         }
         let found = ProjectDirs::from("", "", "hawqeye")?;
-        Some(Self { data: found.data_dir().into(), config: found.config_dir().into() })
+        Some(Self {
+            data: found.data_dir().into(),
+            config: found.config_dir().into(),
+        })
     }
 }
 
@@ -80,7 +86,9 @@ pub fn keymap(config: &Path) -> (Keymap, Vec<String>) {
         Ok(None) => Vec::new(),
         Err(problem) => vec![problem],
     };
-    let problems = problems.into_iter().map(|problem| format!("{}: {problem}", path.display()));
+    let problems = problems
+        .into_iter()
+        .map(|problem| format!("{}: {problem}", path.display()));
     (keymap, problems.collect())
 }
 
@@ -89,12 +97,20 @@ pub fn keymap(config: &Path) -> (Keymap, Vec<String>) {
 pub fn themes(config: &Path) -> (Library, Vec<String>) {
     let mut library = Library::default();
     let mut problems = Vec::new();
-    for entry in fs::read_dir(config.join("themes")).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(config.join("themes"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let path = entry.path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         match read(&path) {
             Ok(Some(text)) => library.add(name, text),
             Ok(None) => {}
@@ -109,5 +125,7 @@ fn read(path: &Path) -> Result<Option<String>, String> {
         return Ok(None);
     }
     let bytes = crate::engine::files::read_limited(path, LIMIT).map_err(|e| e.to_string())?;
-    String::from_utf8(bytes).map(Some).map_err(|_| "expected UTF-8 text".to_owned())
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| "expected UTF-8 text".to_owned())
 }

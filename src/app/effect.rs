@@ -83,7 +83,12 @@ impl Effects {
     /// For an open project.
     #[must_use]
     pub fn new(jobs: Jobs, project: Project, inputs: InputFile, look: Look) -> Self {
-        Self { jobs, project, inputs, look }
+        Self {
+            jobs,
+            project,
+            inputs,
+            look,
+        }
     }
 
     /// Where the jobs report.
@@ -144,19 +149,31 @@ impl Effects {
             theme: (!self.look.fixed).then(|| self.look.theme.name.clone()),
             analysis: state.analysis.request.clone(),
             tune: state.tune.settings.clone(),
-            export: ExportSettings { format: state.export.format },
+            export: ExportSettings {
+                format: state.export.format,
+            },
         }
     }
 
     fn next_theme(&mut self, state: &mut State) {
         if self.look.fixed {
-            state.notify(Level::Info, "colours are off (NO_COLOR, --no-color or TERM=dumb)");
+            state.notify(
+                Level::Info,
+                "colours are off (NO_COLOR, --no-color or TERM=dumb)",
+            );
             return;
         }
         let names: Vec<String> = self.look.library.names().map(str::to_owned).collect();
-        let at = names.iter().position(|name| *name == self.look.theme.name).unwrap_or(0);
+        let at = names
+            .iter()
+            .position(|name| *name == self.look.theme.name)
+            .unwrap_or(0);
         let name = &names[(at + 1) % names.len()];
-        match self.look.library.load(name, self.look.depth, self.look.theme.symbols) {
+        match self
+            .look
+            .library
+            .load(name, self.look.depth, self.look.theme.symbols)
+        {
             Ok(theme) => {
                 self.look.theme = theme;
                 state.notify(Level::Info, format!("theme: {name}"));

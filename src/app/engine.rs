@@ -34,8 +34,18 @@ const SEED: u64 = 0;
 /// number of test images, correct ones.
 const KNOWN: [(&str, &str, usize, usize); 2] = [
     // ResNet20 on CIFAR-10, as published and as safetensors (counted in float64).
-    ("12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8", "cifar10", 10_000, 9173),
-    ("e35331a5f2ee1d1cc855b2071281d773a415143a3b73fa5f198771d5beaa7f3a", "cifar10", 10_000, 9173),
+    (
+        "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
+        "cifar10",
+        10_000,
+        9173,
+    ),
+    (
+        "e35331a5f2ee1d1cc855b2071281d773a415143a3b73fa5f198771d5beaa7f3a",
+        "cifar10",
+        10_000,
+        9173,
+    ),
 ];
 
 /// What is in memory.
@@ -58,17 +68,27 @@ impl ProjectEngine {
     /// For these inputs; measurements go to the file `sensitivity`, and beside it while unfinished.
     #[must_use]
     pub fn new(inputs: InputFile, sensitivity: PathBuf) -> Self {
-        Self { inputs, sensitivity, loaded: Mutex::new(None) }
+        Self {
+            inputs,
+            sensitivity,
+            loaded: Mutex::new(None),
+        }
     }
 
     fn loaded(&self) -> Result<Arc<Loaded>> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded.clone().ok_or_else(|| Error::invalid("nothing is loaded yet; load the inputs first"))
+        loaded
+            .clone()
+            .ok_or_else(|| Error::invalid("nothing is loaded yet; load the inputs first"))
     }
 
     fn load(&self, observer: &mut dyn Observer) -> Result<Loaded> {
         let report = |done: u64, observer: &mut dyn Observer| {
-            let progress = Event::Progress { phase: Phase::Load, done, total: 3 };
+            let progress = Event::Progress {
+                phase: Phase::Load,
+                done,
+                total: 3,
+            };
             match observer.on(progress) {
                 Verdict::Continue => Ok(()),
                 Verdict::Stop => Err(Error::invalid("loading was stopped")),
@@ -89,21 +109,46 @@ impl ProjectEngine {
         let normalization = architecture.normalization(test.channels);
         let backend = Cpu::new(Isa::detect());
         report(3, observer)?;
-        Ok(Loaded { model, train, test, normalization, backend })
+        Ok(Loaded {
+            model,
+            train,
+            test,
+            normalization,
+            backend,
+        })
     }
 
     fn describe(&self, loaded: &Loaded) -> Result<Inputs> {
-        let Loaded { model, train, test, normalization, backend } = loaded;
+        let Loaded {
+            model,
+            train,
+            test,
+            normalization,
+            backend,
+        } = loaded;
         let first = Selection::new(train, normalization, vec![0])?;
-        let subject = Subject { model, backend, images: &first };
-        let layers: Vec<LayerSensitivity> = prepare(&subject, &settings(&AnalysisRequest::default()))?.layers;
-        let identity = [model.weights_sha256.clone(), train.checksum(), test.checksum()];
+        let subject = Subject {
+            model,
+            backend,
+            images: &first,
+        };
+        let layers: Vec<LayerSensitivity> =
+            prepare(&subject, &settings(&AnalysisRequest::default()))?.layers;
+        let identity = [
+            model.weights_sha256.clone(),
+            train.checksum(),
+            test.checksum(),
+        ];
         let known = KNOWN.iter().find(|(sum, data, images, _)| {
             *sum == model.weights_sha256 && *data == test.name && *images == test.len()
         });
         Ok(Inputs {
             architecture: model.architecture.to_string(),
-            weights: self.inputs.weights.as_deref().map_or("embedded".to_owned(), show),
+            weights: self
+                .inputs
+                .weights
+                .as_deref()
+                .map_or("embedded".to_owned(), show),
             weights_sha256: model.weights_sha256.clone(),
             parameters: model.graph.trainable_count(),
             data: test.name.clone(),
@@ -112,8 +157,13 @@ impl ProjectEngine {
             classes: test.classes,
             train_images: train.len(),
             test_images: test.len(),
-            device: format!("cpu {}, {} threads", Isa::detect(), rayon::current_num_threads()),
-            expected_accuracy: known.map(|(_, _, images, correct)| *correct as f64 / *images as f64),
+            device: format!(
+                "cpu {}, {} threads",
+                Isa::detect(),
+                rayon::current_num_threads()
+            ),
+            expected_accuracy: known
+                .map(|(_, _, images, correct)| *correct as f64 / *images as f64),
             fingerprint: files::sha256_hex(identity.join(" ").as_bytes()),
             layers,
         })
@@ -127,8 +177,11 @@ impl ProjectEngine {
     /// What an earlier analysis with the same fingerprint measured.
     fn earlier(&self, fingerprint: Option<&String>) -> Option<Sensitivity> {
         let candidates = [self.partial(), self.sensitivity.clone()];
-        let read = candidates.into_iter().filter_map(|path| Sensitivity::read(&path).ok());
-        read.into_iter().find(|earlier| earlier.fingerprint.as_ref() == fingerprint)
+        let read = candidates
+            .into_iter()
+            .filter_map(|path| Sensitivity::read(&path).ok());
+        read.into_iter()
+            .find(|earlier| earlier.fingerprint.as_ref() == fingerprint)
     }
 }
 
@@ -141,7 +194,12 @@ fn settings(request: &AnalysisRequest) -> Analysis {
     let mut metrics = vec![Metric::Eigenvalue];
     metrics.extend(request.trace.then_some(Metric::Trace));
     metrics.extend(request.loss_change.then_some(Metric::LossChange));
-    Analysis { metrics, tolerance: request.tolerance, seed: SEED, ..Analysis::default() }
+    Analysis {
+        metrics,
+        tolerance: request.tolerance,
+        seed: SEED,
+        ..Analysis::default()
+    }
 }
 
 impl Engine for ProjectEngine {
@@ -172,10 +230,16 @@ impl Engine for ProjectEngine {
         let indices = sample(Order::Random, samples, SEED, loaded.train.len())?;
         let images = Selection::new(&loaded.train, &loaded.normalization, indices)?;
         let Loaded { model, backend, .. } = &*loaded;
-        let subject = Subject { model, backend, images: &images };
+        let subject = Subject {
+            model,
+            backend,
+            images: &images,
+        };
         let settings = settings(request);
         let fresh = prepare(&subject, &settings)?;
-        let earlier = (!request.anew).then(|| self.earlier(fresh.fingerprint.as_ref())).flatten();
+        let earlier = (!request.anew)
+            .then(|| self.earlier(fresh.fingerprint.as_ref()))
+            .flatten();
         let mut state = earlier.unwrap_or(fresh);
         let before = state.seconds.unwrap_or(0.0);
         let partial = self.partial();
@@ -198,10 +262,21 @@ impl Engine for ProjectEngine {
 
     fn evaluate(&self, plan: &Plan, observer: &mut dyn Observer) -> Result<Option<Score>> {
         let loaded = self.loaded()?;
-        let Loaded { model, train, test, normalization, backend } = &*loaded;
+        let Loaded {
+            model,
+            train,
+            test,
+            normalization,
+            backend,
+        } = &*loaded;
         let (graph, parameters) = (&model.graph, &model.parameters);
         let mut network = QuantizedNetwork::new(graph, parameters, &plan.bits(), plan.scale)?;
-        let indices = sample(Order::Random, CALIBRATION.min(train.len()), SEED, train.len())?;
+        let indices = sample(
+            Order::Random,
+            CALIBRATION.min(train.len()),
+            SEED,
+            train.len(),
+        )?;
         let calibration = Selection::new(train, normalization, indices)?;
         if !network.calibrate(backend, &calibration, &|_| true, observer)? {
             return Ok(None);

@@ -125,7 +125,13 @@ pub struct AnalysisRequest {
 
 impl Default for AnalysisRequest {
     fn default() -> Self {
-        Self { samples: 512, tolerance: 1e-3, trace: true, loss_change: true, anew: false }
+        Self {
+            samples: 512,
+            tolerance: 1e-3,
+            trace: true,
+            loss_change: true,
+            anew: false,
+        }
     }
 }
 
@@ -180,7 +186,9 @@ pub struct TuneReport {
 }
 
 /// File formats of the export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Bit-packed weights; really small.
@@ -220,8 +228,12 @@ impl Format {
     #[must_use]
     pub const fn doc(self) -> &'static str {
         match self {
-            Self::Packed => "bit-packed weights, as small as predicted; runs with `hawqeye eval --packed`",
-            Self::Qonnx => "ONNX with Quant nodes, exact, for other tools; stores floats, so it is large",
+            Self::Packed => {
+                "bit-packed weights, as small as predicted; runs with `hawqeye eval --packed`"
+            }
+            Self::Qonnx => {
+                "ONNX with Quant nodes, exact, for other tools; stores floats, so it is large"
+            }
             Self::Safetensors => "dequantized floats with the original names, for PyTorch; large",
         }
     }
@@ -352,13 +364,19 @@ impl Task {
             Self::Check => Done::Checked(engine.check(observer)?),
             Self::Analyze(request) => {
                 let (sensitivity, outcome) = engine.analyze(request, observer)?;
-                Done::Analyzed { sensitivity: Box::new(sensitivity), outcome }
+                Done::Analyzed {
+                    sensitivity: Box::new(sensitivity),
+                    outcome,
+                }
             }
             Self::Allocate(allocation) => Done::Allocated(Box::new(allocation.solve()?)),
             Self::Frontier(frontier) => Done::Frontier(frontier.solve()?),
             Self::Evaluate(plan) => {
                 let score = engine.evaluate(plan, observer)?;
-                Done::Evaluated { plan: plan.clone(), score }
+                Done::Evaluated {
+                    plan: plan.clone(),
+                    score,
+                }
             }
             Self::Tune(request) => Done::Tuned(engine.tune(request, observer)?),
             Self::Export(request) => Done::Exported(Box::new(engine.export(request, observer)?)),
@@ -464,7 +482,11 @@ impl Inbox {
     /// Adds a message, coalescing with what still waits.
     pub fn push(&self, message: JobMessage) {
         let mut waiting = lock(&self.waiting);
-        if let Some(replaced) = waiting.iter_mut().rev().find(|old| is_replaced_by(old, &message)) {
+        if let Some(replaced) = waiting
+            .iter_mut()
+            .rev()
+            .find(|old| is_replaced_by(old, &message))
+        {
             *replaced = message;
         } else {
             waiting.push_back(message);
@@ -492,15 +514,23 @@ impl Inbox {
 fn is_replaced_by(old: &JobMessage, new: &JobMessage) -> bool {
     match (old, new) {
         (
-            JobMessage::Event { job: a, event: Event::Progress { phase: p, .. } },
-            JobMessage::Event { job: b, event: Event::Progress { phase: q, .. } },
+            JobMessage::Event {
+                job: a,
+                event: Event::Progress { phase: p, .. },
+            },
+            JobMessage::Event {
+                job: b,
+                event: Event::Progress { phase: q, .. },
+            },
         ) => a == b && p == q,
         _ => false,
     }
 }
 
 fn is_point(message: &JobMessage) -> bool {
-    let JobMessage::Event { event, .. } = message else { return false };
+    let JobMessage::Event { event, .. } = message else {
+        return false;
+    };
     matches!(event, Event::Step { .. } | Event::Eigenvalue { .. })
 }
 
@@ -551,9 +581,16 @@ struct Reporter {
 
 impl Observer for Reporter {
     fn on(&mut self, event: Event) -> Verdict {
-        self.inbox.push(JobMessage::Event { job: self.job, event });
+        self.inbox.push(JobMessage::Event {
+            job: self.job,
+            event,
+        });
         self.control.hold_while_paused();
-        if self.control.stop.load(Ordering::Relaxed) { Verdict::Stop } else { Verdict::Continue }
+        if self.control.stop.load(Ordering::Relaxed) {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
     }
 }
 
@@ -576,7 +613,11 @@ impl Jobs {
     /// No job yet.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, inbox: Arc::default(), running: Vec::new() }
+        Self {
+            engine,
+            inbox: Arc::default(),
+            running: Vec::new(),
+        }
     }
 
     /// Where messages arrive.
@@ -590,7 +631,11 @@ impl Jobs {
         self.running.retain(|job| !job.thread.is_finished());
         let control = Arc::new(Control::default());
         let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
-        let mut reporter = Reporter { job, control: control.clone(), inbox: inbox.clone() };
+        let mut reporter = Reporter {
+            job,
+            control: control.clone(),
+            inbox: inbox.clone(),
+        };
         let kind = task.kind();
         let name = format!("hawqeye-{kind:?}").to_lowercase();
         let work = move || {
@@ -598,10 +643,18 @@ impl Jobs {
             inbox.push(JobMessage::Ended { job, result });
         };
         match thread::Builder::new().name(name).spawn(work) {
-            Ok(thread) => self.running.push(Started { id: job, kind, control, thread }),
+            Ok(thread) => self.running.push(Started {
+                id: job,
+                kind,
+                control,
+                thread,
+            }),
             Err(refused) => {
                 let reason = format!("cannot start a thread: {refused}");
-                self.inbox.push(JobMessage::Ended { job, result: Err(Failure::Error(reason)) });
+                self.inbox.push(JobMessage::Ended {
+                    job,
+                    result: Err(Failure::Error(reason)),
+                });
             }
         }
     }
@@ -659,14 +712,28 @@ mod tests {
     use std::sync::mpsc;
 
     fn progress(done: u64) -> JobMessage {
-        let event = Event::Progress { phase: Phase::Evaluate, done, total: 100 };
-        JobMessage::Event { job: JobId(1), event }
+        let event = Event::Progress {
+            phase: Phase::Evaluate,
+            done,
+            total: 100,
+        };
+        JobMessage::Event {
+            job: JobId(1),
+            event,
+        }
     }
 
     fn point(iteration: usize) -> JobMessage {
-        let event =
-            Event::Eigenvalue { layer: "conv1".into(), iteration, value: 1.0, residual: 0.1 };
-        JobMessage::Event { job: JobId(1), event }
+        let event = Event::Eigenvalue {
+            layer: "conv1".into(),
+            iteration,
+            value: 1.0,
+            residual: 0.1,
+        };
+        JobMessage::Event {
+            job: JobId(1),
+            event,
+        }
     }
 
     #[test]
@@ -695,7 +762,10 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_failure() {
-        assert_eq!(caught(|| panic!("oh no")), Err(Failure::Panic("oh no".into())));
+        assert_eq!(
+            caught(|| panic!("oh no")),
+            Err(Failure::Panic("oh no".into()))
+        );
         let error = caught(|| Err(Error::invalid("no such layer")));
         assert_eq!(error, Err(Failure::Error("no such layer".into())));
     }
@@ -705,8 +775,11 @@ mod tests {
         let control = Arc::new(Control::default());
         control.pause(true);
         let (sender, receiver) = mpsc::channel();
-        let mut reporter =
-            Reporter { job: JobId(0), control: control.clone(), inbox: Arc::default() };
+        let mut reporter = Reporter {
+            job: JobId(0),
+            control: control.clone(),
+            inbox: Arc::default(),
+        };
         let thread = thread::spawn(move || {
             sender.send(None).unwrap();
             let verdict = reporter.on(Event::Checkpoint { step: 1 });

@@ -76,7 +76,11 @@ impl Key {
     /// A key without modifiers.
     #[must_use]
     pub const fn plain(code: KeyCode) -> Self {
-        Self { code, ctrl: false, alt: false }
+        Self {
+            code,
+            ctrl: false,
+            alt: false,
+        }
     }
 
     /// The character this key types into a text field, if it types one.
@@ -109,7 +113,9 @@ impl FromStr for Key {
             }
         }
         key.code = code(rest).ok_or_else(|| {
-            format!("`{text}` is no key; write a character, ctrl-r, alt-x, f1, space, enter, up, ...")
+            format!(
+                "`{text}` is no key; write a character, ctrl-r, alt-x, f1, space, enter, up, ..."
+            )
         })?;
         Ok(key)
     }
@@ -138,7 +144,9 @@ impl fmt::Display for Key {
         if self.alt {
             f.write_str("alt-")?;
         }
-        let named = NAMED.iter().find(|(name, code)| *code == self.code && *name != "hyphen");
+        let named = NAMED
+            .iter()
+            .find(|(name, code)| *code == self.code && *name != "hyphen");
         match (named, self.code) {
             (Some((name, _)), _) => f.write_str(name),
             (None, KeyCode::Char(c)) => write!(f, "{c}"),
@@ -153,7 +161,10 @@ impl fmt::Display for Key {
 /// # Errors
 /// Names the key that does not exist.
 pub fn sequence(text: &str) -> Result<Vec<Key>, String> {
-    let keys = text.split_whitespace().map(Key::from_str).collect::<Result<Vec<_>, _>>()?;
+    let keys = text
+        .split_whitespace()
+        .map(Key::from_str)
+        .collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() {
         return Err("expected a key before the equals sign".to_owned());
     }
@@ -163,7 +174,10 @@ pub fn sequence(text: &str) -> Result<Vec<Key>, String> {
 /// A sequence as it is written in the keymap.
 #[must_use]
 pub fn show(keys: &[Key]) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    keys.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -172,7 +186,18 @@ mod tests {
 
     #[test]
     fn keys_read_as_they_are_written() {
-        for text in ["g", "G", "?", "ctrl-r", "alt-x", "space", "f12", "shift-tab", "-", "ctrl-alt-x"] {
+        for text in [
+            "g",
+            "G",
+            "?",
+            "ctrl-r",
+            "alt-x",
+            "space",
+            "f12",
+            "shift-tab",
+            "-",
+            "ctrl-alt-x",
+        ] {
             assert_eq!(text.parse::<Key>().unwrap().to_string(), text);
         }
         assert_eq!("hyphen".parse::<Key>().unwrap(), "-".parse().unwrap());

@@ -36,9 +36,14 @@ pub struct Keymap {
 
 impl Default for Keymap {
     fn default() -> Self {
-        let mut keymap = Self { tables: BTreeMap::new() };
+        let mut keymap = Self {
+            tables: BTreeMap::new(),
+        };
         let problems = keymap.merge(DEFAULT);
-        assert!(problems.is_empty(), "invariant: the embedded keymap is right: {problems:?}");
+        assert!(
+            problems.is_empty(),
+            "invariant: the embedded keymap is right: {problems:?}"
+        );
         keymap
     }
 }
@@ -79,7 +84,11 @@ impl Keymap {
         command: &str,
         seen: &mut Table,
     ) -> Result<(), String> {
-        let command = if command == NONE { None } else { Some(command.parse::<Command>()?) };
+        let command = if command == NONE {
+            None
+        } else {
+            Some(command.parse::<Command>()?)
+        };
         let table = self.tables.entry(group).or_default();
         for keys in keys.split(", ") {
             let keys = key::sequence(keys)?;
@@ -105,7 +114,10 @@ impl Keymap {
             if let Some(command) = table.get(keys) {
                 return Meaning::Command(*command);
             }
-            if table.keys().any(|bound| bound.len() > keys.len() && bound.starts_with(keys)) {
+            if table
+                .keys()
+                .any(|bound| bound.len() > keys.len() && bound.starts_with(keys))
+            {
                 return Meaning::Prefix;
             }
         }
@@ -117,16 +129,22 @@ impl Keymap {
     pub fn continuations(&self, scopes: &[Group], prefix: &[Key]) -> Vec<(String, Command)> {
         let tables = scopes.iter().filter_map(|scope| self.tables.get(scope));
         let bound = tables.flat_map(|table| table.iter());
-        let longer = bound.filter(|(keys, _)| keys.len() > prefix.len() && keys.starts_with(prefix));
-        longer.map(|(keys, command)| (key::show(&keys[prefix.len()..]), *command)).collect()
+        let longer =
+            bound.filter(|(keys, _)| keys.len() > prefix.len() && keys.starts_with(prefix));
+        longer
+            .map(|(keys, command)| (key::show(&keys[prefix.len()..]), *command))
+            .collect()
     }
 
     /// The keys of a command in the first of `scopes` that binds it, the shortest first.
     #[must_use]
     pub fn keys_of(&self, scopes: &[Group], command: Command) -> Vec<String> {
         for table in scopes.iter().filter_map(|scope| self.tables.get(scope)) {
-            let mut keys: Vec<&Vec<Key>> =
-                table.iter().filter(|(_, bound)| **bound == command).map(|(keys, _)| keys).collect();
+            let mut keys: Vec<&Vec<Key>> = table
+                .iter()
+                .filter(|(_, bound)| **bound == command)
+                .map(|(keys, _)| keys)
+                .collect();
             if !keys.is_empty() {
                 keys.sort_by_key(|keys| (keys.len(), keys.iter().map(plainness).sum::<u32>()));
                 return keys.into_iter().map(|keys| key::show(keys)).collect();
@@ -166,7 +184,11 @@ fn unknown_table(name: &str) -> String {
 
 /// The 1-based line of a byte offset.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
 }
 
 #[cfg(test)]
@@ -186,13 +208,22 @@ mod tests {
         assert_eq!(meaning(&keymap, "b 4"), Meaning::Command(Command::Bits4));
         assert_eq!(meaning(&keymap, "b z"), Meaning::Unbound);
         assert_eq!(meaning(&keymap, "4"), Meaning::Command(Command::GoTune));
-        assert_eq!(keymap.continuations(&BITS, &key::sequence("b").unwrap()).len(), 8);
+        assert_eq!(
+            keymap
+                .continuations(&BITS, &key::sequence("b").unwrap())
+                .len(),
+            8
+        );
     }
 
     #[test]
     fn a_users_file_overrides_and_frees() {
         let mut keymap = Keymap::default();
-        assert!(keymap.merge("[bits]\n\"b\" = \"allocate\"\n\"a\" = \"none\"\n").is_empty());
+        assert!(
+            keymap
+                .merge("[bits]\n\"b\" = \"allocate\"\n\"a\" = \"none\"\n")
+                .is_empty()
+        );
         assert_eq!(meaning(&keymap, "b"), Meaning::Command(Command::Allocate));
         assert_eq!(meaning(&keymap, "a"), Meaning::Unbound);
     }
@@ -206,7 +237,10 @@ mod tests {
         assert!(problems.contains("did you mean [bits]?"), "{problems}");
         assert_eq!(meaning(&keymap, "z"), Meaning::Command(Command::Pin));
         let problems = keymap.merge("[bits]\n\"y\" = \"pin\"\n\"y y\" = \"tie\"\n");
-        assert!(problems[0].contains("line 3: `y y` collides with `y`"), "{problems:?}");
+        assert!(
+            problems[0].contains("line 3: `y y` collides with `y`"),
+            "{problems:?}"
+        );
         assert!(keymap.merge("[bits\n")[0].starts_with("line 1:"));
     }
 }

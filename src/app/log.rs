@@ -19,10 +19,14 @@ pub(super) fn to_file(path: &Path, level: &str) -> Result<()> {
     let long = std::fs::metadata(path).is_ok_and(|found| found.len() > LONGEST);
     let mut open = File::options();
     open.create(true).write(true).append(!long).truncate(long);
-    let file = open.open(path).map_err(|source| Error::file("write", path, source))?;
+    let file = open
+        .open(path)
+        .map_err(|source| Error::file("write", path, source))?;
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Mutex::new(file)).with_ansi(false);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Mutex::new(file))
+        .with_ansi(false);
     // A second logger in the same process (tests) keeps the first.
     let _ = subscriber.try_init();
     Ok(())

@@ -71,7 +71,10 @@ type MakeEngine<'a> = &'a dyn Fn(&InputFile, &Project) -> Arc<dyn Engine>;
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     run_with(options, &|inputs, project| {
-        Arc::new(ProjectEngine::new(inputs.clone(), project.sensitivity_path()))
+        Arc::new(ProjectEngine::new(
+            inputs.clone(),
+            project.sensitivity_path(),
+        ))
     })
 }
 
@@ -91,7 +94,7 @@ pub fn run_with(options: &Options, make: MakeEngine) -> ExitCode {
 
 type Refusal = (u8, String);
 
-fn failed(error: impl ToString) -> Refusal {
+fn failed<E: ToString>(error: E) -> Refusal {
     (FAILED, error.to_string())
 }
 
@@ -107,11 +110,19 @@ fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
     let log = project.folder().join("hawqeye.log");
     log::to_file(&log, &surroundings.log).map_err(failed)?;
     let inputs = inputs(options, &project).map_err(failed)?;
-    let (state, look) = prepare(options, (&folders, &surroundings), (&project, &inputs, log, name));
+    let (state, look) = prepare(
+        options,
+        (&folders, &surroundings),
+        (&project, &inputs, log, name),
+    );
     let jobs = Jobs::new(make(&inputs, &project));
     let effects = Effects::new(jobs, project, inputs, look);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(failed)?.block_on(in_terminal(state, effects))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(failed)?
+        .block_on(in_terminal(state, effects))
 }
 
 /// The project that is meant; a name that is no folder name is refused.
@@ -128,17 +139,23 @@ fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal>
     let name = named.unwrap_or_else(|| DEMO.to_owned());
     let plain = !name.is_empty()
         && !name.starts_with('.')
-        && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_.".contains(c));
     if plain {
         Ok(name)
     } else {
-        Err((USAGE, format!("project {name:?}: expected letters, digits, -, _ and .")))
+        Err((
+            USAGE,
+            format!("project {name:?}: expected letters, digits, -, _ and ."),
+        ))
     }
 }
 
 /// The next start opens the same project. Only a convenience: failing to write it is logged.
 fn remember(data: &Path, name: &str) {
-    let written = crate::engine::files::write_atomically(&data.join("last-project"), name.as_bytes());
+    let written =
+        crate::engine::files::write_atomically(&data.join("last-project"), name.as_bytes());
     if let Err(error) = written {
         tracing::warn!("{error}");
     }
@@ -146,7 +163,11 @@ fn remember(data: &Path, name: &str) {
 
 fn inputs(options: &Options, project: &Project) -> crate::engine::Result<InputFile> {
     let stored = project.inputs()?;
-    let demo = || InputFile { model: "resnet20".into(), data: DEMO.into(), ..InputFile::default() };
+    let demo = || InputFile {
+        model: "resnet20".into(),
+        data: DEMO.into(),
+        ..InputFile::default()
+    };
     Ok(options.inputs.clone().or(stored).unwrap_or_else(demo))
 }
 
@@ -169,16 +190,34 @@ fn prepare(
         log,
     };
     let fixed = options.no_color || surroundings.no_color;
-    let symbols = if surroundings.unicode { Symbols::UNICODE } else { Symbols::ASCII };
-    let chosen = options.theme.clone().or_else(|| stored.session.theme.clone());
-    let wanted = if fixed { MONO } else { chosen.as_deref().unwrap_or(DEFAULT_THEME) };
-    let theme = library.load(wanted, surroundings.depth, symbols).or_else(|problem| {
-        stored.problems.push(problem);
-        let usual = if fixed { MONO } else { DEFAULT_THEME };
-        theme::Library::default().load(usual, surroundings.depth, symbols)
-    });
+    let symbols = if surroundings.unicode {
+        Symbols::UNICODE
+    } else {
+        Symbols::ASCII
+    };
+    let chosen = options
+        .theme
+        .clone()
+        .or_else(|| stored.session.theme.clone());
+    let wanted = if fixed {
+        MONO
+    } else {
+        chosen.as_deref().unwrap_or(DEFAULT_THEME)
+    };
+    let theme = library
+        .load(wanted, surroundings.depth, symbols)
+        .or_else(|problem| {
+            stored.problems.push(problem);
+            let usual = if fixed { MONO } else { DEFAULT_THEME };
+            theme::Library::default().load(usual, surroundings.depth, symbols)
+        });
     let theme = theme.expect("invariant: the embedded themes are right");
-    let look = Look { library, theme, depth: surroundings.depth, fixed };
+    let look = Look {
+        library,
+        theme,
+        depth: surroundings.depth,
+        fixed,
+    };
     (State::new(place, keymap, stored), look)
 }
 

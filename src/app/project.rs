@@ -116,10 +116,17 @@ impl Project {
         fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))?;
         let path = folder.join("lock");
         let failed = |source| Error::file("open", &path, source);
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                folder: folder.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
                 "the project {} is open in another hawqeye; leave that one first, or name another \
                  project with --project",
@@ -176,13 +183,20 @@ impl Project {
     /// Reads everything a new session goes on with. What cannot be read is left out and named.
     #[must_use]
     pub fn load(&self) -> Stored {
-        let mut stored = Stored { next_run: 1, ..Stored::default() };
+        let mut stored = Stored {
+            next_run: 1,
+            ..Stored::default()
+        };
         let mut problems = Vec::new();
         let session = read_toml(&self.folder.join("session.toml"));
         stored.session = noted(session, &mut problems).flatten().unwrap_or_default();
         let partial = self.folder.join("sensitivity.json.partial");
         stored.partial = partial.exists();
-        let path = if stored.partial { partial } else { self.sensitivity_path() };
+        let path = if stored.partial {
+            partial
+        } else {
+            self.sensitivity_path()
+        };
         stored.sensitivity = noted(read_sensitivity(&path), &mut problems).flatten();
         let plan = read_text(&self.folder.join("plan.toml"));
         stored.plan = noted(plan, &mut problems).flatten();
@@ -196,7 +210,9 @@ impl Project {
         let names = fs::read_dir(&runs).into_iter().flatten().flatten();
         let numbers = names.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         stored.next_run = numbers.max().unwrap_or(0) + 1;
-        let Some(last) = &stored.session.tune.last_run else { return };
+        let Some(last) = &stored.session.tune.last_run else {
+            return;
+        };
         let folder = runs.join(last);
         if folder.is_dir() {
             let events = noted(read_events(&folder.join("events.jsonl")), problems);
@@ -207,7 +223,9 @@ impl Project {
 
 /// The value, or its error among the problems.
 fn noted<T>(result: Result<T>, problems: &mut Vec<String>) -> Option<T> {
-    result.map_err(|error| problems.push(error.to_string())).ok()
+    result
+        .map_err(|error| problems.push(error.to_string()))
+        .ok()
 }
 
 fn read_text(path: &Path) -> Result<Option<String>> {
@@ -216,13 +234,18 @@ fn read_text(path: &Path) -> Result<Option<String>> {
     }
     let bytes = read_limited(path, LIMIT)?;
     let text = String::from_utf8(bytes);
-    text.map(Some).map_err(|_| Error::format(path, "expected UTF-8 text; remove the file"))
+    text.map(Some)
+        .map_err(|_| Error::format(path, "expected UTF-8 text; remove the file"))
 }
 
 fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Some(text) = read_text(path)? else { return Ok(None) };
+    let Some(text) = read_text(path)? else {
+        return Ok(None);
+    };
     toml::from_str(&text).map(Some).map_err(|error| {
-        let line = error.span().map_or(1, |span| super::keymap::line_of(&text, span.start));
+        let line = error
+            .span()
+            .map_or(1, |span| super::keymap::line_of(&text, span.start));
         Error::format(path, format!("line {line}: {}", error.message().trim()))
     })
 }
@@ -234,9 +257,12 @@ fn write_toml<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 }
 
 fn read_sensitivity(path: &Path) -> Result<Option<Sensitivity>> {
-    let Some(text) = read_text(path)? else { return Ok(None) };
+    let Some(text) = read_text(path)? else {
+        return Ok(None);
+    };
     let read = serde_json::from_str(&text);
-    read.map(Some).map_err(|error| Error::format(path, format!("{error}; analyse again")))
+    read.map(Some)
+        .map_err(|error| Error::format(path, format!("{error}; analyse again")))
 }
 
 /// The events of a run. The last line may be cut by a crash; it is left out.
@@ -245,7 +271,9 @@ fn read_events(path: &Path) -> Result<Vec<Event>> {
         return Ok(Vec::new());
     }
     let file = File::open(path).map_err(|source| Error::file("read", path, source))?;
-    let lines = BufReader::new(file).lines().map_while(std::result::Result::ok);
+    let lines = BufReader::new(file)
+        .lines()
+        .map_while(std::result::Result::ok);
     let events = lines.filter_map(|line| serde_json::from_str(&line).ok());
     Ok(events.take(MAX_EVENTS).collect())
 }
@@ -268,8 +296,17 @@ mod tests {
     fn a_session_reads_back_and_an_empty_folder_is_a_new_project() {
         let folder = tempfile::tempdir().unwrap();
         let project = Project::open(folder.path()).unwrap();
-        assert_eq!(project.load(), Stored { next_run: 1, ..Stored::default() });
-        let session = Session { screen: Screen::Bits, ..Session::default() };
+        assert_eq!(
+            project.load(),
+            Stored {
+                next_run: 1,
+                ..Stored::default()
+            }
+        );
+        let session = Session {
+            screen: Screen::Bits,
+            ..Session::default()
+        };
         project.save_session(&session).unwrap();
         assert_eq!(project.load().session, session);
     }
@@ -278,7 +315,11 @@ mod tests {
     fn what_cannot_be_read_is_named_and_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let project = Project::open(folder.path()).unwrap();
-        fs::write(folder.path().join("session.toml"), "screen = \"bits\"\nscren = 1\n").unwrap();
+        fs::write(
+            folder.path().join("session.toml"),
+            "screen = \"bits\"\nscren = 1\n",
+        )
+        .unwrap();
         fs::write(folder.path().join("sensitivity.json"), "{").unwrap();
         let stored = project.load();
         assert_eq!(stored.session, Session::default());
@@ -293,7 +334,11 @@ mod tests {
         let run = folder.path().join("runs").join("007");
         fs::create_dir_all(&run).unwrap();
         let line = serde_json::to_string(&Event::Checkpoint { step: 3 }).unwrap();
-        fs::write(run.join("events.jsonl"), format!("{line}\n{{\"event\":\"chec")).unwrap();
+        fs::write(
+            run.join("events.jsonl"),
+            format!("{line}\n{{\"event\":\"chec"),
+        )
+        .unwrap();
         let mut session = Session::default();
         session.tune.last_run = Some("007".into());
         project.save_session(&session).unwrap();

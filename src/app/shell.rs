@@ -40,8 +40,10 @@ pub trait Outside {
 
 /// Runs until the user leaves; gives the exit code.
 ///
-/// # Errors
-/// Never for a terminal that is gone: that is a way of leaving.
+/// A terminal that is gone is a way of leaving, not an error.
+///
+/// # Panics
+/// Never: the input is taken away only while the shell has the terminal.
 pub async fn run<B, O>(
     terminal: &mut Terminal<B>,
     outside: &mut O,
@@ -87,8 +89,14 @@ where
                 return leave(state, effects);
             }
         }
-        let wake = if state.dirty { Some(due) } else { state.wake_at().map(|at| start + at) };
-        let events = input.as_mut().expect("invariant: only a suspension takes the input away");
+        let wake = if state.dirty {
+            Some(due)
+        } else {
+            state.wake_at().map(|at| start + at)
+        };
+        let events = input
+            .as_mut()
+            .expect("invariant: only a suspension takes the input away");
         tokio::select! {
             biased;
             signal = outside.signal() => queue.push(Msg::Signal(signal)),
@@ -145,7 +153,11 @@ fn deliver(messages: impl Iterator<Item = Msg>, state: &mut State, effects: &mut
 
 /// The terminal is gone: leaves by the normal path, which saves the state.
 fn leave(state: &mut State, effects: &mut Effects) -> u8 {
-    match deliver(std::iter::once(Msg::Signal(Signal::Terminate)), state, effects) {
+    match deliver(
+        std::iter::once(Msg::Signal(Signal::Terminate)),
+        state,
+        effects,
+    ) {
         Flow::Leave(code) => code,
         _ => 1,
     }
@@ -164,7 +176,9 @@ fn draw<B: Brackets>(
     effects: &Effects,
 ) -> Result<(), ()> {
     terminal.backend_mut().begin().map_err(drop)?;
-    let drawn = terminal.draw(|frame| view::frame(frame, state, effects.theme())).map(drop);
+    let drawn = terminal
+        .draw(|frame| view::frame(frame, state, effects.theme()))
+        .map(drop);
     terminal.backend_mut().end().map_err(drop)?;
     drawn.map_err(drop)
 }

@@ -99,13 +99,21 @@ impl Symbols {
         let locale = locale.unwrap_or_default().to_lowercase();
         let utf8 = locale.contains("utf-8") || locale.contains("utf8");
         let capable = !matches!(term, Some("linux" | "dumb") | None);
-        if utf8 && capable { Self::UNICODE } else { Self::ASCII }
+        if utf8 && capable {
+            Self::UNICODE
+        } else {
+            Self::ASCII
+        }
     }
 
     /// A bar that fills `ratio` of `width` cells.
     #[must_use]
     pub fn bar(&self, ratio: f64, width: usize) -> String {
-        let ratio = if ratio.is_finite() { ratio.clamp(0.0, 1.0) } else { 0.0 };
+        let ratio = if ratio.is_finite() {
+            ratio.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         let eighths = (ratio * width as f64 * 8.0).round() as usize;
         let (full, part) = (eighths / 8, eighths % 8);
         let mut bar = self.eighths[8].repeat(full.min(width));

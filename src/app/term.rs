@@ -68,8 +68,10 @@ pub fn check_interactive() -> Result<(), &'static str> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         Ok(())
     } else {
-        Err("standard input and output must be a terminal to open the application; \
-             `hawqeye --help` lists the commands that work without one")
+        Err(
+            "standard input and output must be a terminal to open the application; \
+             `hawqeye --help` lists the commands that work without one",
+        )
     }
 }
 
@@ -87,10 +89,15 @@ impl Guard {
     /// # Errors
     /// When the terminal refuses.
     pub fn enter() -> io::Result<(Self, Terminal<CrosstermBackend<Out>>)> {
-        let guard = Self { entered: Arc::new(AtomicBool::new(false)) };
+        let guard = Self {
+            entered: Arc::new(AtomicBool::new(false)),
+        };
         install_hook(guard.entered.clone());
         guard.take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())))?;
+        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(
+            1 << 16,
+            io::stdout(),
+        )))?;
         Ok((guard, terminal))
     }
 
@@ -122,7 +129,12 @@ impl Drop for Guard {
 fn restore(entered: &AtomicBool) {
     if entered.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout();
-        let _ = execute!(out, EndSynchronizedUpdate, DisableMouseCapture, DisableBracketedPaste);
+        let _ = execute!(
+            out,
+            EndSynchronizedUpdate,
+            DisableMouseCapture,
+            DisableBracketedPaste
+        );
         let _ = execute!(out, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
@@ -132,7 +144,10 @@ fn install_hook(entered: Arc<AtomicBool>) {
     let ui: ThreadId = thread::current().id();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic: &PanicHookInfo| {
-        tracing::error!("panic on thread {}: {panic}", thread::current().name().unwrap_or("?"));
+        tracing::error!(
+            "panic on thread {}: {panic}",
+            thread::current().name().unwrap_or("?")
+        );
         if thread::current().id() == ui {
             restore(&entered);
             before(panic);

@@ -120,8 +120,12 @@ pub struct Library {
 
 impl Default for Library {
     fn default() -> Self {
-        let texts = EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        Self { texts: texts.collect() }
+        let texts = EMBEDDED
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Self {
+            texts: texts.collect(),
+        }
     }
 }
 
@@ -140,7 +144,10 @@ struct File {
 /// Modifiers and colours of one role.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of the theme file")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the theme file"
+)]
 struct Entry {
     fg: Option<String>,
     bg: Option<String>,
@@ -178,11 +185,14 @@ impl Library {
         for (key, entry) in &merged.style {
             let Some(role) = Role::ALL.iter().find(|role| role.name() == key) else {
                 let near = closest(key, Role::ALL.iter().map(|role| role.name()));
-                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let hint = near
+                    .map(|near| format!("; did you mean `{near}`?"))
+                    .unwrap_or_default();
                 return Err(format!("theme {name}: unknown style `{key}`{hint}"));
             };
-            styles[*role as usize] =
-                entry.style(&resolve).map_err(|problem| format!("theme {name}: {key}: {problem}"))?;
+            styles[*role as usize] = entry
+                .style(&resolve)
+                .map_err(|problem| format!("theme {name}: {key}: {problem}"))?;
         }
         let series: Vec<Style> = merged
             .series
@@ -190,8 +200,17 @@ impl Library {
             .map(|color| Ok(Style::default().fg(resolve(color)?)))
             .collect::<Result<_, String>>()
             .map_err(|problem| format!("theme {name}: series: {problem}"))?;
-        let series = if series.is_empty() { vec![Style::default()] } else { series };
-        Ok(Theme { name: name.to_owned(), symbols, styles, series })
+        let series = if series.is_empty() {
+            vec![Style::default()]
+        } else {
+            series
+        };
+        Ok(Theme {
+            name: name.to_owned(),
+            symbols,
+            styles,
+            series,
+        })
     }
 
     fn merged(&self, name: &str, depth: usize) -> Result<File, String> {
@@ -200,14 +219,20 @@ impl Library {
         }
         let Some(text) = self.texts.get(name) else {
             let near = closest(name, self.names());
-            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let hint = near
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
             return Err(format!("there is no theme `{name}`{hint}"));
         };
         let own: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| super::keymap::line_of(text, span.start));
+            let line = error
+                .span()
+                .map_or(1, |span| super::keymap::line_of(text, span.start));
             format!("theme {name}, line {line}: {}", error.message().trim())
         })?;
-        let Some(parent) = &own.inherits else { return Ok(own) };
+        let Some(parent) = &own.inherits else {
+            return Ok(own);
+        };
         let mut merged = self.merged(parent, depth + 1)?;
         merged.palette.extend(own.palette);
         merged.style.extend(own.style);
@@ -267,11 +292,18 @@ fn resolve(text: &str, palette: &BTreeMap<String, String>, depth: Depth) -> Resu
     if let Some((_, color)) = NAMES.iter().find(|(name, _)| *name == text) {
         return Ok(*color);
     }
-    let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
+    let digits = text
+        .strip_prefix('#')
+        .filter(|d| d.len() == 6 && d.is_ascii());
     let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
     match number {
-        Some(rgb) => Ok(reduce([(rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8], depth)),
-        None => Err(format!("`{text}` is no colour: expected #RRGGBB, a palette entry or a name")),
+        Some(rgb) => Ok(reduce(
+            [(rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8],
+            depth,
+        )),
+        None => Err(format!(
+            "`{text}` is no colour: expected #RRGGBB, a palette entry or a name"
+        )),
     }
 }
 
@@ -283,7 +315,9 @@ fn reduce([red, green, blue]: [u8; 3], depth: Depth) -> Color {
         Depth::Sixteen => {
             let distance = |(_, other): &(Color, [u8; 3])| {
                 let pairs = other.iter().zip([red, green, blue]);
-                pairs.map(|(a, b)| i32::from(a.abs_diff(b)).pow(2)).sum::<i32>()
+                pairs
+                    .map(|(a, b)| i32::from(a.abs_diff(b)).pow(2))
+                    .sum::<i32>()
             };
             let nearest = ANSI.iter().min_by_key(|entry| distance(entry));
             nearest.expect("invariant: the table is not empty").0
@@ -296,7 +330,9 @@ fn cube_index(rgb: [u8; 3]) -> u8 {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let nearest = |value: u8| -> u8 {
         let by_distance = |level: &usize| LEVELS[*level].abs_diff(value);
-        (0..6).min_by_key(by_distance).expect("invariant: six levels") as u8
+        (0..6)
+            .min_by_key(by_distance)
+            .expect("invariant: six levels") as u8
     };
     let [red, green, blue] = rgb.map(nearest);
     let cube = [red, green, blue].map(|level| LEVELS[usize::from(level)]);
@@ -304,9 +340,17 @@ fn cube_index(rgb: [u8; 3]) -> u8 {
     let step = (mean.saturating_sub(3) / 10).min(23);
     let grey = [8 + 10 * step; 3];
     let error = |other: [u8; 3]| -> u32 {
-        other.iter().zip(rgb).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
+        other
+            .iter()
+            .zip(rgb)
+            .map(|(a, b)| u32::from(a.abs_diff(b)).pow(2))
+            .sum()
     };
-    if error(grey) < error(cube) { 232 + step } else { 16 + 36 * red + 6 * green + blue }
+    if error(grey) < error(cube) {
+        232 + step
+    } else {
+        16 + 36 * red + 6 * green + blue
+    }
 }
 
 /// What the 16 names look like in xterm.
@@ -345,10 +389,17 @@ mod tests {
     #[test]
     fn parents_supply_what_is_missing_and_cycles_are_found() {
         let mut library = Library::default();
-        library.add("mine".into(), "inherits = \"mono\"\n[style]\ngood = { fg = \"green\" }".into());
+        library.add(
+            "mine".into(),
+            "inherits = \"mono\"\n[style]\ngood = { fg = \"green\" }".into(),
+        );
         let mine = library.load("mine", Depth::True, Symbols::ASCII).unwrap();
         assert_eq!(mine.style(Role::Good).fg, Some(Color::Green));
-        assert!(mine.style(Role::Selected).add_modifier.contains(Modifier::REVERSED));
+        assert!(
+            mine.style(Role::Selected)
+                .add_modifier
+                .contains(Modifier::REVERSED)
+        );
         library.add("a".into(), "inherits = \"a\"".into());
         let error = library.load("a", Depth::True, Symbols::ASCII).unwrap_err();
         assert!(error.contains("inherits from itself"), "{error}");
@@ -358,9 +409,16 @@ mod tests {
     fn mistakes_are_answered_with_the_nearest_name() {
         let mut library = Library::default();
         library.add("bad".into(), "[style]\nselectd = {}".into());
-        let error = library.load("bad", Depth::True, Symbols::ASCII).unwrap_err();
-        assert_eq!(error, "theme bad: unknown style `selectd`; did you mean `selected`?");
-        let error = library.load("drak", Depth::True, Symbols::ASCII).unwrap_err();
+        let error = library
+            .load("bad", Depth::True, Symbols::ASCII)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            "theme bad: unknown style `selectd`; did you mean `selected`?"
+        );
+        let error = library
+            .load("drak", Depth::True, Symbols::ASCII)
+            .unwrap_err();
         assert_eq!(error, "there is no theme `drak`; did you mean `dark`?");
     }
 }

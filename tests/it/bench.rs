@@ -34,7 +34,12 @@ impl Bench {
         };
         let state = State::new(place, Keymap::default(), stored);
         let engine = Fake { trouble };
-        let mut bench = Self { state, engine, asked: Vec::new(), now: Duration::ZERO };
+        let mut bench = Self {
+            state,
+            engine,
+            asked: Vec::new(),
+            now: Duration::ZERO,
+        };
         bench.send(Msg::Start);
         bench
     }
@@ -94,8 +99,10 @@ impl Bench {
 
     /// Jobs that were asked for, taken out.
     pub fn started(&mut self) -> Vec<(JobId, Task)> {
-        let (jobs, rest): (Vec<_>, Vec<_>) =
-            self.asked.drain(..).partition(|effect| matches!(effect, Effect::Start { .. }));
+        let (jobs, rest): (Vec<_>, Vec<_>) = self
+            .asked
+            .drain(..)
+            .partition(|effect| matches!(effect, Effect::Start { .. }));
         self.asked = rest;
         jobs.into_iter()
             .filter_map(|effect| match effect {
@@ -123,7 +130,11 @@ impl Bench {
         let mut reported: Vec<Event> = Vec::new();
         let mut observer = |event: Event| {
             reported.push(event);
-            if reported.len() >= events { Verdict::Stop } else { Verdict::Continue }
+            if reported.len() >= events {
+                Verdict::Stop
+            } else {
+                Verdict::Continue
+            }
         };
         let engine: &dyn Engine = &self.engine;
         let result = task.run(engine, &mut observer).map_err(Failure::from);
@@ -154,7 +165,10 @@ impl Bench {
     /// Weight bits of the plan on screen.
     pub fn bits(&self) -> Vec<u8> {
         let plan = self.state.bits.plan.as_ref().unwrap();
-        plan.layers.iter().map(|row| row.weight_bits.get()).collect()
+        plan.layers
+            .iter()
+            .map(|row| row.weight_bits.get())
+            .collect()
     }
 
     pub fn has_asked(&self, wanted: &Effect) -> bool {

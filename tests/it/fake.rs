@@ -10,8 +10,14 @@ use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdic
 use hawqeye::engine::plan::Plan;
 use hawqeye::engine::{Error, Result};
 
-pub const LAYERS: [&str; 6] =
-    ["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "linear"];
+pub const LAYERS: [&str; 6] = [
+    "conv1",
+    "layer1.0.conv1",
+    "layer1.0.conv2",
+    "layer2.0.conv1",
+    "layer2.0.conv2",
+    "linear",
+];
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,14 +40,21 @@ pub struct Fake {
 }
 
 fn per_bits(value: impl Fn(f64) -> f64) -> PerBits {
-    [2u8, 3, 4, 8].into_iter().map(|bits| (bits, value(f64::from(bits)))).collect()
+    [2u8, 3, 4, 8]
+        .into_iter()
+        .map(|bits| (bits, value(f64::from(bits))))
+        .collect()
 }
 
 /// The layers before an analysis.
 pub fn layers() -> Vec<LayerSensitivity> {
     let layer = |(index, name): (usize, &&str)| {
         let width = 8 << (index / 2);
-        let shape = if index == 5 { vec![10, 32] } else { vec![width, width, 3, 3] };
+        let shape = if index == 5 {
+            vec![10, 32]
+        } else {
+            vec![width, width, 3, 3]
+        };
         let parameters: usize = shape.iter().product();
         LayerSensitivity {
             layer: (*name).into(),
@@ -72,8 +85,14 @@ pub fn measured(index: usize) -> LayerSensitivity {
     layer.mean_trace = Some(3.0 * eigenvalue / layer.parameters as f64);
     layer.sensitivity = Some(eigenvalue / layer.parameters as f64);
     let errors = layer.perturbation.clone();
-    layer.omega = errors.iter().map(|(bits, error)| (*bits, eigenvalue * error)).collect();
-    layer.loss_change = errors.iter().map(|(bits, error)| (*bits, 0.1 * eigenvalue * error)).collect();
+    layer.omega = errors
+        .iter()
+        .map(|(bits, error)| (*bits, eigenvalue * error))
+        .collect();
+    layer.loss_change = errors
+        .iter()
+        .map(|(bits, error)| (*bits, 0.1 * eigenvalue * error))
+        .collect();
     layer
 }
 
@@ -120,7 +139,12 @@ pub fn sensitivity(count: usize) -> Sensitivity {
 }
 
 pub fn score(correct: usize) -> Score {
-    Score { loss: 0.25, correct, correct_top5: 1000, total: 1024 }
+    Score {
+        loss: 0.25,
+        correct,
+        correct_top5: 1000,
+        total: 1024,
+    }
 }
 
 impl Fake {
@@ -128,7 +152,11 @@ impl Fake {
         let mut done = 0;
         loop {
             done = (done + 1) % 100;
-            let progress = Event::Progress { phase: Phase::Eigenvalue, done, total: 100 };
+            let progress = Event::Progress {
+                phase: Phase::Eigenvalue,
+                done,
+                total: 100,
+            };
             if observer.on(progress) == Verdict::Stop {
                 return Ok((sensitivity(2), Outcome::Stopped));
             }
@@ -139,7 +167,11 @@ impl Fake {
 
 impl Engine for Fake {
     fn open(&self, observer: &mut dyn Observer) -> Result<Inputs> {
-        observer.on(Event::Progress { phase: Phase::Load, done: 1, total: 3 });
+        observer.on(Event::Progress {
+            phase: Phase::Load,
+            done: 1,
+            total: 3,
+        });
         if self.trouble == Trouble::Open {
             return Err(Error::invalid(
                 "weights/resnet20.safetensors holds resnet32: expected resnet20; name another file",
@@ -173,7 +205,12 @@ impl Engine for Fake {
                 let wrong = self.trouble == Trouble::NotFinite;
                 let value = if wrong { f64::NAN } else { value };
                 let layer: Arc<str> = (*name).into();
-                let event = Event::Eigenvalue { layer, iteration: at + 1, value, residual };
+                let event = Event::Eigenvalue {
+                    layer,
+                    iteration: at + 1,
+                    value,
+                    residual,
+                };
                 verdict = observer.on(event);
             }
             if self.trouble == Trouble::NotFinite {
@@ -182,27 +219,41 @@ impl Engine for Fake {
             if verdict == Verdict::Stop {
                 return Ok((sensitivity(index), Outcome::Stopped));
             }
-            observer.on(Event::Layer { measured: Box::new(layer) });
+            observer.on(Event::Layer {
+                measured: Box::new(layer),
+            });
         }
         let mut done = sensitivity(6);
         if self.trouble == Trouble::NotFinite {
-            done.layers.iter_mut().for_each(|layer| layer.eigenvalue = Some(f64::NAN));
+            done.layers
+                .iter_mut()
+                .for_each(|layer| layer.eigenvalue = Some(f64::NAN));
         }
         Ok((done, Outcome::Done))
     }
 
     fn evaluate(&self, plan: &Plan, _: &mut dyn Observer) -> Result<Option<Score>> {
-        let bits: usize = plan.layers.iter().map(|row| usize::from(row.weight_bits.get())).sum();
+        let bits: usize = plan
+            .layers
+            .iter()
+            .map(|row| usize::from(row.weight_bits.get()))
+            .sum();
         Ok(Some(score(900 + bits.min(50))))
     }
 
     fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport> {
         for event in tuning(request.epochs) {
             if observer.on(event) == Verdict::Stop {
-                return Ok(TuneReport { outcome: Outcome::Stopped, test: None });
+                return Ok(TuneReport {
+                    outcome: Outcome::Stopped,
+                    test: None,
+                });
             }
         }
-        Ok(TuneReport { outcome: Outcome::Done, test: Some(score(955)) })
+        Ok(TuneReport {
+            outcome: Outcome::Done,
+            test: Some(score(955)),
+        })
     }
 
     fn export(&self, request: &ExportRequest, _: &mut dyn Observer) -> Result<ExportReport> {
@@ -232,7 +283,11 @@ pub fn tuning(epochs: usize) -> Vec<Event> {
     let total = 20 * epochs as u64;
     for epoch in 0..epochs {
         let layers = vec![LAYERS[epoch % 6].into(), LAYERS[(epoch + 1) % 6].into()];
-        events.push(Event::Stage { index: epoch, total: epochs, layers });
+        events.push(Event::Stage {
+            index: epoch,
+            total: epochs,
+            layers,
+        });
         for step in 1..=20 {
             let step = 20 * epoch as u64 + step;
             events.push(Event::Step {
@@ -247,7 +302,12 @@ pub fn tuning(epochs: usize) -> Vec<Event> {
             });
         }
         let step = 20 * (epoch as u64 + 1);
-        events.push(evaluated(Split::Validation, &format!("epoch {}", epoch + 1), step, 930 + 5 * epoch));
+        events.push(evaluated(
+            Split::Validation,
+            &format!("epoch {}", epoch + 1),
+            step,
+            930 + 5 * epoch,
+        ));
         events.push(Event::Checkpoint { step });
     }
     events.push(evaluated(Split::Test, "final", total, 955));

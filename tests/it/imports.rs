@@ -8,22 +8,70 @@ const RULES: [(&str, &[&str], &[&str]); 5] = [
     (
         "engine",
         &[
-            "ratatui", "crossterm", "tokio", "clap::", "directories::", "println!", "eprintln!",
-            "std::env", "Instant::now", "crate::app", "crate::cli",
+            "ratatui",
+            "crossterm",
+            "tokio",
+            "clap::",
+            "directories::",
+            "println!",
+            "eprintln!",
+            "std::env",
+            "Instant::now",
+            "crate::app",
+            "crate::cli",
         ],
         &[],
     ),
-    ("app/view", &["crossterm", "tokio", "candle", "std::fs", "std::thread", "&mut State"], &[]),
-    ("app/update", &["std::fs", "std::thread", "tokio", "Instant::now", "crossterm", "std::env"], &[]),
-    ("app/state", &["std::fs", "std::thread", "tokio", "Instant::now", "crossterm", "std::env"], &[]),
-    ("app", &["std::env", "crate::cli", "println!"], &["config.rs"]),
+    (
+        "app/view",
+        &[
+            "crossterm",
+            "tokio",
+            "candle",
+            "std::fs",
+            "std::thread",
+            "&mut State",
+        ],
+        &[],
+    ),
+    (
+        "app/update",
+        &[
+            "std::fs",
+            "std::thread",
+            "tokio",
+            "Instant::now",
+            "crossterm",
+            "std::env",
+        ],
+        &[],
+    ),
+    (
+        "app/state",
+        &[
+            "std::fs",
+            "std::thread",
+            "tokio",
+            "Instant::now",
+            "crossterm",
+            "std::env",
+        ],
+        &[],
+    ),
+    (
+        "app",
+        &["std::env", "crate::cli", "println!"],
+        &["config.rs"],
+    ),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_owned()];
     }
-    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries
         .flat_map(|path| {
             let source = path.is_dir() || path.extension().is_some_and(|ext| ext == "rs");
@@ -36,8 +84,13 @@ fn sources(path: &Path) -> Vec<PathBuf> {
 
 /// The code without its unit tests and comments.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -30,7 +30,12 @@ struct Session {
 }
 
 const fn size(cols: u16, rows: u16) -> PtySize {
-    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
 }
 
 fn cells(count: u16) -> NonZeroU16 {
@@ -54,17 +59,31 @@ impl Session {
         command.env("TERM", "xterm-256color");
         let child = pair.slave.spawn_command(command).unwrap();
         let parser = vt100::Parser::new(cells(rows), cells(cols), 0);
-        let shared = Arc::new(Shared { parser: Mutex::new(Some(parser)), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            parser: Mutex::new(Some(parser)),
+            ..Shared::default()
+        });
         let (mut reader, feed) = (pair.master.try_clone_reader().unwrap(), shared.clone());
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                feed.parser.lock().unwrap().as_mut().unwrap().process(&bytes[..count]);
+                feed.parser
+                    .lock()
+                    .unwrap()
+                    .as_mut()
+                    .unwrap()
+                    .process(&bytes[..count]);
                 feed.changed.notify_all();
             }
         });
         let writer = pair.master.take_writer().unwrap();
-        Self { master: pair.master, writer, child, shared, home }
+        Self {
+            master: pair.master,
+            writer,
+            child,
+            shared,
+            home,
+        }
     }
 
     /// The program itself.
@@ -101,7 +120,11 @@ impl Session {
                 return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {what}; the screen is\n{}", screen.contents());
+            assert!(
+                !left.is_zero(),
+                "waited for {what}; the screen is\n{}",
+                screen.contents()
+            );
             guard = self.shared.changed.wait_timeout(guard, left).unwrap().0;
         }
     }
@@ -112,14 +135,20 @@ impl Session {
 
     fn resize(&self, cols: u16, rows: u16) {
         let mut guard = self.shared.parser.lock().unwrap();
-        guard.as_mut().unwrap().screen_mut().set_size(cells(rows), cells(cols));
+        guard
+            .as_mut()
+            .unwrap()
+            .screen_mut()
+            .set_size(cells(rows), cells(cols));
         drop(guard);
         self.master.resize(size(cols, rows)).unwrap();
     }
 
     fn signal(&self, name: &str) {
         let pid = self.child.process_id().unwrap().to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        let status = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status();
         assert!(status.unwrap().success());
     }
 
@@ -154,7 +183,12 @@ fn every_screen_opens_and_q_leaves() {
         session.send(key);
         session.wait(key, |screen| {
             let digit = format!(" {key} ");
-            let row = screen.contents().lines().nth(1).unwrap_or_default().to_owned();
+            let row = screen
+                .contents()
+                .lines()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
             let at = row.find(&digit).unwrap_or(0) as u16;
             screen.cell(1, at + 1).is_some_and(vt100::Cell::inverse)
         });
@@ -162,7 +196,9 @@ fn every_screen_opens_and_q_leaves() {
     session.send("?");
     session.wait_text("search:");
     session.send("\u{1b}");
-    session.wait("help to close", |screen| !screen.contents().contains("search:"));
+    session.wait("help to close", |screen| {
+        !screen.contents().contains("search:")
+    });
     session.send("q");
     assert_eq!(session.end(), 0);
 }
@@ -187,7 +223,11 @@ fn sigterm_saves_and_restores_the_terminal() {
     let session = Session::fake("endless");
     session.wait_text("93.75 %");
     session.signal("TERM");
-    assert_eq!(session.end(), 0, "the test program ends well; its child left with 130");
+    assert_eq!(
+        session.end(),
+        0,
+        "the test program ends well; its child left with 130"
+    );
 }
 
 #[test]
@@ -205,14 +245,19 @@ fn no_color_writes_no_colour_and_keeps_the_selection_visible() {
     session.send("5");
     session.wait("a reversed row", |screen| {
         let rows = screen.contents();
-        let row = rows.lines().position(|line| line.contains("packed")).unwrap_or(0) as u16;
+        let row = rows
+            .lines()
+            .position(|line| line.contains("packed"))
+            .unwrap_or(0) as u16;
         row > 0 && screen.cell(row, 4).is_some_and(vt100::Cell::inverse)
     });
     session.wait("no colour", |screen| {
         let cells = (0..24).flat_map(|row| (0..80).map(move |col| (row, col)));
-        cells.filter_map(|(row, col)| screen.cell(row, col)).all(|cell| {
-            cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default
-        })
+        cells
+            .filter_map(|(row, col)| screen.cell(row, col))
+            .all(|cell| {
+                cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default
+            })
     });
     session.send("q");
     assert_eq!(session.end(), 0);
@@ -240,7 +285,9 @@ fn quitting_while_work_runs_asks_and_stops_it() {
     session.send("q");
     session.wait_text("stop and save, then leave");
     session.send("c");
-    session.wait("the question to close", |screen| !screen.contents().contains("then leave"));
+    session.wait("the question to close", |screen| {
+        !screen.contents().contains("then leave")
+    });
     session.send("q");
     session.wait_text("stop and save, then leave");
     session.send("s");
@@ -264,7 +311,9 @@ fn ctrl_z_gives_the_terminal_back_and_fg_returns() {
     session.wait_text("5 Export");
     for _ in 0..2 {
         session.send("\u{1a}");
-        session.wait("the shell", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        session.wait("the shell", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor()
+        });
         session.send("echo back in the $((40+2)) shell\n");
         session.wait_text("back in the 42 shell");
         session.send("fg\n");

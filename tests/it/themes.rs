@@ -6,7 +6,8 @@ use ratatui::style::{Color, Modifier, Style};
 
 fn themes() -> Vec<Theme> {
     let library = Library::default();
-    let load = |(name, _): &(&str, &str)| library.load(name, Depth::True, Symbols::UNICODE).unwrap();
+    let load =
+        |(name, _): &(&str, &str)| library.load(name, Depth::True, Symbols::UNICODE).unwrap();
     EMBEDDED.iter().map(load).collect()
 }
 
@@ -19,7 +20,11 @@ fn every_shipped_theme_names_every_role() {
             continue;
         }
         for role in Role::ALL {
-            assert!(text.contains(&format!("\n{} = ", role.name())), "{name} lacks {}", role.name());
+            assert!(
+                text.contains(&format!("\n{} = ", role.name())),
+                "{name} lacks {}",
+                role.name()
+            );
         }
     }
 }
@@ -28,7 +33,11 @@ fn every_shipped_theme_names_every_role() {
 fn the_selected_row_is_visible_without_colour_in_every_theme() {
     for theme in themes() {
         let style = theme.style(Role::Selected);
-        assert!(style.add_modifier.contains(Modifier::REVERSED), "{}", theme.name);
+        assert!(
+            style.add_modifier.contains(Modifier::REVERSED),
+            "{}",
+            theme.name
+        );
     }
 }
 
@@ -36,7 +45,10 @@ fn the_selected_row_is_visible_without_colour_in_every_theme() {
 fn mono_has_no_colour_at_all() {
     let theme = Theme::embedded(MONO, Depth::True, Symbols::ASCII).unwrap();
     let coloured = |style: Style| {
-        [style.fg, style.bg].into_iter().flatten().any(|color| color != Color::Reset)
+        [style.fg, style.bg]
+            .into_iter()
+            .flatten()
+            .any(|color| color != Color::Reset)
     };
     for role in Role::ALL {
         assert!(!coloured(theme.style(*role)), "{}", role.name());
@@ -52,7 +64,11 @@ fn sixteen_colours_get_only_the_sixteen_names() {
         for role in Role::ALL {
             let style = theme.style(*role);
             for color in [style.fg, style.bg].into_iter().flatten() {
-                assert!(!matches!(color, Color::Rgb(..) | Color::Indexed(_)), "{name} {}", role.name());
+                assert!(
+                    !matches!(color, Color::Rgb(..) | Color::Indexed(_)),
+                    "{name} {}",
+                    role.name()
+                );
             }
         }
     }

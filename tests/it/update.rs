@@ -119,7 +119,12 @@ fn the_allocator_keeps_pins_and_reset_returns_to_its_plan() {
     assert_eq!(bench.bits()[0], 8);
     bench.keys("u u u u u");
     bench.keys("b 2 r");
-    assert_eq!(bench.bits()[0], bench.state.bits.automatic.as_ref().unwrap().layers[0].weight_bits.get());
+    assert_eq!(
+        bench.bits()[0],
+        bench.state.bits.automatic.as_ref().unwrap().layers[0]
+            .weight_bits
+            .get()
+    );
 }
 
 #[test]
@@ -139,7 +144,10 @@ fn a_budget_that_is_none_stays_in_the_window() {
     assert!(bench.started().is_empty());
     assert!(matches!(
         bench.state.overlays.last(),
-        Some(Overlay::Allocate { problem: Some(_), .. })
+        Some(Overlay::Allocate {
+            problem: Some(_),
+            ..
+        })
     ));
 }
 
@@ -154,7 +162,10 @@ fn the_accuracy_is_measured_once_after_edits_end_and_then_remembered() {
     let mut bench = Bench::loaded();
     bench.keys("3 -").wait(1).work();
     bench.keys("+").wait(1);
-    assert!(bench.started().is_empty(), "eight bits were measured at the start");
+    assert!(
+        bench.started().is_empty(),
+        "eight bits were measured at the start"
+    );
     assert!(matches!(bench.state.bits.accuracy(), Accuracy::Done(_)));
 }
 
@@ -165,12 +176,21 @@ fn an_edit_stops_the_measurement_of_the_plan_before_it() {
     let [(job, task)] = bench.started().try_into().unwrap();
     bench.keys("-");
     assert!(bench.has_asked(&Effect::Stop(job)));
-    let Task::Evaluate(plan) = task else { panic!("{task:?}") };
+    let Task::Evaluate(plan) = task else {
+        panic!("{task:?}")
+    };
     let stopped = hawqeye::app::jobs::Done::Evaluated { plan, score: None };
     bench.wait(1);
-    bench.send(Msg::Job(JobMessage::Ended { job, result: Ok(stopped) }));
+    bench.send(Msg::Job(JobMessage::Ended {
+        job,
+        result: Ok(stopped),
+    }));
     bench.wait(1).work();
-    assert!(matches!(bench.state.bits.accuracy(), Accuracy::Done(_)), "{:?}", bench.state.bits.accuracy());
+    assert!(
+        matches!(bench.state.bits.accuracy(), Accuracy::Done(_)),
+        "{:?}",
+        bench.state.bits.accuracy()
+    );
 }
 
 #[test]
@@ -194,7 +214,9 @@ fn a_panicking_worker_is_a_message_and_the_screens_still_work() {
     let [(job, _)] = bench.started().try_into().unwrap();
     let result = Err(Failure::Panic("index out of bounds".into()));
     bench.send(Msg::Job(JobMessage::Ended { job, result }));
-    let Status::Failed(reason) = &bench.state.analysis.status else { panic!() };
+    let Status::Failed(reason) = &bench.state.analysis.status else {
+        panic!()
+    };
     assert!(reason.contains("internal error (index out of bounds)"));
     assert_eq!(bench.keys("3 b 4").bits()[0], 4);
 }
@@ -210,7 +232,16 @@ fn work_can_be_paused_and_one_foreground_job_runs_at_a_time() {
     bench.keys("space 4 t");
     assert!(bench.has_asked(&Effect::Pause { job, pause: false }));
     assert!(bench.started().is_empty());
-    assert!(bench.state.toast.as_ref().unwrap().0.text.contains("wait for analysis"));
+    assert!(
+        bench
+            .state
+            .toast
+            .as_ref()
+            .unwrap()
+            .0
+            .text
+            .contains("wait for analysis")
+    );
 }
 
 #[test]
@@ -252,21 +283,33 @@ fn a_run_is_followed_stopped_and_resumed_in_its_folder() {
     let mut bench = Bench::planned();
     bench.keys("4 + enter");
     let [(job, task)] = bench.started().try_into().unwrap();
-    let Task::Tune(request) = &task else { panic!("{task:?}") };
+    let Task::Tune(request) = &task else {
+        panic!("{task:?}")
+    };
     assert_eq!((request.epochs, request.resume), (3, false));
     let folder = request.folder.clone();
     bench.finish(job, &task, 30);
     let run = bench.state.tune.run.as_ref().unwrap();
-    assert_eq!((run.status.clone(), run.checkpoint), (RunStatus::Stopped, Some(20)));
+    assert_eq!(
+        (run.status.clone(), run.checkpoint),
+        (RunStatus::Stopped, Some(20))
+    );
     bench.keys("enter");
     let [(job, task)] = bench.started().try_into().unwrap();
-    let Task::Tune(request) = &task else { panic!("{task:?}") };
+    let Task::Tune(request) = &task else {
+        panic!("{task:?}")
+    };
     assert!(request.resume && request.folder == folder);
     bench.finish(job, &task, usize::MAX);
-    assert_eq!(bench.state.tune.run.as_ref().unwrap().status, RunStatus::Done);
+    assert_eq!(
+        bench.state.tune.run.as_ref().unwrap().status,
+        RunStatus::Done
+    );
     bench.keys("N");
     let [(_, task)] = bench.started().try_into().unwrap();
-    let Task::Tune(request) = &task else { panic!("{task:?}") };
+    let Task::Tune(request) = &task else {
+        panic!("{task:?}")
+    };
     assert!(!request.resume && request.folder != folder);
 }
 
@@ -275,13 +318,21 @@ fn a_project_is_reopened_where_it_was_left() {
     let planned = Bench::planned();
     let plan = file::to_toml(planned.state.bits.plan.as_ref().unwrap());
     let mut events = fake::tuning(2);
-    events.push(Event::Finished { outcome: Outcome::Done });
-    let session = Session { screen: Screen::Tune, ..Session::default() };
+    events.push(Event::Finished {
+        outcome: Outcome::Done,
+    });
+    let session = Session {
+        screen: Screen::Tune,
+        ..Session::default()
+    };
     let stored = Stored {
         session,
         sensitivity: Some(fake::sensitivity(6)),
         plan: Some(plan),
-        run: Some(StoredRun { folder: "project/runs/007".into(), events }),
+        run: Some(StoredRun {
+            folder: "project/runs/007".into(),
+            events,
+        }),
         next_run: 8,
         ..Stored::default()
     };
@@ -312,11 +363,20 @@ fn an_interrupted_analysis_is_offered_again() {
 fn measurements_of_another_network_are_left_aside() {
     let mut sensitivity = fake::sensitivity(6);
     sensitivity.model.as_mut().unwrap().weights_sha256 = "other".into();
-    let stored = Stored { sensitivity: Some(sensitivity), ..Stored::default() };
+    let stored = Stored {
+        sensitivity: Some(sensitivity),
+        ..Stored::default()
+    };
     let mut bench = Bench::empty(Trouble::None, stored);
     bench.work();
     assert_eq!(bench.state.analysis.status, Status::Never);
-    assert!(bench.state.log.iter().any(|notice| notice.text.contains("another network")));
+    assert!(
+        bench
+            .state
+            .log
+            .iter()
+            .any(|notice| notice.text.contains("another network"))
+    );
 }
 
 #[test]

@@ -18,7 +18,9 @@ fn theme(name: &str, symbols: Symbols) -> Theme {
 
 fn draw(bench: &Bench, (width, height): (u16, u16), theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view::frame(frame, &bench.state, theme)).unwrap();
+    terminal
+        .draw(|frame| view::frame(frame, &bench.state, theme))
+        .unwrap();
     terminal.backend().buffer().clone()
 }
 
@@ -63,7 +65,11 @@ fn states() -> Vec<(&'static str, Bench)> {
 }
 
 fn find(name: &str) -> Bench {
-    states().into_iter().find(|(known, _)| *known == name).unwrap().1
+    states()
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .unwrap()
+        .1
 }
 
 /// Snapshots of a screen in a state at both usual sizes.
@@ -115,7 +121,13 @@ fn export() {
 #[test]
 fn windows() {
     let theme = theme("terminal", Symbols::UNICODE);
-    for (name, keys) in [("help", "3 ?"), ("palette", ":"), ("log", "L"), ("budget", "3 a"), ("prefix", "3 b")] {
+    for (name, keys) in [
+        ("help", "3 ?"),
+        ("palette", ":"),
+        ("log", "L"),
+        ("budget", "3 a"),
+        ("prefix", "3 b"),
+    ] {
         let mut bench = Bench::analysed();
         bench.keys(keys);
         insta::assert_snapshot!(name, text(&draw(&bench, (80, 24), &theme)));
@@ -145,10 +157,26 @@ fn no_size_and_no_number_breaks_a_screen() {
     wrong.work();
     wrong.keys("a").work();
     all.push(("not finite", wrong));
-    let sizes = [(1, 1), (2, 30), (7, 3), (16, 5), (30, 8), (39, 11), (60, 16), (97, 17), (200, 60), (300, 2)];
-    let themes = [theme("terminal", Symbols::UNICODE), theme(MONO, Symbols::ASCII)];
+    let sizes = [
+        (1, 1),
+        (2, 30),
+        (7, 3),
+        (16, 5),
+        (30, 8),
+        (39, 11),
+        (60, 16),
+        (97, 17),
+        (200, 60),
+        (300, 2),
+    ];
+    let themes = [
+        theme("terminal", Symbols::UNICODE),
+        theme(MONO, Symbols::ASCII),
+    ];
     for (_, bench) in &mut all {
-        for keys in ["1", "2", "3", "4", "5", "?", "esc", ":", "esc", "L", "esc", "3 a"] {
+        for keys in [
+            "1", "2", "3", "4", "5", "?", "esc", ":", "esc", "L", "esc", "3 a",
+        ] {
             bench.keys(keys);
             for size in sizes {
                 for theme in &themes {
@@ -165,7 +193,10 @@ fn the_selected_row_is_reversed_whatever_the_theme() {
     bench.keys("3 j j");
     for name in ["terminal", MONO] {
         let buffer = draw(&bench, (80, 24), &theme(name, Symbols::UNICODE));
-        let row = text(&buffer).lines().position(|line| line.contains("▸  layer1.0.conv2")).unwrap();
+        let row = text(&buffer)
+            .lines()
+            .position(|line| line.contains("▸  layer1.0.conv2"))
+            .unwrap();
         let cell = &buffer[(8, row as u16)];
         assert!(cell.modifier.contains(Modifier::REVERSED), "{name}");
         let other = &buffer[(8, row as u16 + 1)];
@@ -180,7 +211,12 @@ fn without_colours_no_cell_has_one() {
             bench.keys(screen);
             let buffer = draw(&bench, (120, 40), &theme(MONO, Symbols::UNICODE));
             let reset = ratatui::style::Color::Reset;
-            assert!(buffer.content.iter().all(|cell| cell.fg == reset && cell.bg == reset));
+            assert!(
+                buffer
+                    .content
+                    .iter()
+                    .all(|cell| cell.fg == reset && cell.bg == reset)
+            );
         }
     }
 }

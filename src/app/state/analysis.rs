@@ -98,7 +98,10 @@ impl AnalysisState {
     /// Nothing measured.
     #[must_use]
     pub fn new(request: AnalysisRequest) -> Self {
-        Self { request, ..Self::default() }
+        Self {
+            request,
+            ..Self::default()
+        }
     }
 
     /// The inputs are there: facts and perturbations of every layer are known.
@@ -129,7 +132,10 @@ impl AnalysisState {
 
     /// More is known of a layer.
     pub fn measured(&mut self, measured: LayerSensitivity) {
-        let found = self.layers.iter_mut().find(|layer| layer.layer == measured.layer);
+        let found = self
+            .layers
+            .iter_mut()
+            .find(|layer| layer.layer == measured.layer);
         if let Some(layer) = found {
             if measured.eigenvalue.is_some() {
                 self.live.remove(&measured.layer);
@@ -168,13 +174,20 @@ impl AnalysisState {
     /// Layers whose eigenvalue is known.
     #[must_use]
     pub fn measured_count(&self) -> usize {
-        self.layers.iter().filter(|layer| layer.eigenvalue.is_some_and(f64::is_finite)).count()
+        self.layers
+            .iter()
+            .filter(|layer| layer.eigenvalue.is_some_and(f64::is_finite))
+            .count()
     }
 
     /// The measurements in the schema of the sensitivity file.
     #[must_use]
     pub fn sensitivity(&self) -> Option<Arc<Sensitivity>> {
-        if self.measured_count() == self.layers.len() { self.report.clone() } else { None }
+        if self.measured_count() == self.layers.len() {
+            self.report.clone()
+        } else {
+            None
+        }
     }
 
     /// What two metrics say about the order of the layers: names and Spearman's correlation.
@@ -182,18 +195,24 @@ impl AnalysisState {
     pub fn agreements(&self) -> [(&'static str, Option<f64>); 3] {
         type Value = fn(&LayerSensitivity) -> Option<f64>;
         let of = |a: Value, b: Value| {
-            let pairs: Vec<_> = self.layers.iter().filter_map(|l| Some((a(l)?, b(l)?))).collect();
+            let pairs: Vec<_> = self
+                .layers
+                .iter()
+                .filter_map(|l| Some((a(l)?, b(l)?)))
+                .collect();
             agreement(&pairs)
         };
         let (omega, change): (Value, Value) = (
             |layer| layer.omega.values().next().copied(),
             |layer| layer.loss_change.values().next().copied(),
         );
-        let harm_by_trace: Value = |layer| {
-            Some(layer.mean_trace? * layer.perturbation.values().next()?)
-        };
+        let harm_by_trace: Value =
+            |layer| Some(layer.mean_trace? * layer.perturbation.values().next()?);
         [
-            ("eigenvalue and trace (per weight)", of(|l| l.sensitivity, |l| l.mean_trace)),
+            (
+                "eigenvalue and trace (per weight)",
+                of(|l| l.sensitivity, |l| l.mean_trace),
+            ),
             ("omega and loss change", of(omega, change)),
             ("trace harm and loss change", of(harm_by_trace, change)),
         ]

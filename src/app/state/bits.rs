@@ -124,7 +124,9 @@ impl Default for BitsState {
 impl BitsState {
     /// Replaces the plan, remembering what was done to undo it.
     pub fn change(&mut self, plan: Plan, what: impl Into<String>) -> bool {
-        let Some(before) = &self.plan else { return false };
+        let Some(before) = &self.plan else {
+            return false;
+        };
         if **before == plan {
             return false;
         }
@@ -205,7 +207,9 @@ impl BitsState {
     /// What is known of the accuracy of the plan on screen.
     #[must_use]
     pub fn accuracy(&self) -> Accuracy {
-        let Some(plan) = &self.plan else { return Accuracy::Unknown };
+        let Some(plan) = &self.plan else {
+            return Accuracy::Unknown;
+        };
         let key = key(plan);
         if let Some(score) = self.measured.get(&key) {
             Accuracy::Done(*score)

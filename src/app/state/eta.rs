@@ -19,7 +19,10 @@ impl Eta {
     /// `done` of `total` units are finished at `now`.
     pub fn observe(&mut self, now: Duration, done: u64, total: u64) {
         if total != self.total || self.latest.is_some_and(|(_, before)| done < before) {
-            *self = Self { total, ..Self::default() };
+            *self = Self {
+                total,
+                ..Self::default()
+            };
         }
         self.origin.get_or_insert((now, done));
         self.latest = Some((now, done));

@@ -42,7 +42,7 @@ pub struct ExportState {
 impl ExportState {
     /// Nothing written.
     #[must_use]
-    pub fn new(settings: ExportSettings, project: &Path) -> Self {
+    pub fn new(settings: &ExportSettings, project: &Path) -> Self {
         Self {
             format: settings.format,
             paths: BTreeMap::new(),
@@ -54,13 +54,19 @@ impl ExportState {
     /// Where a format goes.
     #[must_use]
     pub fn path(&self, format: Format, run: &str) -> PathBuf {
-        let usual = || self.folder.join(format!("run-{run}.{}", format.extension()));
+        let usual = || {
+            self.folder
+                .join(format!("run-{run}.{}", format.extension()))
+        };
         self.paths.get(format.name()).cloned().unwrap_or_else(usual)
     }
 
     /// Moves the selection by `steps`.
     pub fn select(&mut self, steps: isize) {
-        let at = Format::ALL.iter().position(|format| *format == self.format).unwrap_or(0);
+        let at = Format::ALL
+            .iter()
+            .position(|format| *format == self.format)
+            .unwrap_or(0);
         let last = Format::ALL.len() - 1;
         self.format = Format::ALL[at.saturating_add_signed(steps).min(last)];
     }

@@ -28,7 +28,10 @@ pub struct Guide {
 
 impl Guide {
     fn new(text: impl Into<String>, step: Step) -> Self {
-        Self { text: text.into(), step }
+        Self {
+            text: text.into(),
+            step,
+        }
     }
 }
 
@@ -37,9 +40,10 @@ impl Guide {
 pub fn guide(state: &State) -> Guide {
     match (&state.inputs, state.screen) {
         (Loading::Running, _) => Guide::new("Reading the model and the data.", Step::Wait),
-        (Loading::Failed(_), _) => {
-            Guide::new("Nothing is loaded; enter tries again.", Step::Run(Command::Check))
-        }
+        (Loading::Failed(_), _) => Guide::new(
+            "Nothing is loaded; enter tries again.",
+            Step::Run(Command::Check),
+        ),
         (_, Screen::Model) => model(state),
         (_, Screen::Sensitivity) => sensitivity(state),
         (_, Screen::Bits) => bits(state),
@@ -50,7 +54,10 @@ pub fn guide(state: &State) -> Guide {
 
 fn model(state: &State) -> Guide {
     match state.analysis.status {
-        Status::Done => Guide::new("Analysed; enter shows the result.", Step::Go(Screen::Sensitivity)),
+        Status::Done => Guide::new(
+            "Analysed; enter shows the result.",
+            Step::Go(Screen::Sensitivity),
+        ),
         Status::Running => Guide::new("Enter shows the analysis.", Step::Go(Screen::Sensitivity)),
         _ => analysis(state),
     }
@@ -62,21 +69,24 @@ fn analysis(state: &State) -> Guide {
     let step = Step::Run(Command::Analyze);
     match &state.analysis.status {
         Status::Failed(_) => Guide::new("The analysis failed; enter tries again.", step),
-        Status::Stopped => {
-            Guide::new(format!("{done} of {all} layers are measured; enter goes on."), step)
-        }
+        Status::Stopped => Guide::new(
+            format!("{done} of {all} layers are measured; enter goes on."),
+            step,
+        ),
         _ => Guide::new("Enter measures how sensitive every layer is.", step),
     }
 }
 
 fn sensitivity(state: &State) -> Guide {
     match state.analysis.status {
-        Status::Running => {
-            Guide::new("Being measured; stopping keeps what is finished.", Step::Wait)
-        }
-        Status::Done => {
-            Guide::new("Measured; enter goes on to choosing bits.", Step::Go(Screen::Bits))
-        }
+        Status::Running => Guide::new(
+            "Being measured; stopping keeps what is finished.",
+            Step::Wait,
+        ),
+        Status::Done => Guide::new(
+            "Measured; enter goes on to choosing bits.",
+            Step::Go(Screen::Bits),
+        ),
         _ => analysis(state),
     }
 }
@@ -90,24 +100,33 @@ fn bits(state: &State) -> Guide {
         let text = "Enter chooses bits that fit a budget; or set them by hand.";
         return Guide::new(text, Step::Run(Command::Allocate));
     }
-    Guide::new("Edit what you like; enter goes on to fine-tuning.", Step::Go(Screen::Tune))
+    Guide::new(
+        "Edit what you like; enter goes on to fine-tuning.",
+        Step::Go(Screen::Tune),
+    )
 }
 
 fn tune(state: &State) -> Guide {
     match state.tune.run.as_ref().map(|run| &run.status) {
-        None => Guide::new("Enter trains the network with these bits.", Step::Run(Command::Tune)),
+        None => Guide::new(
+            "Enter trains the network with these bits.",
+            Step::Run(Command::Tune),
+        ),
         Some(RunStatus::Running) => {
             Guide::new("Training; space pauses, x stops and saves.", Step::Wait)
         }
-        Some(RunStatus::Stopped) => {
-            Guide::new("Stopped with a checkpoint; enter goes on.", Step::Run(Command::Tune))
-        }
-        Some(RunStatus::Failed(_)) => {
-            Guide::new("The run failed; enter tries to go on.", Step::Run(Command::Tune))
-        }
-        Some(RunStatus::Done) => {
-            Guide::new("Done; enter goes on to the export.", Step::Go(Screen::Export))
-        }
+        Some(RunStatus::Stopped) => Guide::new(
+            "Stopped with a checkpoint; enter goes on.",
+            Step::Run(Command::Tune),
+        ),
+        Some(RunStatus::Failed(_)) => Guide::new(
+            "The run failed; enter tries to go on.",
+            Step::Run(Command::Tune),
+        ),
+        Some(RunStatus::Done) => Guide::new(
+            "Done; enter goes on to the export.",
+            Step::Go(Screen::Export),
+        ),
     }
 }
 
@@ -118,14 +137,17 @@ fn export(state: &State) -> Guide {
     }
     match state.export.written.get(state.export.format.name()) {
         Some(Written::Running) => Guide::new("Being written and read back.", Step::Wait),
-        Some(Written::Done(_)) => {
-            Guide::new("Written and verified; choose another format, or leave.", Step::Wait)
-        }
-        Some(Written::Failed(_)) => {
-            Guide::new("Not written; enter tries again.", Step::Run(Command::Export))
-        }
-        None => {
-            Guide::new("Enter writes the file, reads it back and compares.", Step::Run(Command::Export))
-        }
+        Some(Written::Done(_)) => Guide::new(
+            "Written and verified; choose another format, or leave.",
+            Step::Wait,
+        ),
+        Some(Written::Failed(_)) => Guide::new(
+            "Not written; enter tries again.",
+            Step::Run(Command::Export),
+        ),
+        None => Guide::new(
+            "Enter writes the file, reads it back and compares.",
+            Step::Run(Command::Export),
+        ),
     }
 }

@@ -62,7 +62,13 @@ pub enum Screen {
 
 impl Screen {
     /// In the order of their digits.
-    pub const ALL: [Self; 5] = [Self::Model, Self::Sensitivity, Self::Bits, Self::Tune, Self::Export];
+    pub const ALL: [Self; 5] = [
+        Self::Model,
+        Self::Sensitivity,
+        Self::Bits,
+        Self::Tune,
+        Self::Export,
+    ];
 
     /// The name in the tabs.
     #[must_use]
@@ -179,7 +185,10 @@ impl Filter {
     pub fn new(text: &str) -> Self {
         let wild = text.contains(['*', '?', '[', '{']);
         let glob = if wild { Glob::new(text).ok() } else { None };
-        Self { text: text.to_owned(), glob: glob.map(|glob| glob.compile_matcher()) }
+        Self {
+            text: text.to_owned(),
+            glob: glob.map(|glob| glob.compile_matcher()),
+        }
     }
 
     /// Whether a layer is shown.
@@ -255,7 +264,7 @@ impl State {
             analysis: AnalysisState::new(session.analysis),
             bits: BitsState::default(),
             tune: TuneState::new(session.tune, &place.folder),
-            export: ExportState::new(session.export, &place.folder),
+            export: ExportState::new(&session.export, &place.folder),
             layer: 0,
             filter: None,
             overlays: Vec::new(),
@@ -292,7 +301,9 @@ impl State {
     /// The work the user waits for.
     #[must_use]
     pub fn foreground(&self) -> Option<&Running> {
-        self.running.iter().find(|running| running.kind.is_foreground())
+        self.running
+            .iter()
+            .find(|running| running.kind.is_foreground())
     }
 
     /// A job number that was never used.
@@ -304,14 +315,25 @@ impl State {
 
     /// Shows a notice and writes it down.
     pub fn notify(&mut self, level: Level, text: impl Into<String>) {
-        let notice = Notice { at: self.now, level, text: text.into() };
+        let notice = Notice {
+            at: self.now,
+            level,
+            text: text.into(),
+        };
         if self.log.len() == LOG_LINES {
             self.log.pop_front();
         }
         self.log.push_back(notice.clone());
         self.fresh.push(notice.clone());
-        let stays = if level == Level::Info { TOAST } else { BAD_TOAST };
-        let covered = self.toast.as_ref().is_some_and(|(shown, _)| shown.level > level);
+        let stays = if level == Level::Info {
+            TOAST
+        } else {
+            BAD_TOAST
+        };
+        let covered = self
+            .toast
+            .as_ref()
+            .is_some_and(|(shown, _)| shown.level > level);
         if !covered {
             self.toast = Some((notice, self.now + stays));
         }
@@ -322,8 +344,15 @@ impl State {
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
         let toast = self.toast.as_ref().map(|(_, until)| *until);
-        let pulse = self.running.iter().any(|running| !running.paused).then(|| self.now + PULSE);
-        [toast, pulse, self.bits.evaluate_at].into_iter().flatten().min()
+        let pulse = self
+            .running
+            .iter()
+            .any(|running| !running.paused)
+            .then(|| self.now + PULSE);
+        [toast, pulse, self.bits.evaluate_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The layers a screen lists, in its order, as positions in the network.
@@ -331,7 +360,9 @@ impl State {
     pub fn visible_layers(&self) -> Vec<usize> {
         let layers = &self.analysis.layers;
         let shown = |index: &usize| {
-            self.filter.as_ref().is_none_or(|filter| filter.shows(&layers[*index].layer))
+            self.filter
+                .as_ref()
+                .is_none_or(|filter| filter.shows(&layers[*index].layer))
         };
         let mut visible: Vec<usize> = (0..layers.len()).filter(shown).collect();
         if self.screen == Screen::Sensitivity {

@@ -81,8 +81,10 @@ pub fn matches(query: &str) -> Vec<Command> {
         let by_doc = fuzzy(query, command.doc()).map(|score| score - 20);
         by_name.max(by_doc)
     };
-    let mut found: Vec<(i64, Command)> =
-        Command::ALL.iter().filter_map(|c| Some((score(c)?, *c))).collect();
+    let mut found: Vec<(i32, Command)> = Command::ALL
+        .iter()
+        .filter_map(|c| Some((score(c)?, *c)))
+        .collect();
     found.sort_by_key(|(score, command)| (-score, *command));
     found.into_iter().map(|(_, command)| command).collect()
 }

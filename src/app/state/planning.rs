@@ -30,10 +30,26 @@ pub struct BudgetKind {
 
 /// The budgets, in the order of the window.
 pub const BUDGETS: [BudgetKind; 4] = [
-    BudgetKind { name: "compression", example: "10x", doc: "times smaller than 32-bit weights" },
-    BudgetKind { name: "size", example: "100KB", doc: "bytes of weights; B, KB, MB" },
-    BudgetKind { name: "average-bits", example: "3", doc: "mean bits of a weight" },
-    BudgetKind { name: "bops", example: "1G", doc: "bit operations for an image; K, M, G" },
+    BudgetKind {
+        name: "compression",
+        example: "10x",
+        doc: "times smaller than 32-bit weights",
+    },
+    BudgetKind {
+        name: "size",
+        example: "100KB",
+        doc: "bytes of weights; B, KB, MB",
+    },
+    BudgetKind {
+        name: "average-bits",
+        example: "3",
+        doc: "mean bits of a weight",
+    },
+    BudgetKind {
+        name: "bops",
+        example: "1G",
+        doc: "bit operations for an image; K, M, G",
+    },
 ];
 
 /// How activation bits can be chosen in the window, in order.
@@ -70,7 +86,10 @@ impl Subject {
             Metric::LossChange => layer.loss_change.keys(),
             _ => layer.perturbation.keys(),
         });
-        let bits = measured.into_iter().flatten().filter_map(|bits| Bits::new((*bits).into()).ok());
+        let bits = measured
+            .into_iter()
+            .flatten()
+            .filter_map(|bits| Bits::new((*bits).into()).ok());
         Request {
             bits: bits.collect(),
             activation_bits: self.activations,
@@ -85,10 +104,15 @@ impl Subject {
     pub fn reachable(&self, kind: usize) -> String {
         let name = BUDGETS[kind].name;
         let budget: Result<Budget> = format!("{name}={}", BUDGETS[kind].example).parse();
-        let reached = budget.and_then(|b| self.request().reachable(&self.plan, &self.sensitivity, b));
+        let reached =
+            budget.and_then(|b| self.request().reachable(&self.plan, &self.sensitivity, b));
         match reached {
             Ok((a, b)) => {
-                let (a, b) = if a.value() <= b.value() { (a, b) } else { (b, a) };
+                let (a, b) = if a.value() <= b.value() {
+                    (a, b)
+                } else {
+                    (b, a)
+                };
                 let bare = |budget: Budget| budget.to_string().replace(&format!("{name}="), "");
                 format!("reachable: {} to {}", bare(a), bare(b))
             }
@@ -115,7 +139,8 @@ impl Allocation {
         let mut plan = (*self.subject.plan).clone();
         let request = self.subject.request();
         request.fit(&mut plan, &self.subject.sensitivity, self.budget)?;
-        plan.fingerprint.clone_from(&self.subject.sensitivity.fingerprint);
+        plan.fingerprint
+            .clone_from(&self.subject.sensitivity.fingerprint);
         Ok(plan)
     }
 }
@@ -133,8 +158,14 @@ impl Frontier {
     /// # Errors
     /// When the metric was not measured.
     pub fn solve(&self) -> Result<Vec<(f64, f64)>> {
-        let found = self.subject.request().frontier(&self.subject.plan, &self.subject.sensitivity)?;
-        Ok(found.into_iter().map(|(point, _)| (point.cost / 8.0, point.harm)).collect())
+        let found = self
+            .subject
+            .request()
+            .frontier(&self.subject.plan, &self.subject.sensitivity)?;
+        Ok(found
+            .into_iter()
+            .map(|(point, _)| (point.cost / 8.0, point.harm))
+            .collect())
     }
 }
 
@@ -146,7 +177,12 @@ fn facts(layers: &[LayerSensitivity]) -> Vec<LayerFacts> {
 /// Every layer at 8 bits.
 #[must_use]
 pub fn default_plan(inputs: &Inputs) -> Plan {
-    Plan::uniform(&inputs.architecture, &facts(&inputs.layers), Bits::MAX, Bits::MAX)
+    Plan::uniform(
+        &inputs.architecture,
+        &facts(&inputs.layers),
+        Bits::MAX,
+        Bits::MAX,
+    )
 }
 
 /// Reads a plan file for these inputs.
@@ -154,7 +190,11 @@ pub fn default_plan(inputs: &Inputs) -> Plan {
 /// # Errors
 /// One sentence with the line.
 pub fn read(text: &str, inputs: &Inputs) -> std::result::Result<Plan, String> {
-    let names: Vec<Arc<str>> = inputs.layers.iter().map(|layer| layer.layer.clone()).collect();
+    let names: Vec<Arc<str>> = inputs
+        .layers
+        .iter()
+        .map(|layer| layer.layer.clone())
+        .collect();
     file::parse(text, Some(&names))
 }
 
@@ -170,7 +210,10 @@ pub fn with_bits(
     let mut next = plan.clone();
     let fixed = |row: &&usize| column == Column::Activations && layers[**row].reads_image;
     let refused = rows.iter().find(fixed).map(|row| {
-        format!("{} reads the image, which stays at 8 bits", layers[*row].layer)
+        format!(
+            "{} reads the image, which stays at 8 bits",
+            layers[*row].layer
+        )
     });
     let width = match column {
         Column::Weights => Width::Weights,
@@ -240,5 +283,6 @@ pub fn harm(
 #[must_use]
 pub fn harm_of(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Option<f64> {
     let rows = plan.layers.iter().zip(layers);
-    rows.map(|(row, layer)| harm(layer, row, (metric, plan.scale))).sum()
+    rows.map(|(row, layer)| harm(layer, row, (metric, plan.scale)))
+        .sum()
 }

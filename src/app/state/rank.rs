@@ -5,7 +5,10 @@
 /// constant.
 #[must_use]
 pub fn agreement(pairs: &[(f64, f64)]) -> Option<f64> {
-    let finite: Vec<_> = pairs.iter().filter(|p| p.0.is_finite() && p.1.is_finite()).collect();
+    let finite: Vec<_> = pairs
+        .iter()
+        .filter(|p| p.0.is_finite() && p.1.is_finite())
+        .collect();
     if finite.len() < 3 {
         return None;
     }
@@ -25,7 +28,9 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
     for group in order.chunk_by(|a, b| values[*a].total_cmp(&values[*b]).is_eq()) {
-        let below = values.iter().filter(|value| value.total_cmp(&&values[group[0]]).is_lt());
+        let below = values
+            .iter()
+            .filter(|value| value.total_cmp(&values[group[0]]).is_lt());
         let mean = below.count() as f64 + (group.len() as f64 - 1.0) / 2.0;
         for index in group {
             ranks[*index] = mean;

@@ -46,7 +46,8 @@ impl Series {
         let (sum_x, sum_y, count) = &mut self.open;
         (*sum_x, *sum_y, *count) = (*sum_x + x, *sum_y + y, *count + 1);
         if *count == self.width {
-            self.bins.push((*sum_x / *count as f64, *sum_y / *count as f64));
+            self.bins
+                .push((*sum_x / *count as f64, *sum_y / *count as f64));
             self.open = (0.0, 0.0, 0);
             if self.bins.len() == BINS {
                 self.halve();
@@ -58,7 +59,9 @@ impl Series {
     fn halve(&mut self) {
         let mean = |pair: &[(f64, f64)]| {
             let count = pair.len() as f64;
-            let sum = pair.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
+            let sum = pair
+                .iter()
+                .fold((0.0, 0.0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
             (sum.0 / count, sum.1 / count)
         };
         self.bins = self.bins.chunks(2).map(mean).collect();
@@ -85,7 +88,13 @@ impl Series {
     #[must_use]
     pub fn recent_mean(&self, count: usize) -> Option<f64> {
         let taken = self.recent.len().min(count);
-        let sum: f64 = self.recent.iter().rev().take(taken).map(|point| point.1).sum();
+        let sum: f64 = self
+            .recent
+            .iter()
+            .rev()
+            .take(taken)
+            .map(|point| point.1)
+            .sum();
         (taken > 0).then(|| sum / taken as f64)
     }
 

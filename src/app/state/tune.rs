@@ -36,7 +36,12 @@ pub struct TuneSettings {
 
 impl Default for TuneSettings {
     fn default() -> Self {
-        Self { epochs: 2, schedule: Schedule::Staged, learning_rate: None, last_run: None }
+        Self {
+            epochs: 2,
+            schedule: Schedule::Staged,
+            learning_rate: None,
+            last_run: None,
+        }
     }
 }
 
@@ -134,7 +139,11 @@ impl Run {
     pub fn replay(folder: PathBuf, events: Vec<Event>) -> Self {
         let mut run = Self::new(folder, RunStatus::Stopped);
         for event in events {
-            if event == (Event::Finished { outcome: Outcome::Done }) {
+            if event
+                == (Event::Finished {
+                    outcome: Outcome::Done,
+                })
+            {
                 run.status = RunStatus::Done;
             }
             run.apply(None, event);
@@ -145,26 +154,56 @@ impl Run {
     /// The folder's name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// One more event; `now` is absent when it happened in another session.
     pub fn apply(&mut self, now: Option<Duration>, event: Event) {
         match event {
-            Event::Stage { index, total, layers } => {
+            Event::Stage {
+                index,
+                total,
+                layers,
+            } => {
                 self.stages.truncate(index);
-                self.stages.push(Stage { layers, from_step: self.step });
+                self.stages.push(Stage {
+                    layers,
+                    from_step: self.step,
+                });
                 self.stage_total = total;
             }
-            Event::Step { step, total, epoch, loss, accuracy, learning_rate, images, .. } => {
+            Event::Step {
+                step,
+                total,
+                epoch,
+                loss,
+                accuracy,
+                learning_rate,
+                images,
+                ..
+            } => {
                 self.pace(now, step, images);
                 (self.step, self.total, self.epoch) = (step, total, epoch);
                 self.learning_rate = Some(learning_rate);
                 self.loss.push(step as f64, loss);
                 self.accuracy.push(step as f64, accuracy);
             }
-            Event::Evaluated { split, label, step, score } => {
-                self.evaluations.push(Measured { step, label, split, score });
+            Event::Evaluated {
+                split,
+                label,
+                step,
+                score,
+            } => {
+                self.evaluations.push(Measured {
+                    step,
+                    label,
+                    split,
+                    score,
+                });
             }
             Event::Checkpoint { step } => self.checkpoint = Some(step),
             _ => {}
@@ -194,19 +233,26 @@ impl Run {
 
     /// Evaluations of one kind of images, in order.
     pub fn evaluated(&self, split: Split) -> impl Iterator<Item = &Measured> {
-        self.evaluations.iter().filter(move |measured| measured.split == split)
+        self.evaluations
+            .iter()
+            .filter(move |measured| measured.split == split)
     }
 
     /// The evaluation with this label.
     #[must_use]
     pub fn labelled(&self, label: &str) -> Option<&Measured> {
-        self.evaluations.iter().rev().find(|measured| measured.label == label)
+        self.evaluations
+            .iter()
+            .rev()
+            .find(|measured| measured.label == label)
     }
 
     /// The test accuracy of the last checkpoint.
     #[must_use]
     pub fn test(&self) -> Option<&Measured> {
-        self.evaluated(Split::Test).filter(|measured| measured.step > 0).last()
+        self.evaluated(Split::Test)
+            .filter(|measured| measured.step > 0)
+            .last()
     }
 
     /// Whether it can go on.
@@ -233,7 +279,12 @@ impl TuneState {
     /// No run yet.
     #[must_use]
     pub fn new(settings: TuneSettings, project: &Path) -> Self {
-        Self { settings, run: None, runs: project.join("runs"), next: 1 }
+        Self {
+            settings,
+            run: None,
+            runs: project.join("runs"),
+            next: 1,
+        }
     }
 
     /// The folder of a run that was never used.
@@ -246,7 +297,9 @@ impl TuneState {
     /// The run that is finished, if it is.
     #[must_use]
     pub fn finished(&self) -> Option<&Run> {
-        self.run.as_ref().filter(|run| run.status == RunStatus::Done)
+        self.run
+            .as_ref()
+            .filter(|run| run.status == RunStatus::Done)
     }
 
     /// The next learning rate to choose; `None` is the engine's default.
@@ -279,7 +332,11 @@ mod tests {
     #[test]
     fn a_run_read_back_looks_as_it_was_left() {
         let events = vec![
-            Event::Stage { index: 0, total: 2, layers: vec!["conv1".into()] },
+            Event::Stage {
+                index: 0,
+                total: 2,
+                layers: vec!["conv1".into()],
+            },
             step(1),
             step(2),
             Event::Checkpoint { step: 2 },
@@ -288,8 +345,13 @@ mod tests {
         assert_eq!((run.step, run.total, run.checkpoint), (2, 10, Some(2)));
         assert_eq!((run.stages.len(), run.stage_total), (1, 2));
         assert_eq!(run.status, RunStatus::Stopped);
-        let done = events.into_iter().chain([Event::Finished { outcome: Outcome::Done }]);
-        assert_eq!(Run::replay("runs/001".into(), done.collect()).status, RunStatus::Done);
+        let done = events.into_iter().chain([Event::Finished {
+            outcome: Outcome::Done,
+        }]);
+        assert_eq!(
+            Run::replay("runs/001".into(), done.collect()).status,
+            RunStatus::Done
+        );
     }
 
     #[test]

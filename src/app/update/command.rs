@@ -35,12 +35,18 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         return why_not_edit(state, command);
     }
     match command {
-        Command::Analyze | Command::AnalyzeAnew | Command::Samples | Command::Tolerance
+        Command::Analyze
+        | Command::AnalyzeAnew
+        | Command::Samples
+        | Command::Tolerance
         | Command::Metrics => needs_inputs(state).or_else(|| busy(state)),
         Command::Check => busy(state),
         Command::Tune | Command::TuneAnew => why_not_tune(state, command),
-        Command::Export => reason(state.tune.finished().is_none(), "there is no finished run yet")
-            .or_else(|| busy(state)),
+        Command::Export => reason(
+            state.tune.finished().is_none(),
+            "there is no finished run yet",
+        )
+        .or_else(|| busy(state)),
         Command::Pause | Command::Stop => {
             reason(state.foreground().is_none(), "no work is running")
         }
@@ -57,12 +63,18 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
 }
 
 fn needs_inputs(state: &State) -> Option<String> {
-    state.loaded().is_none().then(|| "nothing is loaded yet".to_owned())
+    state
+        .loaded()
+        .is_none()
+        .then(|| "nothing is loaded yet".to_owned())
 }
 
 fn busy(state: &State) -> Option<String> {
     let running = state.foreground()?;
-    Some(format!("wait for {} to end, or stop it (x)", running.kind.name()))
+    Some(format!(
+        "wait for {} to end, or stop it (x)",
+        running.kind.name()
+    ))
 }
 
 fn why_not_edit(state: &State, command: Command) -> Option<String> {
@@ -82,12 +94,17 @@ fn why_not_edit(state: &State, command: Command) -> Option<String> {
 
 fn why_not_tune(state: &State, command: Command) -> Option<String> {
     let quantized = state.bits.plan.as_ref().is_some_and(|plan| {
-        plan.layers.iter().any(|row| !row.weight_bits.is_float() || !row.activation_bits.is_float())
+        plan.layers
+            .iter()
+            .any(|row| !row.weight_bits.is_float() || !row.activation_bits.is_float())
     });
     let nothing = (!quantized).then(|| "the plan quantizes nothing; set bits first".to_owned());
     let done = command == Command::Tune && state.tune.finished().is_some();
     let done = done.then(|| "this run is done; a new one is started with its own key".to_owned());
-    needs_inputs(state).or_else(|| busy(state)).or(nothing).or(done)
+    needs_inputs(state)
+        .or_else(|| busy(state))
+        .or(nothing)
+        .or(done)
 }
 
 /// Does what a command says, or says why not.
@@ -110,10 +127,16 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
         Command::Proceed => return proceed(state),
         Command::Help => {
-            state.overlays.push(Overlay::Help { input: String::new().into(), scroll: 0 });
+            state.overlays.push(Overlay::Help {
+                input: String::new().into(),
+                scroll: 0,
+            });
         }
         Command::Palette => {
-            state.overlays.push(Overlay::Palette { input: String::new().into(), selected: 0 });
+            state.overlays.push(Overlay::Palette {
+                input: String::new().into(),
+                selected: 0,
+            });
         }
         Command::ShowLog => state.overlays.push(Overlay::Log { scroll: 0 }),
         Command::Filter => {
@@ -156,12 +179,19 @@ fn go(state: &mut State, screen: Screen) {
 }
 
 fn turn(state: &mut State, steps: usize) {
-    let at = Screen::ALL.iter().position(|screen| *screen == state.screen).unwrap_or(0);
+    let at = Screen::ALL
+        .iter()
+        .position(|screen| *screen == state.screen)
+        .unwrap_or(0);
     go(state, Screen::ALL[(at + steps) % Screen::ALL.len()]);
 }
 
 pub(super) fn ask(state: &mut State, purpose: Purpose, text: String) {
-    state.overlays.push(Overlay::Line { purpose, input: text.into(), problem: None });
+    state.overlays.push(Overlay::Line {
+        purpose,
+        input: text.into(),
+        problem: None,
+    });
 }
 
 fn proceed(state: &mut State) -> Vec<Effect> {
@@ -206,8 +236,13 @@ pub(super) fn filter(state: &mut State, text: &str) -> Result<(), String> {
 }
 
 fn pause(state: &mut State) -> Vec<Effect> {
-    let found = state.running.iter_mut().find(|running| running.kind.is_foreground());
-    let Some(running) = found else { return Vec::new() };
+    let found = state
+        .running
+        .iter_mut()
+        .find(|running| running.kind.is_foreground());
+    let Some(running) = found else {
+        return Vec::new();
+    };
     running.paused = !running.paused;
     running.eta.interrupt();
     let (job, pause) = (running.id, running.paused);
@@ -219,7 +254,10 @@ fn pause(state: &mut State) -> Vec<Effect> {
 
 /// Asks the work the user waits for to stop.
 pub(super) fn stop(state: &mut State) -> Vec<Effect> {
-    let foreground = state.running.iter_mut().filter(|running| running.kind.is_foreground());
+    let foreground = state
+        .running
+        .iter_mut()
+        .filter(|running| running.kind.is_foreground());
     let stopped = foreground.map(|running| {
         (running.stopping, running.paused) = (true, false);
         Effect::Stop(running.id)
@@ -228,7 +266,10 @@ pub(super) fn stop(state: &mut State) -> Vec<Effect> {
 }
 
 fn quit(state: &mut State) -> Vec<Effect> {
-    if state.foreground().is_some_and(|running| running.kind != JobKind::Open) {
+    if state
+        .foreground()
+        .is_some_and(|running| running.kind != JobKind::Open)
+    {
         state.overlays.push(Overlay::Quit);
         return Vec::new();
     }
@@ -281,11 +322,15 @@ fn model(state: &mut State, command: Command) -> Vec<Effect> {
             return start(state, Task::Open);
         }
         Command::Samples => {
-            let larger = SAMPLES.into_iter().find(|samples| *samples > request.samples);
+            let larger = SAMPLES
+                .into_iter()
+                .find(|samples| *samples > request.samples);
             request.samples = larger.unwrap_or(SAMPLES[0]);
         }
         Command::Tolerance => {
-            let finer = TOLERANCES.into_iter().find(|tolerance| *tolerance < request.tolerance);
+            let finer = TOLERANCES
+                .into_iter()
+                .find(|tolerance| *tolerance < request.tolerance);
             request.tolerance = finer.unwrap_or(TOLERANCES[0]);
         }
         Command::Metrics => {
@@ -303,11 +348,16 @@ fn model(state: &mut State, command: Command) -> Vec<Effect> {
 
 /// Starts the analysis, or goes on with it.
 pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
-    let Some(inputs) = state.loaded().cloned() else { return Vec::new() };
+    let Some(inputs) = state.loaded().cloned() else {
+        return Vec::new();
+    };
     let anew = anew || state.analysis.status == Status::Done;
     state.analysis.start(anew, &inputs);
     go(state, Screen::Sensitivity);
-    let request = AnalysisRequest { anew, ..state.analysis.request.clone() };
+    let request = AnalysisRequest {
+        anew,
+        ..state.analysis.request.clone()
+    };
     start(state, Task::Analyze(request))
 }
 
@@ -366,16 +416,22 @@ fn tune(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
-    let Some(plan) = state.bits.plan.clone() else { return Vec::new() };
-    let resumed = state.tune.run.take().filter(|run| !anew && run.is_resumable());
+    let Some(plan) = state.bits.plan.clone() else {
+        return Vec::new();
+    };
+    let resumed = state
+        .tune
+        .run
+        .take()
+        .filter(|run| !anew && run.is_resumable());
     let resume = resumed.as_ref().is_some_and(|run| run.checkpoint.is_some());
     let folder = match &resumed {
         Some(run) if resume => run.folder.clone(),
         _ => state.tune.take_folder(),
     };
-    let mut run = resumed.filter(|_| resume).unwrap_or_else(|| {
-        Run::new(folder.clone(), RunStatus::Running)
-    });
+    let mut run = resumed
+        .filter(|_| resume)
+        .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
     run.status = RunStatus::Running;
     run.interrupt();
     let settings = &mut state.tune.settings;
@@ -406,7 +462,11 @@ fn export(state: &mut State, command: Command) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(run) = run else { return Vec::new() };
-    let request = ExportRequest { run: run.folder.clone(), format, path };
+    let request = ExportRequest {
+        run: run.folder.clone(),
+        format,
+        path,
+    };
     state.export.written.insert(format.name(), Written::Running);
     start(state, Task::Export(request))
 }

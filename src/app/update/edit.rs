@@ -21,7 +21,11 @@ fn selection(state: &State) -> BTreeSet<usize> {
 
 /// Replaces the plan and lets everything follow that depends on it.
 fn change(state: &mut State, plan: Plan, what: impl Into<String>) -> Vec<Effect> {
-    if state.bits.change(plan, what) { changed(state) } else { Vec::new() }
+    if state.bits.change(plan, what) {
+        changed(state)
+    } else {
+        Vec::new()
+    }
 }
 
 /// The plan on screen is another one: saves it, and measures it after a moment of quiet.
@@ -49,7 +53,12 @@ pub(super) fn schedule_evaluation(state: &mut State, effects: &mut Vec<Effect>) 
 pub(super) fn evaluate_when_due(state: &mut State) -> Vec<Effect> {
     let due = state.bits.evaluate_at.is_some_and(|at| at <= state.now);
     let busy = state.foreground().is_some() || state.job(JobKind::Evaluate).is_some();
-    let Some(plan) = state.bits.plan.clone().filter(|_| due && state.loaded().is_some()) else {
+    let Some(plan) = state
+        .bits
+        .plan
+        .clone()
+        .filter(|_| due && state.loaded().is_some())
+    else {
         return Vec::new();
     };
     state.bits.evaluate_at = None;
@@ -65,7 +74,9 @@ pub(super) fn evaluate_when_due(state: &mut State) -> Vec<Effect> {
 
 /// Changes the bits of the selected rows.
 pub(super) fn set_bits(state: &mut State, by: Change) -> Vec<Effect> {
-    let Some(plan) = state.bits.plan.clone() else { return Vec::new() };
+    let Some(plan) = state.bits.plan.clone() else {
+        return Vec::new();
+    };
     let rows = selection(state);
     let column = state.bits.column;
     let (next, refused) = planning::with_bits(&plan, &state.analysis.layers, &rows, (column, by));
@@ -81,7 +92,9 @@ pub(super) fn set_bits(state: &mut State, by: Change) -> Vec<Effect> {
 
 /// Pins the selected rows, or unpins them when all are pinned.
 pub(super) fn pin(state: &mut State) -> Vec<Effect> {
-    let Some(plan) = state.bits.plan.clone() else { return Vec::new() };
+    let Some(plan) = state.bits.plan.clone() else {
+        return Vec::new();
+    };
     let rows = selection(state);
     let pin = !rows.iter().all(|row| plan.layers[*row].pinned);
     let what = if pin { "pin" } else { "unpin" };
@@ -91,14 +104,23 @@ pub(super) fn pin(state: &mut State) -> Vec<Effect> {
 
 /// Ties the selected rows, or unties them.
 pub(super) fn tie(state: &mut State, tie: bool) -> Vec<Effect> {
-    let Some(plan) = state.bits.plan.clone() else { return Vec::new() };
+    let Some(plan) = state.bits.plan.clone() else {
+        return Vec::new();
+    };
     let rows = selection(state);
     if tie && rows.len() < 2 {
-        state.notify(Level::Warning, "select at least two layers first (v, or * for a pattern)");
+        state.notify(
+            Level::Warning,
+            "select at least two layers first (v, or * for a pattern)",
+        );
         return Vec::new();
     }
     let next = planning::edited(&plan, &rows, |plan, rows| {
-        if tie { plan.tie(rows) } else { plan.untie(rows) }
+        if tie {
+            plan.tie(rows);
+        } else {
+            plan.untie(rows);
+        }
     });
     change(state, next, if tie { "tie" } else { "untie" })
 }
@@ -131,8 +153,10 @@ pub(super) fn visual(state: &mut State) {
 pub(super) fn select(state: &mut State, pattern: &str) -> Result<(), String> {
     let filter = Filter::new(pattern);
     let layers = state.analysis.layers.iter().enumerate();
-    let found: BTreeSet<usize> =
-        layers.filter(|(_, layer)| filter.shows(&layer.layer)).map(|(index, _)| index).collect();
+    let found: BTreeSet<usize> = layers
+        .filter(|(_, layer)| filter.shows(&layer.layer))
+        .map(|(index, _)| index)
+        .collect();
     let Some(first) = found.first() else {
         return Err(format!("no layer matches `{pattern}`"));
     };
@@ -152,7 +176,10 @@ pub(super) fn switch_column(state: &mut State) {
 
 /// The next metric that was measured for every layer.
 pub(super) fn next_metric(state: &mut State) -> Vec<Effect> {
-    let at = Metric::ALL.iter().position(|metric| *metric == state.bits.metric).unwrap_or(0);
+    let at = Metric::ALL
+        .iter()
+        .position(|metric| *metric == state.bits.metric)
+        .unwrap_or(0);
     let rest = (1..=Metric::ALL.len()).map(|step| Metric::ALL[(at + step) % Metric::ALL.len()]);
     let measured = |metric: &Metric| planning::is_measured(&state.analysis.layers, *metric);
     if let Some(metric) = rest.into_iter().find(measured) {
@@ -180,8 +207,14 @@ pub(super) fn frontier(state: &mut State) -> Vec<Effect> {
 /// Opens the window that asks for a budget.
 pub(super) fn ask_budget(state: &mut State) {
     let typed = state.bits.typed.get(&0).cloned();
-    let input = typed.unwrap_or_else(|| BUDGETS[0].example.to_owned()).into();
-    state.overlays.push(Overlay::Allocate { kind: 0, input, problem: None });
+    let input = typed
+        .unwrap_or_else(|| BUDGETS[0].example.to_owned())
+        .into();
+    state.overlays.push(Overlay::Allocate {
+        kind: 0,
+        input,
+        problem: None,
+    });
 }
 
 /// Starts the allocation to a budget.
@@ -204,6 +237,9 @@ pub(super) fn allocate(state: &mut State, kind: usize, text: &str) -> Result<Vec
 /// The allocator answered with a plan.
 pub(super) fn allocated(state: &mut State, plan: Plan) -> Vec<Effect> {
     state.bits.automatic = Some(Arc::new(plan.clone()));
-    state.notify(Level::Info, "allocated; change what you like, enter goes on to fine-tuning");
+    state.notify(
+        Level::Info,
+        "allocated; change what you like, enter goes on to fine-tuning",
+    );
     change(state, plan, "allocate")
 }

@@ -57,11 +57,18 @@ fn afterwards(state: &mut State, ended: &Running) -> Vec<Effect> {
 
 fn reported(state: &mut State, job: JobId, event: Event) {
     let now = state.now;
-    let Some(running) = state.running.iter_mut().find(|running| running.id == job) else { return };
+    let Some(running) = state.running.iter_mut().find(|running| running.id == job) else {
+        return;
+    };
     let kind = running.kind;
     match event {
         Event::Progress { phase, done, total } => running.progress(now, phase, (done, total)),
-        Event::Eigenvalue { layer, iteration, value, residual } => {
+        Event::Eigenvalue {
+            layer,
+            iteration,
+            value,
+            residual,
+        } => {
             state.analysis.iterate(layer, iteration, (value, residual));
         }
         Event::Layer { measured } => state.analysis.measured(*measured),
@@ -84,10 +91,16 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         Done::Checked(score) => {
             state.check = score.map_or(Checking::Never, Checking::Done);
         }
-        Done::Analyzed { sensitivity, outcome } => return analyzed(state, *sensitivity, outcome),
+        Done::Analyzed {
+            sensitivity,
+            outcome,
+        } => return analyzed(state, *sensitivity, outcome),
         Done::Allocated(plan) => return edit::allocated(state, *plan),
         Done::Frontier(points) => state.bits.frontier = Some(points),
-        Done::Evaluated { plan, score: Some(score) } => {
+        Done::Evaluated {
+            plan,
+            score: Some(score),
+        } => {
             state.bits.evaluated(bits::key(&plan), Ok(score));
         }
         // Stopped because the plan changed or other work began: measured later.
@@ -97,7 +110,10 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
             let (bytes, path) = (report.bytes, report.path.display().to_string());
             let format = format_of(state);
             state.export.written.insert(format, Written::Done(report));
-            state.notify(Level::Info, format!("wrote and verified {path}, {bytes} bytes"));
+            state.notify(
+                Level::Info,
+                format!("wrote and verified {path}, {bytes} bytes"),
+            );
         }
     }
     Vec::new()
@@ -128,7 +144,10 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
         }
         JobKind::Export => {
             let format = format_of(state);
-            state.export.written.insert(format, Written::Failed(reason.clone()));
+            state
+                .export
+                .written
+                .insert(format, Written::Failed(reason.clone()));
         }
         JobKind::Allocate | JobKind::Frontier => {}
     }
@@ -158,7 +177,9 @@ fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
 
 /// Goes on where the project was left, with what belongs to these inputs.
 fn restore(state: &mut State, inputs: &Inputs) {
-    let Some(stored) = state.stored.take() else { return };
+    let Some(stored) = state.stored.take() else {
+        return;
+    };
     if let Some(sensitivity) = stored.sensitivity {
         if belongs(&sensitivity, inputs) {
             let done = !stored.partial;
@@ -172,7 +193,10 @@ fn restore(state: &mut State, inputs: &Inputs) {
     match stored.plan.map(|text| planning::read(&text, inputs)) {
         Some(Ok(plan)) => state.bits.plan = Some(Arc::new(plan)),
         Some(Err(reason)) => {
-            state.notify(Level::Warning, format!("the saved plan was left aside: {reason}"));
+            state.notify(
+                Level::Warning,
+                format!("the saved plan was left aside: {reason}"),
+            );
         }
         None => {}
     }
@@ -181,7 +205,10 @@ fn restore(state: &mut State, inputs: &Inputs) {
 }
 
 fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {
-    let weights = sensitivity.model.as_ref().map(|model| &model.weights_sha256);
+    let weights = sensitivity
+        .model
+        .as_ref()
+        .map(|model| &model.weights_sha256);
     let layers = sensitivity.layers.iter().map(|layer| &layer.layer);
     weights.is_none_or(|sum| *sum == inputs.weights_sha256)
         && layers.eq(inputs.layers.iter().map(|layer| &layer.layer))
@@ -194,15 +221,20 @@ fn analyzed(state: &mut State, sensitivity: Sensitivity, outcome: Outcome) -> Ve
     };
     state.analysis.adopt(sensitivity, status);
     let (done, all) = (state.analysis.measured_count(), state.analysis.layers.len());
-    state.notify(Level::Info, match outcome {
-        Outcome::Done => format!("analysed {all} layers"),
-        Outcome::Stopped => format!("stopped; {done} of {all} layers are measured and saved"),
-    });
+    state.notify(
+        Level::Info,
+        match outcome {
+            Outcome::Done => format!("analysed {all} layers"),
+            Outcome::Stopped => format!("stopped; {done} of {all} layers are measured and saved"),
+        },
+    );
     edit::frontier(state)
 }
 
 fn tuned(state: &mut State, report: &TuneReport) {
-    let Some(run) = &mut state.tune.run else { return };
+    let Some(run) = &mut state.tune.run else {
+        return;
+    };
     run.status = match report.outcome {
         Outcome::Done => RunStatus::Done,
         Outcome::Stopped => RunStatus::Stopped,
@@ -210,7 +242,10 @@ fn tuned(state: &mut State, report: &TuneReport) {
     let text = match (report.outcome, report.test) {
         (Outcome::Stopped, _) => "stopped with a checkpoint; nothing is lost".to_owned(),
         (Outcome::Done, Some(test)) => {
-            format!("fine-tuned: {:.2} % of the test images are right", 100.0 * test.accuracy())
+            format!(
+                "fine-tuned: {:.2} % of the test images are right",
+                100.0 * test.accuracy()
+            )
         }
         (Outcome::Done, None) => "fine-tuned".to_owned(),
     };

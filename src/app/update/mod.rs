@@ -52,7 +52,10 @@ pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
 }
 
 fn begin(state: &mut State) -> Vec<Effect> {
-    let problems = state.stored.as_mut().map(|stored| std::mem::take(&mut stored.problems));
+    let problems = state
+        .stored
+        .as_mut()
+        .map(|stored| std::mem::take(&mut stored.problems));
     for problem in problems.unwrap_or_default() {
         state.notify(Level::Warning, problem);
     }
@@ -111,7 +114,10 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
         Meaning::Unbound => {
             let keys = super::key::show(&state.pending);
             state.pending.clear();
-            state.notify(Level::Info, format!("`{keys}` does nothing here; ? shows the keys"));
+            state.notify(
+                Level::Info,
+                format!("`{keys}` does nothing here; ? shows the keys"),
+            );
             Vec::new()
         }
     }

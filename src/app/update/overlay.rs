@@ -6,8 +6,8 @@ use crate::app::command::Command;
 use crate::app::effect::Effect;
 use crate::app::key::{Key, KeyCode};
 use crate::app::state::bits::BUDGETS;
-use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
+use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
 
 use super::{command, edit, leave};
@@ -18,7 +18,9 @@ const LONGEST: usize = 4096;
 /// A key for the topmost window.
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let closes = key == Key::plain(KeyCode::Esc) || key == control('c');
-    let Some(mut top) = state.overlays.pop() else { return Vec::new() };
+    let Some(mut top) = state.overlays.pop() else {
+        return Vec::new();
+    };
     if closes {
         return Vec::new();
     }
@@ -58,7 +60,11 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 *selected = 0;
             }
         }
-        Overlay::Line { purpose, input, problem } => {
+        Overlay::Line {
+            purpose,
+            input,
+            problem,
+        } => {
             if key.code == KeyCode::Enter {
                 match finish(state, *purpose, input.value()) {
                     Ok(()) => return Vec::new(),
@@ -68,7 +74,11 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 *problem = None;
             }
         }
-        Overlay::Allocate { kind, input, problem } => {
+        Overlay::Allocate {
+            kind,
+            input,
+            problem,
+        } => {
             if let Some(effects) = budget(state, key, (kind, input, problem)) {
                 return effects;
             }
@@ -91,7 +101,10 @@ fn keep(state: &mut State, overlay: Overlay) -> Vec<Effect> {
 }
 
 fn control(c: char) -> Key {
-    Key { ctrl: true, ..Key::plain(KeyCode::Char(c)) }
+    Key {
+        ctrl: true,
+        ..Key::plain(KeyCode::Char(c))
+    }
 }
 
 fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
@@ -111,7 +124,11 @@ fn quit(state: &mut State, key: Key, top: Overlay) -> Vec<Effect> {
         KeyCode::Char('s') | KeyCode::Enter => {
             state.leaving = Some(Leaving::WhenStopped);
             let stopping = command::stop(state);
-            if stopping.is_empty() { leave(state) } else { stopping }
+            if stopping.is_empty() {
+                leave(state)
+            } else {
+                stopping
+            }
         }
         KeyCode::Char('c' | 'n') => {
             state.leaving = None;
@@ -135,11 +152,19 @@ fn budget(
     if let Some(next) = turned {
         *kind = next;
         let typed = state.bits.typed.get(&next).cloned();
-        *input = typed.unwrap_or_else(|| BUDGETS[next].example.to_owned()).into();
+        *input = typed
+            .unwrap_or_else(|| BUDGETS[next].example.to_owned())
+            .into();
         *problem = None;
     } else if matches!(key.code, KeyCode::Tab | KeyCode::BackTab) {
-        let at = ACTIVATIONS.iter().position(|choice| *choice == state.bits.activations);
-        let step = if key.code == KeyCode::Tab { 1 } else { ACTIVATIONS.len() - 1 };
+        let at = ACTIVATIONS
+            .iter()
+            .position(|choice| *choice == state.bits.activations);
+        let step = if key.code == KeyCode::Tab {
+            1
+        } else {
+            ACTIVATIONS.len() - 1
+        };
         state.bits.activations = ACTIVATIONS[(at.unwrap_or(0) + step) % ACTIVATIONS.len()];
     } else if key.code == KeyCode::Enter {
         match edit::allocate(state, *kind, input.value()) {
@@ -168,7 +193,9 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<(), String>
 
 /// Pasted text goes where typed text goes.
 pub(super) fn paste(state: &mut State, text: &str) {
-    let Some(top) = state.overlays.last_mut() else { return };
+    let Some(top) = state.overlays.last_mut() else {
+        return;
+    };
     let (Overlay::Help { input, .. }
     | Overlay::Palette { input, .. }
     | Overlay::Line { input, .. }

@@ -82,13 +82,18 @@ fn fitting(width: u16) -> Vec<(Column, usize)> {
     let mut kept = COLUMNS.to_vec();
     let room = (width as usize).saturating_sub(NAME + 4);
     while kept.iter().map(|(_, width, _)| width).sum::<usize>() > room {
-        let worst = kept.iter().enumerate().max_by_key(|(_, (_, _, rank))| *rank);
+        let worst = kept
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, (_, _, rank))| *rank);
         match worst {
             Some((at, (_, _, rank))) if *rank > 0 => kept.remove(at),
             _ => break,
         };
     }
-    kept.into_iter().map(|(column, width, _)| (column, width)).collect()
+    kept.into_iter()
+        .map(|(column, width, _)| (column, width))
+        .collect()
 }
 
 fn table(
@@ -111,7 +116,11 @@ fn table(
             let cells = Cells {
                 state,
                 row: &plan.layers[*index],
-                automatic: state.bits.automatic.as_ref().map(|plan| &plan.layers[*index]),
+                automatic: state
+                    .bits
+                    .automatic
+                    .as_ref()
+                    .map(|plan| &plan.layers[*index]),
                 layer: &state.analysis.layers[*index],
                 rank: ranks[*index],
                 bytes: totals.weight_bytes(),
@@ -123,7 +132,10 @@ fn table(
         })
         .collect();
     frame.render_widget(Paragraph::new(lines), list);
-    if let Some(at) = columns.iter().position(|(column, _)| *column == edited(state)) {
+    if let Some(at) = columns
+        .iter()
+        .position(|(column, _)| *column == edited(state))
+    {
         // The hardware cursor stands on the bits that are edited, for screen readers.
         let before: usize = columns[..=at].iter().map(|(_, width)| width).sum();
         let x = list.x + (NAME + 3 + before).saturating_sub(1) as u16;
@@ -144,12 +156,20 @@ const fn edited(state: &State) -> Column {
 /// 1 is the most sensitive.
 fn ranks(layers: &[LayerSensitivity]) -> Vec<Option<usize>> {
     let size = |layer: &LayerSensitivity| layer.sensitivity.map(f64::abs);
-    let rank = |own: f64| 1 + layers.iter().filter(|layer| size(layer).is_some_and(|s| s > own)).count();
+    let rank = |own: f64| {
+        1 + layers
+            .iter()
+            .filter(|layer| size(layer).is_some_and(|s| s > own))
+            .count()
+    };
     layers.iter().map(|layer| size(layer).map(rank)).collect()
 }
 
 fn header<'a>(columns: &[(Column, usize)], state: &State, theme: &Theme) -> Line<'a> {
-    let mut spans = vec![Span::styled(format!("   {:<NAME$}", "layer"), theme.style(Role::Title))];
+    let mut spans = vec![Span::styled(
+        format!("   {:<NAME$}", "layer"),
+        theme.style(Role::Title),
+    )];
     for (column, width) in columns {
         let name = match column {
             Column::Shape => "shape",
@@ -165,7 +185,11 @@ fn header<'a>(columns: &[(Column, usize)], state: &State, theme: &Theme) -> Line
             Column::Share => "size %",
             Column::Tie => "tie",
         };
-        let role = if *column == edited(state) { Role::Edited } else { Role::Title };
+        let role = if *column == edited(state) {
+            Role::Edited
+        } else {
+            Role::Title
+        };
         let gap = width.saturating_sub(unicode_width::UnicodeWidthStr::width(name));
         spans.push(Span::raw(" ".repeat(gap)));
         spans.push(Span::styled(name, theme.style(role)));
@@ -193,8 +217,16 @@ impl Cells<'_> {
             (false, true) => theme.style(Role::Marked),
             (false, false) => theme.style(Role::Text),
         };
-        let pointer = if self.cursor { theme.symbols.cursor } else { " " };
-        let mark = if self.marked { theme.symbols.marked } else { " " };
+        let pointer = if self.cursor {
+            theme.symbols.cursor
+        } else {
+            " "
+        };
+        let mark = if self.marked {
+            theme.symbols.marked
+        } else {
+            " "
+        };
         let name = tail(&self.layer.layer, NAME, theme);
         let mut spans = vec![Span::styled(format!("{pointer}{mark} {name:<NAME$}"), base)];
         for (column, width) in columns {
@@ -239,7 +271,9 @@ impl Cells<'_> {
             Column::Weights => layer.parameters.to_string(),
             Column::Eigenvalue => maybe(layer.eigenvalue),
             Column::Sensitivity => maybe(layer.sensitivity),
-            Column::Rank => self.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
+            Column::Rank => self
+                .rank
+                .map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             Column::WeightBits => {
                 let pin = if row.pinned { theme.symbols.pin } else { "" };
                 format!("{pin}{}", show(row.weight_bits))
@@ -259,7 +293,11 @@ impl Cells<'_> {
 }
 
 fn show(bits: Bits) -> String {
-    if bits.is_float() { "fp32".to_owned() } else { bits.to_string() }
+    if bits.is_float() {
+        "fp32".to_owned()
+    } else {
+        bits.to_string()
+    }
 }
 
 /// What the whole plan comes to: names and values.
@@ -270,7 +308,12 @@ fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, Strin
         ("weights", bytes(totals.weight_bytes())),
         ("mean bits", format!("{:.2}", totals.average_bits())),
         ("W-comp", format!("{:.2}x", totals.weight_compression())),
-        ("A-comp", totals.activation_compression().map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x"))),
+        (
+            "A-comp",
+            totals
+                .activation_compression()
+                .map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x")),
+        ),
         ("BOPs", short_count(totals.bops as f64)),
         (metric_name(state), harm),
         ("pinned", pinned.to_string()),
@@ -302,7 +345,10 @@ fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
                 Checking::Done(float) => format!(" (float {})", percent(float.accuracy())),
                 _ => String::new(),
             };
-            Span::styled(format!("{}{float}", percent(score.accuracy())), theme.style(Role::Good))
+            Span::styled(
+                format!("{}{float}", percent(score.accuracy())),
+                theme.style(Role::Good),
+            )
         }
     }
 }
@@ -346,12 +392,18 @@ fn side(
 ) {
     let sums = sums(state, plan, totals);
     let mut lines = vec![heading("This plan", area.width, theme)];
-    lines.extend(sums.into_iter().map(|(name, value)| super::fact(name, value, theme)));
+    lines.extend(
+        sums.into_iter()
+            .map(|(name, value)| super::fact(name, value, theme)),
+    );
     let mut measured = super::fact("accuracy", "", theme);
     measured.spans.pop();
     measured.spans.push(accuracy(state, theme));
     lines.push(measured);
-    lines.push(Line::styled("              post-training, test images", theme.style(Role::Muted)));
+    lines.push(Line::styled(
+        "              post-training, test set",
+        theme.style(Role::Muted),
+    ));
     let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
     frame.render_widget(Paragraph::new(lines), top);
     frontier(frame, bottom, (state, plan, totals), theme);
@@ -378,8 +430,16 @@ fn frontier(
     let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
     let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
     let curves = [
-        Curve { points, style: theme.series(0), kind: Kind::Line },
-        Curve { points: plot::logarithmic(mine), style: theme.series(1), kind: Kind::Mark },
+        Curve {
+            points,
+            style: theme.series(0),
+            kind: Kind::Line,
+        },
+        Curve {
+            points: plot::logarithmic(mine),
+            style: theme.series(1),
+            kind: Kind::Mark,
+        },
     ];
     let labels = Labels {
         title: "harm over weight size; X: this plan",

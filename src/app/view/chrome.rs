@@ -1,5 +1,7 @@
 //! What surrounds every screen: header, tabs, guide, footer.
 
+use std::fmt::Write as _;
+
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -25,15 +27,26 @@ pub(super) fn header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme
     let room = (area.width as usize).saturating_sub(job.width() + 2);
     let facts = match state.loaded() {
         Some(inputs) => [&*inputs.architecture, &*inputs.data, &*inputs.device].map(str::to_owned),
-        None => [state.place.model.clone(), state.place.data.clone(), String::new()],
+        None => [
+            state.place.model.clone(),
+            state.place.data.clone(),
+            String::new(),
+        ],
     };
     let dot = format!(" {} ", theme.symbols.dot);
-    let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|fact| !fact.is_empty()).collect();
+    let facts: Vec<&str> = facts
+        .iter()
+        .map(String::as_str)
+        .filter(|fact| !fact.is_empty())
+        .collect();
     let text = format!(" hawqeye  {}{dot}{}", state.place.project, facts.join(&dot));
     let left = cut(&text, room, theme.symbols.ellipsis);
     frame.render_widget(Paragraph::new(left).style(style), area);
     let right = Line::from(vec![Span::raw(job), Span::raw(" ")]).alignment(Alignment::Right);
-    frame.render_widget(Paragraph::new(right).style(style), super::columns(area, [room as u16, super::FILL])[1]);
+    frame.render_widget(
+        Paragraph::new(right).style(style),
+        super::columns(area, [room as u16, super::FILL])[1],
+    );
 }
 
 /// The running job in words: `analysis: eigenvalues 7/20 35 % 0:12 left`.
@@ -59,10 +72,12 @@ fn progress(running: &Running, state: &State) -> String {
     if running.paused {
         return " is paused".to_owned();
     }
-    let Some(ratio) = running.ratio() else { return String::new() };
+    let Some(ratio) = running.ratio() else {
+        return String::new();
+    };
     let mut text = format!(": {} {:.0} %", running.activity(), 100.0 * ratio);
     if let Some(left) = running.eta.remaining(state.now) {
-        text.push_str(&format!(", {} left", duration(left)));
+        let _ = write!(text, ", {} left", duration(left));
     }
     text
 }
@@ -90,8 +105,18 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
     if area.height == 0 {
         return;
     }
-    if let Some(Overlay::Line { purpose, input, problem }) = state.overlays.last() {
-        return typed(frame, area, theme, (purpose.prompt(), input, problem.as_deref()));
+    if let Some(Overlay::Line {
+        purpose,
+        input,
+        problem,
+    }) = state.overlays.last()
+    {
+        return typed(
+            frame,
+            area,
+            theme,
+            (purpose.prompt(), input, problem.as_deref()),
+        );
     }
     let width = (area.width as usize).saturating_sub(2);
     if let Some((notice, _)) = &state.toast {
@@ -100,14 +125,29 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
             Level::Warning => ("!", Role::Warning),
             Level::Bad => (theme.symbols.bad, Role::Bad),
         };
-        let text = cut(&format!("{sign} {}", notice.text), width, theme.symbols.ellipsis);
+        let text = cut(
+            &format!("{sign} {}", notice.text),
+            width,
+            theme.symbols.ellipsis,
+        );
         frame.render_widget(Line::styled(format!(" {text}"), theme.style(role)), area);
         return;
     }
     let guide = next(state);
-    let sign = if guide.step == Step::Wait { theme.symbols.dot } else { theme.symbols.arrow };
-    let text = cut(&format!("{sign} {}", guide.text), width, theme.symbols.ellipsis);
-    frame.render_widget(Line::styled(format!(" {text}"), theme.style(Role::Guide)), area);
+    let sign = if guide.step == Step::Wait {
+        theme.symbols.dot
+    } else {
+        theme.symbols.arrow
+    };
+    let text = cut(
+        &format!("{sign} {}", guide.text),
+        width,
+        theme.symbols.ellipsis,
+    );
+    frame.render_widget(
+        Line::styled(format!(" {text}"), theme.style(Role::Guide)),
+        area,
+    );
 }
 
 /// A line of text with its cursor.
@@ -136,8 +176,18 @@ pub(super) fn typed(
 /// The commands whose keys the footer of a screen shows, the most useful first.
 fn hints(state: &State) -> Vec<Command> {
     let screen: &[Command] = match state.screen {
-        Screen::Model => &[Command::Analyze, Command::Samples, Command::Tolerance, Command::Metrics],
-        Screen::Sensitivity => &[Command::Stop, Command::Pause, Command::Sort, Command::Filter],
+        Screen::Model => &[
+            Command::Analyze,
+            Command::Samples,
+            Command::Tolerance,
+            Command::Metrics,
+        ],
+        Screen::Sensitivity => &[
+            Command::Stop,
+            Command::Pause,
+            Command::Sort,
+            Command::Filter,
+        ],
         Screen::Bits => &[
             Command::Allocate,
             Command::MoreBits,
@@ -164,14 +214,18 @@ fn hints(state: &State) -> Vec<Command> {
     };
     let always = [Command::Help, Command::Palette, Command::Quit];
     let first = [Command::Proceed];
-    first.into_iter().chain(screen.iter().copied()).chain(always).collect()
+    first
+        .into_iter()
+        .chain(screen.iter().copied())
+        .chain(always)
+        .collect()
 }
 
 /// The keys that work now.
 pub(super) fn footer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let hints = match state.overlays.last() {
         Some(overlay) => overlay_hints(overlay),
-        None if state.pending.is_empty() => command_hints(state),
+        None if state.pending.is_empty() => command_hints(state, area.width),
         None => pending_hints(state),
     };
     let (key, text) = (theme.style(Role::Key), theme.style(Role::Muted));
@@ -182,7 +236,7 @@ pub(super) fn footer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme
 /// As many hints as fit; the last ones (help, quit) are kept before those in the middle.
 fn fitted<'a>(hints: &[(String, String)], width: usize, (key, text): (Style, Style)) -> Line<'a> {
     let cost = |(key, text): &(String, String)| key.width() + text.width() + 3;
-    let kept = hints.len().min(3);
+    let kept = hints.len().min(if width < 60 { 2 } else { 3 });
     let (middle, last) = hints.split_at(hints.len() - kept);
     let mut left = width.saturating_sub(last.iter().map(cost).sum());
     let mut shown: Vec<&(String, String)> = Vec::new();
@@ -194,14 +248,24 @@ fn fitted<'a>(hints: &[(String, String)], width: usize, (key, text): (Style, Sty
         shown.push(hint);
     }
     let spans = shown.into_iter().chain(last).flat_map(|(name, what)| {
-        [Span::styled(format!(" {name}"), key), Span::styled(format!(" {what} "), text)]
+        [
+            Span::styled(format!(" {name}"), key),
+            Span::styled(format!(" {what} "), text),
+        ]
     });
     Line::from(spans.collect::<Vec<_>>())
 }
 
-fn command_hints(state: &State) -> Vec<(String, String)> {
+fn command_hints(state: &State, width: u16) -> Vec<(String, String)> {
     let scopes = state.screen.scopes();
-    let named = hints(state).into_iter().filter(|command| state.is_available(*command));
+    let mut named = hints(state);
+    if width < 60 {
+        // Where there is little room, what comes next matters more than the palette.
+        named.retain(|command| *command != Command::Palette);
+    }
+    let named = named
+        .into_iter()
+        .filter(|command| state.is_available(*command));
     let keyed = named.filter_map(|command| {
         let key = state.keymap.keys_of(&scopes, command).into_iter().next()?;
         Some((key, command.short().to_owned()))
@@ -213,7 +277,9 @@ fn pending_hints(state: &State) -> Vec<(String, String)> {
     let scopes = state.screen.scopes();
     let continuations = state.keymap.continuations(&scopes, &state.pending);
     let so_far = (crate::app::key::show(&state.pending), String::new());
-    let rest = continuations.into_iter().map(|(keys, command)| (keys, command.short().to_owned()));
+    let rest = continuations
+        .into_iter()
+        .map(|(keys, command)| (keys, command.short().to_owned()));
     let mut hints: Vec<_> = std::iter::once(so_far).chain(rest).collect();
     hints.push(("esc".into(), "cancel".into()));
     hints
@@ -225,13 +291,19 @@ fn overlay_hints(overlay: &Overlay) -> Vec<(String, String)> {
         Overlay::Palette { .. } => &[("type", "search"), ("enter", "run"), ("esc", "close")],
         Overlay::Log { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Line { .. } => &[("enter", "accept"), ("esc", "cancel")],
-        Overlay::Allocate { .. } => {
-            &[("up/down", "kind"), ("tab", "activations"), ("enter", "allocate"), ("esc", "cancel")]
-        }
+        Overlay::Allocate { .. } => &[
+            ("up/down", "kind"),
+            ("tab", "activations"),
+            ("enter", "allocate"),
+            ("esc", "cancel"),
+        ],
         Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],
         Overlay::Confirm(_) => &[("y", "yes"), ("n", "no")],
     };
-    hints.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
+    hints
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+        .collect()
 }
 
 /// A path or name that keeps its end.

@@ -17,14 +17,21 @@ use crate::app::theme::{Role, Theme};
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let mut lines = vec![heading("Formats", area.width, theme)];
-    lines.extend(Format::ALL.into_iter().map(|format| row(state, format, theme)));
+    lines.extend(
+        Format::ALL
+            .into_iter()
+            .map(|format| row(state, format, theme)),
+    );
     let format = state.export.format;
     let room = (area.width as usize).saturating_sub(14);
     let name = state.tune.run.as_ref().map(Run::name).unwrap_or_default();
     lines.push(Line::raw(""));
     lines.push(heading(format.name(), area.width, theme));
     let docs = wrap(format.doc(), area.width as usize);
-    lines.extend(docs.into_iter().map(|text| Line::styled(text, theme.style(Role::Muted))));
+    lines.extend(
+        docs.into_iter()
+            .map(|text| Line::styled(text, theme.style(Role::Muted))),
+    );
     if name.is_empty() {
         lines.push(fact("run", "none yet: fine-tune first", theme));
     } else {
@@ -34,7 +41,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     }
     if let Some(plan) = &state.bits.plan {
         let totals = planning::totals(plan, &state.analysis.layers);
-        lines.push(fact("weights", format!("{} at their bits", bytes(totals.weight_bytes())), theme));
+        lines.push(fact(
+            "weights",
+            format!("{} at their bits", bytes(totals.weight_bytes())),
+            theme,
+        ));
     }
     lines.extend(result(state, format, area, theme));
     if lines.len() as u16 > area.height {
@@ -50,15 +61,24 @@ fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
     let status = match state.export.written.get(format.name()) {
         None => Span::styled("not written", theme.style(Role::Muted)),
         Some(Written::Running) => Span::styled("being written ...", theme.style(Role::LiveBar)),
-        Some(Written::Failed(_)) => {
-            Span::styled(format!("{} failed", theme.symbols.bad), theme.style(Role::Bad))
-        }
+        Some(Written::Failed(_)) => Span::styled(
+            format!("{} failed", theme.symbols.bad),
+            theme.style(Role::Bad),
+        ),
         Some(Written::Done(report)) => Span::styled(
-            format!("{} verified, {}", theme.symbols.good, bytes(report.bytes as f64)),
+            format!(
+                "{} verified, {}",
+                theme.symbols.good,
+                bytes(report.bytes as f64)
+            ),
             theme.style(Role::Good),
         ),
     };
-    Line::from(vec![Span::styled(format!("{mark} {:<13}", format.name()), style), Span::raw("  "), status])
+    Line::from(vec![
+        Span::styled(format!("{mark} {:<13}", format.name()), style),
+        Span::raw("  "),
+        status,
+    ])
 }
 
 fn result<'a>(state: &State, format: Format, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
@@ -66,7 +86,10 @@ fn result<'a>(state: &State, format: Format, area: Rect, theme: &Theme) -> Vec<L
         Some(Written::Done(report)) => verified(report, area, theme),
         Some(Written::Failed(reason)) => {
             let lines = wrap(reason, area.width as usize);
-            lines.into_iter().map(|text| Line::styled(text, theme.style(Role::Bad))).collect()
+            lines
+                .into_iter()
+                .map(|text| Line::styled(text, theme.style(Role::Bad)))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -87,14 +110,25 @@ fn verified<'a>(report: &ExportReport, area: Rect, theme: &Theme) -> Vec<Line<'a
         || "not measured".to_owned(),
         |score| {
             let (right, all) = (count(score.correct as u64), count(score.total as u64));
-            format!("{}: {right} of {all} test images", percent(score.accuracy()))
+            format!(
+                "{}: {right} of {all} test images",
+                percent(score.accuracy())
+            )
         },
     );
     let room = (area.width as usize).saturating_sub(14);
     vec![
-        fact("on disk", super::format::cut(&size, room, theme.symbols.ellipsis), theme),
+        fact(
+            "on disk",
+            super::format::cut(&size, room, theme.symbols.ellipsis),
+            theme,
+        ),
         fact("read back", difference, theme),
         fact("accuracy", accuracy, theme),
-        fact("sha-256", super::format::cut(&report.sha256, room, theme.symbols.ellipsis), theme),
+        fact(
+            "sha-256",
+            super::format::cut(&report.sha256, room, theme.symbols.ellipsis),
+            theme,
+        ),
     ]
 }

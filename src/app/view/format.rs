@@ -71,7 +71,11 @@ pub fn percent(ratio: f64) -> String {
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 /// `text` in at most `width` cells, its end replaced by `ellipsis` when it is longer.
@@ -111,8 +115,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let mut word = word.to_owned();
-        loop {
-            let line = lines.last_mut().expect("invariant: there is always a line");
+        while let Some(line) = lines.last_mut() {
             let gap = usize::from(!line.is_empty());
             if line.width() + gap + word.width() <= width {
                 line.push_str(&" ".repeat(gap));
@@ -121,7 +124,9 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             }
             if line.is_empty() {
                 let head = cut(&word, width, "");
-                let at = head.len().max(word.chars().next().map_or(1, char::len_utf8));
+                let at = head
+                    .len()
+                    .max(word.chars().next().map_or(1, char::len_utf8));
                 line.push_str(&word[..at]);
                 word.drain(..at);
                 if word.is_empty() {
@@ -168,7 +173,11 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         for width in 0..20 {
-            assert!(wrap("a sentence of some länge", width).iter().all(|l| l.width() <= width.max(1)));
+            assert!(
+                wrap("a sentence of some länge", width)
+                    .iter()
+                    .all(|l| l.width() <= width.max(1))
+            );
         }
     }
 }

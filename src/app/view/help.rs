@@ -27,7 +27,12 @@ pub(super) fn entries(state: &State, query: &str) -> Vec<Entry> {
     let query = query.to_lowercase();
     let own = state.screen.group();
     let mut groups = vec![own, Group::Movement, Group::Global];
-    groups.extend(Group::ALL.into_iter().filter(|group| !groups.contains(group)).collect::<Vec<_>>());
+    groups.extend(
+        Group::ALL
+            .into_iter()
+            .filter(|group| !groups.contains(group))
+            .collect::<Vec<_>>(),
+    );
     let mut entries = Vec::new();
     if query.is_empty() {
         entries.extend(INTRODUCTION.map(Entry::Text));

@@ -58,7 +58,11 @@ fn padded(area: Rect) -> Rect {
     if area.width < 40 {
         return area;
     }
-    Rect { x: area.x + 1, width: area.width - 2, ..area }
+    Rect {
+        x: area.x + 1,
+        width: area.width - 2,
+        ..area
+    }
 }
 
 /// The size that takes the rest.
@@ -75,19 +79,28 @@ pub(super) fn columns<const N: usize>(area: Rect, widths: [u16; N]) -> [Rect; N]
 }
 
 const fn constraint(size: u16) -> Constraint {
-    if size == FILL { Constraint::Fill(1) } else { Constraint::Length(size) }
+    if size == FILL {
+        Constraint::Fill(1)
+    } else {
+        Constraint::Length(size)
+    }
 }
 
 /// First row of a list of `len` rows so that `cursor` is among the `height` rows shown.
 pub(super) fn scroll(cursor: usize, len: usize, height: usize) -> usize {
-    cursor.saturating_sub(height / 2).min(len.saturating_sub(height))
+    cursor
+        .saturating_sub(height / 2)
+        .min(len.saturating_sub(height))
 }
 
 /// A heading over a region.
 pub(super) fn heading<'a>(text: impl Into<String>, width: u16, theme: &Theme) -> Line<'a> {
     let text: String = text.into();
     let used = unicode_width::UnicodeWidthStr::width(text.as_str()) + 1;
-    let rule = theme.symbols.rule.repeat((width as usize).saturating_sub(used));
+    let rule = theme
+        .symbols
+        .rule
+        .repeat((width as usize).saturating_sub(used));
     Line::from(vec![
         Span::styled(text, theme.style(Role::Title)),
         Span::raw(" "),
@@ -97,5 +110,8 @@ pub(super) fn heading<'a>(text: impl Into<String>, width: u16, theme: &Theme) ->
 
 /// A named fact.
 pub(super) fn fact<'a>(name: &str, value: impl Into<Span<'a>>, theme: &Theme) -> Line<'a> {
-    Line::from(vec![Span::styled(format!("{name:<14}"), theme.style(Role::Muted)), value.into()])
+    Line::from(vec![
+        Span::styled(format!("{name:<14}"), theme.style(Role::Muted)),
+        value.into(),
+    ])
 }

@@ -35,8 +35,16 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
         lines.push(Line::raw(""));
         lines.extend(settings(state, area, theme));
     }
-    if (lines.len() as u16) > area.height {
+    if lines.len() > area.height as usize {
         lines.retain(|line| line.width() > 0);
+    }
+    if lines.len() > area.height as usize && state.loaded().is_some() {
+        // What can be looked up elsewhere: heading, checksum, split, source, device.
+        let mut index = 0;
+        lines.retain(|_| {
+            index += 1;
+            ![1, 4, 6, 7, 8].contains(&index)
+        });
     }
     frame.render_widget(Paragraph::new(lines), area);
 }
@@ -44,7 +52,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
 fn failed<'a>(reason: &str, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     let mut lines = vec![heading("Inputs", area.width, theme)];
     let wrapped = wrap(reason, area.width as usize);
-    lines.extend(wrapped.into_iter().map(|text| Line::styled(text, theme.style(Role::Bad))));
+    lines.extend(
+        wrapped
+            .into_iter()
+            .map(|text| Line::styled(text, theme.style(Role::Bad))),
+    );
     lines
 }
 
@@ -61,13 +73,20 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
         "{} of {}, {} classes",
         inputs.data, inputs.image, inputs.classes
     );
-    let split =
-        format!("{} for training, {} for testing", count(inputs.train_images as u64), count(inputs.test_images as u64));
+    let split = format!(
+        "{} for training, {} for testing",
+        count(inputs.train_images as u64),
+        count(inputs.test_images as u64)
+    );
     vec![
         heading("Inputs", area.width, theme),
         fact("network", network, theme),
         fact("weights", tail(&inputs.weights, room, theme), theme),
-        fact("sha-256", format!("{short}{}", theme.symbols.ellipsis), theme),
+        fact(
+            "sha-256",
+            format!("{short}{}", theme.symbols.ellipsis),
+            theme,
+        ),
         fact("images", images, theme),
         fact("", split, theme),
         fact("from", tail(&inputs.data_source, room, theme), theme),
@@ -84,8 +103,11 @@ fn check<'a>(state: &State, theme: &Theme) -> Line<'a> {
         Checking::Done(score) => {
             let accuracy = score.accuracy();
             let sound = expected.is_none_or(|known| (known - accuracy).abs() <= EXPECTED_WITHIN);
-            let (sign, role) =
-                if sound { (theme.symbols.good, Role::Good) } else { (theme.symbols.bad, Role::Bad) };
+            let (sign, role) = if sound {
+                (theme.symbols.good, Role::Good)
+            } else {
+                (theme.symbols.bad, Role::Bad)
+            };
             let known = expected.map_or_else(String::new, |known| {
                 format!("; expected {}", percent(known))
             });
@@ -110,15 +132,27 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     measures.extend(request.loss_change.then_some("loss change"));
     let scopes = state.screen.scopes();
     let row = |command: Command, value: String| {
-        let key = state.keymap.keys_of(&scopes, command).into_iter().next().unwrap_or_default();
+        let key = state
+            .keymap
+            .keys_of(&scopes, command)
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         let mut line = fact(command.short(), value, theme);
-        line.spans.insert(0, Span::styled(format!("{key} "), theme.style(Role::Key)));
+        line.spans
+            .insert(0, Span::styled(format!("{key} "), theme.style(Role::Key)));
         line
     };
     vec![
         heading("Analysis", area.width, theme),
-        row(Command::Samples, format!("{} training images", request.samples)),
-        row(Command::Tolerance, format!("relative residual {:e}", request.tolerance)),
+        row(
+            Command::Samples,
+            format!("{} training images", request.samples),
+        ),
+        row(
+            Command::Tolerance,
+            format!("relative residual {:e}", request.tolerance),
+        ),
         row(Command::Metrics, measures.join(", ")),
         fact("  status", status(state), theme),
     ]
@@ -126,10 +160,19 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
 
 fn status(state: &State) -> String {
     let (done, all) = (state.analysis.measured_count(), state.analysis.layers.len());
-    let seconds = state.analysis.report.as_ref().and_then(|report| report.seconds);
-    let took = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0).map(|seconds| {
-        format!(" in {}", duration(std::time::Duration::from_secs_f64(seconds)))
-    });
+    let seconds = state
+        .analysis
+        .report
+        .as_ref()
+        .and_then(|report| report.seconds);
+    let took = seconds
+        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
+        .map(|seconds| {
+            format!(
+                " in {}",
+                duration(std::time::Duration::from_secs_f64(seconds))
+            )
+        });
     match &state.analysis.status {
         Status::Never => "not started".to_owned(),
         Status::Running => format!("going on: {done} of {all} layers"),

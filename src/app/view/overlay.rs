@@ -22,7 +22,11 @@ pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
             palette(frame, (state, input, *selected), theme);
         }
         Some(Overlay::Log { scroll }) => log(frame, state, *scroll, theme),
-        Some(Overlay::Allocate { kind, input, problem }) => {
+        Some(Overlay::Allocate {
+            kind,
+            input,
+            problem,
+        }) => {
             allocate(frame, (state, *kind, input, problem.as_deref()), theme);
         }
         Some(Overlay::Quit) => quit(frame, state, theme),
@@ -33,8 +37,14 @@ pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
 /// A window of at most this size in the middle; gives its inside.
 fn window(frame: &mut Frame, (width, height): (u16, u16), title: &str, theme: &Theme) -> Rect {
     let screen = frame.area();
-    let above_footer = Rect { height: screen.height.saturating_sub(1), ..screen };
-    let (width, height) = (width.min(above_footer.width), height.min(above_footer.height));
+    let above_footer = Rect {
+        height: screen.height.saturating_sub(1),
+        ..screen
+    };
+    let (width, height) = (
+        width.min(above_footer.width),
+        height.min(above_footer.height),
+    );
     let area = Rect {
         x: (above_footer.width - width) / 2,
         y: (above_footer.height - height) / 2,
@@ -50,10 +60,18 @@ fn window(frame: &mut Frame, (width, height): (u16, u16), title: &str, theme: &T
     frame.render_widget(Clear, area);
     frame.render_widget(block, area);
     let pad = u16::from(inside.width > 20);
-    Rect { x: inside.x + pad, width: inside.width - 2 * pad, ..inside }
+    Rect {
+        x: inside.x + pad,
+        width: inside.width - 2 * pad,
+        ..inside
+    }
 }
 
-fn help(frame: &mut Frame, (state, input, scroll): (&State, &tui_input::Input, usize), theme: &Theme) {
+fn help(
+    frame: &mut Frame,
+    (state, input, scroll): (&State, &tui_input::Input, usize),
+    theme: &Theme,
+) {
     let inside = window(frame, (92, frame.area().height), "Help", theme);
     let [search, list] = rows(inside, [1, FILL]);
     chrome::typed(frame, search, theme, ("search: ", input, None));
@@ -69,14 +87,23 @@ fn help(frame: &mut Frame, (state, input, scroll): (&State, &tui_input::Input, u
 fn help_line<'a>(entry: Entry, width: usize, theme: &Theme) -> Line<'a> {
     match entry {
         Entry::Heading(name) => Line::styled(name, theme.style(Role::Title)),
-        Entry::Text(text) => Line::styled(cut(text, width, theme.symbols.ellipsis), theme.style(Role::Text)),
+        Entry::Text(text) => Line::styled(
+            cut(text, width, theme.symbols.ellipsis),
+            theme.style(Role::Text),
+        ),
         Entry::Command(keys, name, doc, works) => {
             let role = if works { Role::Text } else { Role::Muted };
             let room = width.saturating_sub(16 + 16);
             Line::from(vec![
-                Span::styled(format!("  {:<14}", cut(&keys, 14, theme.symbols.ellipsis)), theme.style(Role::Key)),
+                Span::styled(
+                    format!("  {:<14}", cut(&keys, 14, theme.symbols.ellipsis)),
+                    theme.style(Role::Key),
+                ),
                 Span::styled(format!("{name:<16}"), theme.style(role)),
-                Span::styled(cut(doc, room, theme.symbols.ellipsis), theme.style(Role::Muted)),
+                Span::styled(
+                    cut(doc, room, theme.symbols.ellipsis),
+                    theme.style(Role::Muted),
+                ),
             ])
         }
     }
@@ -95,20 +122,42 @@ fn palette(
     let first = super::scroll(selected, found.len(), height);
     let scopes = state.screen.scopes();
     let row = |(index, command): (usize, &Command)| {
-        let keys = state.keymap.keys_of(&scopes, *command).into_iter().next().unwrap_or_default();
+        let keys = state
+            .keymap
+            .keys_of(&scopes, *command)
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         let works = state.is_available(*command);
         let role = match (index == selected, works) {
             (true, _) => Role::Selected,
             (false, true) => Role::Text,
             (false, false) => Role::Muted,
         };
-        let mark = if index == selected { theme.symbols.cursor } else { " " };
+        let mark = if index == selected {
+            theme.symbols.cursor
+        } else {
+            " "
+        };
         let room = (list.width as usize).saturating_sub(30);
         let doc = cut(command.doc(), room, theme.symbols.ellipsis);
-        Line::styled(format!("{mark} {:<16} {keys:<9} {doc}", command.name()), theme.style(role))
+        Line::styled(
+            format!("{mark} {:<16} {keys:<9} {doc}", command.name()),
+            theme.style(role),
+        )
     };
-    let lines: Vec<Line> = found.iter().enumerate().skip(first).take(height).map(row).collect();
-    let lines = if lines.is_empty() { vec![Line::raw("no such command")] } else { lines };
+    let lines: Vec<Line> = found
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(height)
+        .map(row)
+        .collect();
+    let lines = if lines.is_empty() {
+        vec![Line::raw("no such command")]
+    } else {
+        lines
+    };
     frame.render_widget(Paragraph::new(lines), list);
 }
 
@@ -117,7 +166,13 @@ fn log(frame: &mut Frame, state: &State, scroll: usize, theme: &Theme) {
     let [list, path] = rows(inside, [FILL, 1]);
     let width = list.width as usize;
     let mut lines: Vec<Line> = Vec::new();
-    for notice in state.log.iter().rev().skip(scroll).take(list.height as usize) {
+    for notice in state
+        .log
+        .iter()
+        .rev()
+        .skip(scroll)
+        .take(list.height as usize)
+    {
         let role = match notice.level {
             Level::Info => Role::Text,
             Level::Warning => Role::Warning,
@@ -125,12 +180,20 @@ fn log(frame: &mut Frame, state: &State, scroll: usize, theme: &Theme) {
         };
         let text = format!("{:>8}  {}", duration(notice.at), notice.text);
         let wrapped = wrap(&text, width);
-        lines.extend(wrapped.into_iter().rev().map(|line| Line::styled(line, theme.style(role))));
+        lines.extend(
+            wrapped
+                .into_iter()
+                .rev()
+                .map(|line| Line::styled(line, theme.style(role))),
+        );
     }
     lines.truncate(list.height as usize);
     lines.reverse();
     if lines.is_empty() {
-        lines.push(Line::styled("nothing happened yet", theme.style(Role::Muted)));
+        lines.push(Line::styled(
+            "nothing happened yet",
+            theme.style(Role::Muted),
+        ));
     }
     frame.render_widget(Paragraph::new(lines), list);
     let file = chrome::tail(&state.place.log.display().to_string(), width, theme);
@@ -164,15 +227,29 @@ fn allocate(
     let [kinds, _, line, reach, widths, _, rest] = rows(inside, heights);
     frame.render_widget(activations, widths);
     frame.render_widget(Paragraph::new(lines), kinds);
-    chrome::typed(frame, line, theme, (&format!("{}: ", BUDGETS[kind].name), input, None));
-    let subject = state.analysis.sensitivity().and_then(|s| state.bits.subject(s));
+    chrome::typed(
+        frame,
+        line,
+        theme,
+        (&format!("{}: ", BUDGETS[kind].name), input, None),
+    );
+    let subject = state
+        .analysis
+        .sensitivity()
+        .and_then(|s| state.bits.subject(s));
     let reachable = subject.map_or_else(String::new, |subject| subject.reachable(kind));
-    frame.render_widget(Line::styled(format!(" {reachable}"), theme.style(Role::Muted)), reach);
+    frame.render_widget(
+        Line::styled(format!(" {reachable}"), theme.style(Role::Muted)),
+        reach,
+    );
     let (text, role) = match problem {
         Some(problem) => (problem.to_owned(), Role::Bad),
         None => (
-            format!("Least harm by {} within the budget. Pinned layers keep their bits, tied layers \
-                     share them.", state.bits.metric),
+            format!(
+                "Least harm by {} within the budget. Pinned layers keep their bits, tied layers \
+                     share them.",
+                state.bits.metric
+            ),
             Role::Muted,
         ),
     };
@@ -181,7 +258,12 @@ fn allocate(
     frame.render_widget(Paragraph::new(lines).style(theme.style(role)), rest);
 }
 
-fn question(frame: &mut Frame, (title, text): (&str, &str), choices: &[(&str, &str)], theme: &Theme) {
+fn question(
+    frame: &mut Frame,
+    (title, text): (&str, &str),
+    choices: &[(&str, &str)],
+    theme: &Theme,
+) {
     let wrapped = wrap(text, 52);
     let height = wrapped.len() + choices.len() + 3;
     let inside = window(frame, (58, height as u16), title, theme);
@@ -197,7 +279,9 @@ fn question(frame: &mut Frame, (title, text): (&str, &str), choices: &[(&str, &s
 }
 
 fn quit(frame: &mut Frame, state: &State, theme: &Theme) {
-    let Some(running) = state.foreground() else { return };
+    let Some(running) = state.foreground() else {
+        return;
+    };
     let kept = if running.kind.is_resumable() {
         "Stopping saves what is finished; it can go on later."
     } else {

@@ -46,7 +46,9 @@ pub struct Labels<'a> {
 /// The points that are numbers.
 #[must_use]
 pub fn points(raw: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    raw.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+    raw.into_iter()
+        .filter(|(x, y)| x.is_finite() && y.is_finite())
+        .collect()
 }
 
 /// log10 of the size of the values; zeros are dropped.
@@ -66,15 +68,25 @@ pub fn bounds(values: impl IntoIterator<Item = f64>) -> [f64; 2] {
     if low > high {
         return [0.0, 1.0];
     }
-    let room = (0.05 * (high - low)).max(1e-3 * low.abs().max(high.abs())).max(1e-9);
+    let room = (0.05 * (high - low))
+        .max(1e-3 * low.abs().max(high.abs()))
+        .max(1e-9);
     let (low, high) = (low - room, high + room);
-    if low.is_finite() && high.is_finite() && low < high { [low, high] } else { [0.0, 1.0] }
+    if low.is_finite() && high.is_finite() && low < high {
+        [low, high]
+    } else {
+        [0.0, 1.0]
+    }
 }
 
 /// A ratio that gauges take.
 #[must_use]
 pub fn unit(ratio: f64) -> f64 {
-    if ratio.is_finite() { ratio.clamp(0.0, 1.0) } else { 0.0 }
+    if ratio.is_finite() {
+        ratio.clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
 }
 
 /// Draws curves over shared axes.
@@ -88,17 +100,28 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
     let muted = theme.style(Role::Muted);
     let value = |at: f64| number(if labels.log { 10f64.powf(at) } else { at });
     let ticks = |texts: Vec<String>| -> Vec<Span> {
-        texts.into_iter().map(|text| Span::styled(text, muted)).collect()
+        texts
+            .into_iter()
+            .map(|text| Span::styled(text, muted))
+            .collect()
     };
     let heights = vec![value(y[0]), value(f64::midpoint(y[0], y[1])), value(y[1])];
     let [title, plot] = super::rows(area, [1, super::FILL]);
     frame.render_widget(Line::styled(labels.title, theme.style(Role::Muted)), title);
     let chart = Chart::new(datasets)
         .style(theme.style(Role::Text))
-        .x_axis(Axis::default().bounds(x).style(theme.style(Role::Border)).labels(ticks(
-            labels.x.map(str::to_owned).into(),
-        )))
-        .y_axis(Axis::default().bounds(y).style(theme.style(Role::Border)).labels(ticks(heights)))
+        .x_axis(
+            Axis::default()
+                .bounds(x)
+                .style(theme.style(Role::Border))
+                .labels(ticks(labels.x.map(str::to_owned).into())),
+        )
+        .y_axis(
+            Axis::default()
+                .bounds(y)
+                .style(theme.style(Role::Border))
+                .labels(ticks(heights)),
+        )
         .legend_position(None);
     frame.render_widget(chart, plot);
 }
@@ -106,10 +129,21 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
 fn dataset<'a>(curve: &'a Curve, theme: &Theme) -> Dataset<'a> {
     let (graph, marker) = match curve.kind {
         Kind::Line => (GraphType::Line, theme.symbols.marker),
-        Kind::Points => (GraphType::Scatter, if theme.symbols.unicode { Marker::Dot } else { Marker::Custom('o') }),
+        Kind::Points => (
+            GraphType::Scatter,
+            if theme.symbols.unicode {
+                Marker::Dot
+            } else {
+                Marker::Custom('o')
+            },
+        ),
         Kind::Mark => (GraphType::Scatter, Marker::Custom('X')),
     };
-    Dataset::default().data(&curve.points).graph_type(graph).marker(marker).style(curve.style)
+    Dataset::default()
+        .data(&curve.points)
+        .graph_type(graph)
+        .marker(marker)
+        .style(curve.style)
 }
 
 #[cfg(test)]
@@ -132,7 +166,12 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_not_drawn() {
-        let raw = [(0.0, f64::NAN), (f64::INFINITY, 1.0), (1.0, 2.0), (2.0, 0.0)];
+        let raw = [
+            (0.0, f64::NAN),
+            (f64::INFINITY, 1.0),
+            (1.0, 2.0),
+            (2.0, 0.0),
+        ];
         assert_eq!(points(raw), [(1.0, 2.0), (2.0, 0.0)]);
         assert_eq!(logarithmic(raw), [(1.0, 2f64.log10())]);
     }
