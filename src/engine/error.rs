@@ -54,6 +54,7 @@ pub enum Error {
 
 impl Error {
     /// A file-system failure while doing `action` to `path`.
+    #[must_use]
     pub fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::File {
             action,
@@ -63,6 +64,7 @@ impl Error {
     }
 
     /// Content of `path` that is not what it should be.
+    #[must_use]
     pub fn format(path: &Path, reason: impl Into<String>) -> Self {
         Self::Format {
             path: path.to_owned(),
@@ -71,6 +73,7 @@ impl Error {
     }
 
     /// A request that cannot be carried out.
+    #[must_use]
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::Invalid(reason.into())
     }

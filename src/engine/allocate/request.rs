@@ -240,12 +240,12 @@ impl Request {
         let mut by_tie: BTreeMap<&str, usize> = BTreeMap::new();
         let mut members: Vec<Vec<usize>> = Vec::new();
         for (index, layer) in plan.layers.iter().enumerate() {
-            match layer.tie.as_deref().and_then(|tie| by_tie.get(tie)) {
-                Some(&group) => members[group].push(index),
-                None => {
-                    by_tie.extend(layer.tie.as_deref().map(|tie| (tie, members.len())));
-                    members.push(vec![index]);
-                }
+            let tie = layer.tie.as_deref();
+            if let Some(&group) = tie.and_then(|tie| by_tie.get(tie)) {
+                members[group].push(index);
+            } else {
+                by_tie.extend(tie.map(|tie| (tie, members.len())));
+                members.push(vec![index]);
             }
         }
         let group = |layers: Vec<usize>| self.group(plan, sensitivity, layers, cost);

@@ -340,8 +340,8 @@ fn kept(graph: &Graph, purpose: Purpose) -> Vec<bool> {
 
 /// Which wires a backward walk must reach to get the gradients of these parameters.
 #[must_use]
-pub fn wanted(graph: &Graph, is_wanted: impl Fn(ParameterId) -> bool) -> Wanted {
-    let parameters: Vec<bool> = graph.parameter_ids().map(|id| is_wanted(id)).collect();
+pub fn wanted(graph: &Graph, is_wanted: impl FnMut(ParameterId) -> bool) -> Wanted {
+    let parameters: Vec<bool> = graph.parameter_ids().map(is_wanted).collect();
     let mut wires = vec![false; graph.nodes().len()];
     for (index, node) in graph.nodes().iter().enumerate() {
         let own = node

@@ -26,6 +26,9 @@ use crate::engine::graph::{Graph, Layer, Parameters};
 use crate::engine::job::{Event, Observer, Phase, Score, Verdict};
 use crate::engine::{Error, Result};
 
+/// Gradient at the logits of some images, from their places in the sample and their probabilities.
+pub type Factor<'a> = dyn Fn(Range<usize>, &[f64]) -> Vec<f64> + Sync + 'a;
+
 /// Bytes of kept values above which they are computed anew for every product.
 pub const KEPT_BYTES: usize = 1 << 30;
 
@@ -241,10 +244,7 @@ impl<'a, B: Backend> Curvature<'a, B> {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn squared_norms(
-        &mut self,
-        factor: &(dyn Fn(Range<usize>, &[f64]) -> Vec<f64> + Sync),
-    ) -> Result<Vec<f64>> {
+    pub fn squared_norms(&mut self, factor: &Factor) -> Result<Vec<f64>> {
         let weights: Vec<_> = self.layers.iter().map(|layer| layer.weight).collect();
         let wanted = wanted(self.program.graph(), |id| weights.contains(&id));
         let mut pieces = std::mem::take(&mut self.pieces);
@@ -270,7 +270,7 @@ impl<'a, B: Backend> Curvature<'a, B> {
         &self,
         piece: &mut Piece<B>,
         wanted: &Wanted,
-        factor: &(dyn Fn(Range<usize>, &[f64]) -> Vec<f64> + Sync),
+        factor: &Factor,
     ) -> Result<Vec<f64>> {
         let kept = piece.kept.is_some();
         let mut chunk = match piece.kept.take() {

@@ -88,7 +88,13 @@ mod tests {
         assert_eq!(layers[0].activation_size, 3072);
         assert!(layers[0].reads_image && !layers[1].reads_image);
         assert_eq!(layers[0].macs(), 442_368);
-        assert_eq!(layers.iter().map(|l| l.macs()).sum::<u64>(), 40_551_040);
+        assert_eq!(
+            layers
+                .iter()
+                .map(crate::engine::graph::Layer::macs)
+                .sum::<u64>(),
+            40_551_040
+        );
     }
 
     #[test]

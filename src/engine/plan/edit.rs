@@ -63,12 +63,7 @@ impl Plan {
     /// Moves one width of some layers by `steps` along `candidates` (sorted), and pins them.
     pub fn step(&mut self, layers: &[usize], width: Width, steps: isize, candidates: &[Bits]) {
         for &index in layers {
-            let now = self.layers[index].width(width);
-            let place = candidates.partition_point(|&bits| bits < now) as isize;
-            let between = candidates.get(place as usize) != Some(&now);
-            let target = place + steps - isize::from(between && steps > 0);
-            let last = candidates.len() as isize - 1;
-            if let Some(&bits) = candidates.get(target.clamp(0, last.max(0)) as usize) {
+            if let Some(bits) = stepped(self.layers[index].width(width), steps, candidates) {
                 self.set(&[index], width, bits);
             }
         }
@@ -152,6 +147,20 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// The width `steps` candidates above `now` (below when negative), the first or last at most.
+fn stepped(now: Bits, steps: isize, candidates: &[Bits]) -> Option<Bits> {
+    let last = candidates.len().checked_sub(1)?;
+    let place = if steps < 0 {
+        candidates
+            .partition_point(|&bits| bits < now)
+            .saturating_sub(steps.unsigned_abs())
+    } else {
+        let above = candidates.partition_point(|&bits| bits <= now);
+        (above + steps.unsigned_abs()).saturating_sub(1)
+    };
+    Some(candidates[place.min(last)])
 }
 
 #[cfg(test)]

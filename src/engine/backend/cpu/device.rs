@@ -42,11 +42,11 @@ impl Cpu {
     }
 
     /// `write` into a new array of `like`'s shape; `x` is taken back.
-    fn map(ws: &mut Workspace, x: Array, write: impl FnOnce(&[f32], &mut [f32])) -> Result<Array> {
+    fn map(ws: &mut Workspace, x: Array, write: impl FnOnce(&[f32], &mut [f32])) -> Array {
         let mut y = ws.array(x.shape, x.images);
         write(&x.values, &mut y.values);
         ws.recycle(x);
-        Ok(y)
+        y
     }
 
     /// Largest value of each window, and where it lies.
@@ -359,20 +359,19 @@ impl Backend for Cpu {
         scale: &Vec<f32>,
         shift: Option<&Vec<f32>>,
     ) -> Result<Array> {
-        Self::map(ws, x, |x, y| match shift {
+        Ok(Self::map(ws, x, |x, y| match shift {
             Some(shift) => elementwise::affine(self.isa, x, &Affine { scale, shift }, y),
             None => elementwise::scale(self.isa, x, scale, y),
-        })
+        }))
     }
 
     fn relu(&self, ws: &mut Workspace, x: Array) -> Result<Array> {
-        Self::map(ws, x, |x, y| elementwise::relu(self.isa, x, y))
+        Ok(Self::map(ws, x, |x, y| elementwise::relu(self.isa, x, y)))
     }
 
-    fn relu_mask(&self, ws: &mut Workspace, output: &Array, x: Array) -> Result<Array> {
-        Self::map(ws, x, |x, y| {
-            elementwise::relu_gate(self.isa, x, &output.values, y)
-        })
+    fn relu_mask(&self, _: &mut Workspace, output: &Array, mut x: Array) -> Result<Array> {
+        elementwise::relu_gate_assign(self.isa, &output.values, &mut x.values);
+        Ok(x)
     }
 
     fn add(&self, _: &mut Workspace, mut a: Array, b: &Array) -> Result<Array> {
@@ -419,9 +418,9 @@ impl Backend for Cpu {
             offset: gradient.offset,
             slope: gradient.slope,
         };
-        Self::map(ws, dy, |dy, dx| {
+        Ok(Self::map(ws, dy, |dy, dx| {
             normalization::batch_norm_grad_input(self.isa, [dy, &x.values], &by, dx);
-        })
+        }))
     }
 
     fn max_pool(&self, ws: &mut Workspace, window: &Window, x: &Array) -> Result<Array> {
