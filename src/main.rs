@@ -1,6 +1,7 @@
 //! The `hawqeye` program.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    hawqeye::app::run(&hawqeye::app::Options::default())
+    hawqeye::cli::main(std::env::args_os())
 }

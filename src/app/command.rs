@@ -221,11 +221,11 @@ pub fn fuzzy(query: &str, text: &str) -> Option<i32> {
         score += match previous {
             Some(before) if before + 1 == found => 8,
             _ if starts_word => 6,
-            _ => -(offset.min(5) as i32),
+            _ => -i32::try_from(offset.min(5)).unwrap_or(5),
         };
         (previous, at) = (Some(found), found + 1);
     }
-    Some(score - text.len().min(1000) as i32 / 8)
+    Some(score - i32::try_from(text.len() / 8).unwrap_or(i32::MAX).min(100))
 }
 
 #[cfg(test)]

@@ -23,11 +23,9 @@ use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::{Event, Observer, Outcome, Phase, Score, Verdict};
 use crate::engine::model::{Architecture, Model};
 use crate::engine::plan::Plan;
-use crate::engine::quant::QuantizedNetwork;
+use crate::engine::quant::post_training;
 use crate::engine::{Error, Result, files};
 
-/// Training images that activation ranges are fitted to.
-const CALIBRATION: usize = 512;
 /// Seed of every choice by chance.
 const SEED: u64 = 0;
 /// Weights with a known accuracy over known test images: SHA-256 of the file, name of the data set,
@@ -106,7 +104,11 @@ impl ProjectEngine {
             Some(path) => Model::load(architecture, image, path)?,
             None => return Err(Error::invalid("no weights were named; use --weights FILE")),
         };
-        let normalization = architecture.normalization(test.channels);
+        let usual = architecture.normalization(test.channels);
+        let normalization = Normalization::new(
+            self.inputs.mean.clone().unwrap_or(usual.mean),
+            self.inputs.std.clone().unwrap_or(usual.std),
+        )?;
         let backend = Cpu::new(Isa::detect());
         report(3, observer)?;
         Ok(Loaded {
@@ -269,21 +271,17 @@ impl Engine for ProjectEngine {
             normalization,
             backend,
         } = &*loaded;
-        let (graph, parameters) = (&model.graph, &model.parameters);
-        let mut network = QuantizedNetwork::new(graph, parameters, &plan.bits(), plan.scale)?;
-        let indices = sample(
-            Order::Random,
-            CALIBRATION.min(train.len()),
-            SEED,
-            train.len(),
-        )?;
+        let images = post_training::CALIBRATION_IMAGES.min(train.len());
+        let indices = sample(Order::Random, images, SEED, train.len())?;
         let calibration = Selection::new(train, normalization, indices)?;
-        if !network.calibrate(backend, &calibration, &|_| true, observer)? {
-            return Ok(None);
+        let with = (backend, &calibration as _);
+        match post_training::quantize(model, plan, with, observer)? {
+            Some(network) => {
+                let test = Selection::all(test, normalization)?;
+                network.evaluate(backend, &test, observer)
+            }
+            None => Ok(None),
         }
-        let walk = (BatchNormMode::Running, Purpose::Evaluate);
-        let program = Program::new(&network.graph, backend, &network.effective(), walk)?;
-        evaluate(&program, &Selection::all(test, normalization)?, observer)
     }
 
     fn tune(&self, _request: &TuneRequest, _observer: &mut dyn Observer) -> Result<TuneReport> {

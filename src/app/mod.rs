@@ -52,7 +52,7 @@ const DEMO: &str = "demo";
 const DEFAULT_THEME: &str = "terminal";
 
 /// What the application is opened on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// Model and data; absent: those of the project.
     pub inputs: Option<InputFile>,
@@ -94,6 +94,7 @@ pub fn run_with(options: &Options, make: MakeEngine) -> ExitCode {
 
 type Refusal = (u8, String);
 
+#[expect(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn failed<E: ToString>(error: E) -> Refusal {
     (FAILED, error.to_string())
 }

@@ -45,7 +45,7 @@ pub struct Session {
 }
 
 /// The inputs a project was made with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputFile {
     /// Architecture name.
@@ -55,15 +55,12 @@ pub struct InputFile {
     pub weights: Option<PathBuf>,
     /// Data as on the command line.
     pub data: String,
-    /// Means of the channels, as on the command line.
+    /// Means of the channels; absent: the architecture's usual ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mean: Option<String>,
-    /// Standard deviations of the channels, as on the command line.
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviations of the channels; absent: the architecture's usual ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub std: Option<String>,
-    /// Where the numbers are computed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
+    pub std: Option<Vec<f32>>,
     /// SHA-256 of the weights when they were last loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,

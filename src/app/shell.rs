@@ -41,9 +41,6 @@ pub trait Outside {
 /// Runs until the user leaves; gives the exit code.
 ///
 /// A terminal that is gone is a way of leaving, not an error.
-///
-/// # Panics
-/// Never: the input is taken away only while the shell has the terminal.
 pub async fn run<B, O>(
     terminal: &mut Terminal<B>,
     outside: &mut O,
@@ -56,30 +53,24 @@ where
 {
     let start = Instant::now();
     let inbox = effects.inbox();
-    let mut input = Some(outside.input());
+    let mut input = outside.input();
     let mut drawn: Option<Instant> = None;
     let mut queue: Vec<Msg> = vec![Msg::Start];
     loop {
         queue.insert(0, Msg::Clock(start.elapsed()));
         match deliver(queue.drain(..), state, effects) {
-            Flow::Continue => {}
             Flow::Leave(code) => return code,
             Flow::Suspend => {
                 // The stream would go on reading what is typed into the shell.
-                drop(input.take());
-                let back = outside.suspend().is_ok() && forget(terminal).is_ok();
-                if !back {
+                drop(input);
+                let back = outside.suspend().is_ok();
+                input = outside.input();
+                if !back || forget(terminal, state).is_err() {
                     return leave(state, effects);
                 }
-                input = Some(outside.input());
-                state.dirty = true;
             }
-            Flow::Redraw => {
-                if forget(terminal).is_err() {
-                    return leave(state, effects);
-                }
-                state.dirty = true;
-            }
+            Flow::Redraw if forget(terminal, state).is_err() => return leave(state, effects),
+            Flow::Redraw | Flow::Continue => {}
         }
         let due = drawn.map_or(start, |drawn| drawn + FRAME);
         if state.dirty && Instant::now() >= due {
@@ -94,20 +85,17 @@ where
         } else {
             state.wake_at().map(|at| start + at)
         };
-        let events = input
-            .as_mut()
-            .expect("invariant: only a suspension takes the input away");
         tokio::select! {
             biased;
             signal = outside.signal() => queue.push(Msg::Signal(signal)),
-            event = events.next() => match event {
+            event = input.next() => match event {
                 Some(Ok(event)) => queue.extend(message(event)),
                 Some(Err(_)) | None => return leave(state, effects),
             },
             () = inbox.arrived() => {}
             () = sleep(wake) => {}
         }
-        drain(events, &mut queue).await;
+        drain(&mut input, &mut queue).await;
         queue.extend(inbox.drain().into_iter().map(Msg::Job));
     }
 }
@@ -165,7 +153,8 @@ fn leave(state: &mut State, effects: &mut Effects) -> u8 {
 
 /// Forgets what is on the screen, so that the next frame draws everything. Not `Terminal::clear`,
 /// which asks the terminal for its cursor and waits for an answer that may be lost.
-fn forget<B: Brackets>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+fn forget<B: Brackets>(terminal: &mut Terminal<B>, state: &mut State) -> Result<(), B::Error> {
+    state.dirty = true;
     let size = terminal.size()?;
     terminal.resize(size.into())
 }

@@ -1,1 +1,108 @@
-//! The headless front end.
+//! The headless front end: every subcommand is a thin observer over an engine job.
+//!
+//! ```text
+//! arguments ──args──> Command ──commands::*──> engine job ──Event──> report (stderr)
+//!                                  └─ result ──output──> stdout or -o FILE
+//! ```
+//! Exit codes: 0 done, 1 failed, 2 usage, 3 budget infeasible, 130 interrupted.
+
+pub mod args;
+pub mod commands;
+pub mod device;
+pub mod failure;
+pub mod inputs;
+pub mod output;
+pub mod report;
+pub mod stop;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+
+use args::{Arguments, Command};
+use failure::{Exit, Failure};
+
+/// Parses the arguments, runs the command, and says how it went.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match parse(&arguments) {
+        Ok(parsed) => match &parsed.command {
+            // It logs to the project's file: standard error belongs to the screen.
+            None => open(&parsed),
+            Some(command) => finish(run(command, &parsed)),
+        },
+        Err(refused) => {
+            // Nothing can be done when even the message cannot be written.
+            let _ = refused.print();
+            let code = if refused.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            code.into()
+        }
+    }
+}
+
+/// The command line as `clap` sees it; `--no-color` counts before anything else is understood.
+fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
+    let plain = arguments.iter().any(|argument| argument == "--no-color");
+    let color = if plain {
+        ColorChoice::Never
+    } else {
+        ColorChoice::Auto
+    };
+    let command = Arguments::command().color(color);
+    let matches = command.try_get_matches_from(arguments)?;
+    Arguments::from_arg_matches(&matches)
+}
+
+fn open(arguments: &Arguments) -> ExitCode {
+    match arguments.shared.start_threads() {
+        Ok(()) => commands::application::run(&arguments.application, &arguments.shared),
+        Err(failure) => finish(Err(failure)),
+    }
+}
+
+fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
+    start_log();
+    arguments.application.refuse()?;
+    arguments.shared.start_threads()?;
+    let shared = &arguments.shared;
+    match command {
+        Command::Analyze(args) => commands::analyze::run(args, shared),
+        Command::Plan(args) => commands::plan::run(args, shared),
+        Command::Eval(args) => commands::eval::run(args, shared),
+        Command::Doctor => commands::doctor::run(),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::Man(args) => commands::man::run(args),
+        Command::DemoImages(args) => commands::demo_images::run(args),
+    }
+}
+
+fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit.into()
+        }
+    }
+}
+
+/// Logs to stderr what `HAWQEYE_LOG` asks for, such as `debug` or `hawqeye::engine=trace`.
+fn start_log() {
+    use tracing_subscriber::EnvFilter;
+    let Ok(filter) = EnvFilter::try_from_env("HAWQEYE_LOG") else {
+        return;
+    };
+    // A second subscriber in one process (tests) is no failure.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}

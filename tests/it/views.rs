@@ -12,6 +12,7 @@ use ratatui::style::Modifier;
 use crate::bench::Bench;
 use crate::fake::Trouble;
 
+#[expect(clippy::large_types_passed_by_value, reason = "constants")]
 fn theme(name: &str, symbols: Symbols) -> Theme {
     Theme::embedded(name, Depth::Sixteen, symbols).unwrap()
 }

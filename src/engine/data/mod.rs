@@ -18,5 +18,5 @@ mod source;
 pub use dataset::Dataset;
 pub use images::{Images, Selection, image_shape};
 pub use normalization::{Augmentation, Normalization, Preparation};
-pub use sampling::{Order, sample, shuffle, split_train};
+pub use sampling::{Order, sample, shuffle, split_train, validation_size};
 pub use source::{DataSource, DataSpec, Part};

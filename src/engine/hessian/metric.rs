@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::sensitivity::LayerSensitivity;
 use crate::engine::{Error, Result};
 
 /// What a layer's sensitivity is measured by.
@@ -25,6 +26,16 @@ pub enum Metric {
 impl Metric {
     /// Every metric.
     pub const ALL: [Self; 3] = [Self::Eigenvalue, Self::Trace, Self::LossChange];
+
+    /// Whether a layer has the measurement.
+    #[must_use]
+    pub fn is_measured(self, layer: &LayerSensitivity) -> bool {
+        match self {
+            Self::Eigenvalue => layer.eigenvalue.is_some(),
+            Self::Trace => layer.trace.is_some(),
+            Self::LossChange => !layer.loss_change.is_empty(),
+        }
+    }
 }
 
 impl FromStr for Metric {

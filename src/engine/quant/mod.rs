@@ -3,6 +3,7 @@
 mod bits;
 pub mod insert;
 pub mod network;
+pub mod post_training;
 pub mod weights;
 
 pub use bits::Bits;

@@ -1,0 +1,140 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::commands::{analyze, application, completions, demo_images, eval, man, plan};
+use super::failure::Failure;
+use super::report::Reporter;
+use super::stop::Stop;
+
+const EXAMPLES: &str = "\
+Examples:
+  hawqeye                                  open the terminal application on the embedded demo
+  hawqeye analyze --data demo -o s.json    measure every layer of the demo network
+  hawqeye plan s.json --budget compression=10x -o p.toml
+  hawqeye eval --data demo --plan p.toml   accuracy of that plan without training
+  hawqeye tune --data demo --plan p.toml --epochs 2 -o run
+  hawqeye export run --format packed -o small.safetensors
+
+Exit codes:
+  0 done   1 failed   2 usage   3 budget infeasible   130 interrupted, state saved
+
+HAWQEYE_LOG=debug logs to stderr. `hawqeye COMMAND --help` has the examples of a command.";
+
+/// Shows where a neural network can afford fewer bits, lets you decide, and carries the decision
+/// out: Hessian-aware mixed-precision quantization (HAWQ, arXiv 1905.03696).
+///
+/// Without a command the terminal application opens.
+#[derive(Debug, Parser)]
+#[command(name = "hawqeye", version, about, long_about, after_long_help = EXAMPLES)]
+pub struct Arguments {
+    /// What to do; the terminal application opens without one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What the terminal application is opened on.
+    #[command(flatten)]
+    pub application: application::Args,
+    /// What every command understands.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure how sensitive every layer is: eigenvalue, trace, loss change
+    Analyze(Box<analyze::Args>),
+    /// Choose bits for every layer under a budget
+    Plan(plan::Args),
+    /// Loss and accuracy of a network, a plan, a packed file or a run
+    Eval(Box<eval::Args>),
+    /// Describe this machine, for a bug report
+    Doctor,
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(man::Args),
+    /// Make the embedded images of the demo from the original files of Fashion-MNIST
+    #[command(hide = true)]
+    DemoImages(demo_images::Args),
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "General")]
+pub struct Shared {
+    /// Threads that compute [default: one a core]
+    #[arg(long, value_name = "N", global = true)]
+    pub threads: Option<NonZeroUsize>,
+    /// Seed of everything left to chance
+    #[arg(long, value_name = "N", global = true, default_value_t = 0)]
+    pub seed: u64,
+    /// Progress on stderr
+    #[arg(long, value_name = "HOW", global = true, value_enum, default_value_t)]
+    pub progress: Progress,
+    /// Write nothing to stderr but errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// No colours, as with `NO_COLOR=1`
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub no_color: bool,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Progress {
+    /// A bar with the time left, when stderr is a terminal
+    #[default]
+    Auto,
+    /// One JSON line for each event
+    Json,
+    /// None
+    None,
+}
+
+impl Shared {
+    /// Starts the threads that compute.
+    ///
+    /// # Errors
+    /// When the operating system refuses them.
+    pub fn start_threads(&self) -> Result<(), Failure> {
+        let Some(threads) = self.threads else {
+            return Ok(());
+        };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .map_err(|refused| {
+                Failure::failed(format!("cannot start {threads} threads: {refused}"))
+            })
+    }
+
+    /// Shows progress as asked, and stops on ^C and SIGTERM.
+    ///
+    /// # Errors
+    /// When the operating system refuses the signal handlers.
+    pub fn reporter(&self) -> Result<Reporter, Failure> {
+        let stop = Stop::on_signals()
+            .map_err(|refused| Failure::failed(format!("cannot watch for ^C: {refused}")))?;
+        let progress = if self.quiet {
+            Progress::None
+        } else {
+            self.progress
+        };
+        Ok(Reporter::new(progress, self.quiet, stop))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,168 @@
+//! `doctor`: what this machine and this build are like.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::thread;
+
+use directories::ProjectDirs;
+
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::engine::backend::cpu::Isa;
+
+/// Describes this machine.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run() -> Result<(), Failure> {
+    let mut text = String::new();
+    for (heading, lines) in [
+        ("program", program()),
+        ("machine", machine()),
+        ("terminal", terminal()),
+        ("folders", folders()),
+    ] {
+        writeln!(text, "{heading}").expect("invariant: text can be written to memory");
+        for (name, value) in lines {
+            writeln!(text, "  {name:<14}{value}")
+                .expect("invariant: text can be written to memory");
+        }
+    }
+    output::print(&text)
+}
+
+type Lines = Vec<(&'static str, String)>;
+
+fn program() -> Lines {
+    let features = [
+        ("tui", cfg!(feature = "tui")),
+        ("cuda", cfg!(feature = "cuda")),
+        ("metal", cfg!(feature = "metal")),
+    ];
+    let enabled = features
+        .iter()
+        .filter(|(_, enabled)| *enabled)
+        .map(|(name, _)| *name);
+    let profile = if cfg!(debug_assertions) {
+        "debug: slow, build with --release"
+    } else {
+        "release"
+    };
+    vec![
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("features", enabled.collect::<Vec<_>>().join(", ")),
+        ("build", profile.to_owned()),
+        (
+            "system",
+            format!("{} {}", env::consts::OS, env::consts::ARCH),
+        ),
+    ]
+}
+
+fn machine() -> Lines {
+    let isa: Vec<String> = Isa::available().iter().map(Isa::to_string).collect();
+    let cores = thread::available_parallelism().map_or_else(
+        |refused| format!("unknown ({refused})"),
+        |cores| cores.to_string(),
+    );
+    vec![
+        ("processor", processor()),
+        ("instructions", isa.join(", ")),
+        ("cores", cores),
+        ("threads", rayon::current_num_threads().to_string()),
+        ("memory", memory()),
+    ]
+}
+
+/// The value of the first line `key : value` of a file of Linux.
+fn fact(path: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    let (_, value) = line.split_once(':')?;
+    Some(value.trim().to_owned())
+}
+
+fn processor() -> String {
+    fact("/proc/cpuinfo", "model name").unwrap_or_else(|| env::consts::ARCH.to_owned())
+}
+
+fn memory() -> String {
+    let kilobytes = |key| {
+        let fact = fact("/proc/meminfo", key)?;
+        fact.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let gigabytes = |kilobytes: u64| kilobytes as f64 / f64::from(1 << 20);
+    match (kilobytes("MemTotal"), kilobytes("MemAvailable")) {
+        (Some(total), Some(free)) => {
+            format!("{:.1} GB, {:.1} GB free", gigabytes(total), gigabytes(free))
+        }
+        _ => "unknown".to_owned(),
+    }
+}
+
+fn terminal() -> Lines {
+    let set = |name: &str| env::var(name).unwrap_or_else(|_| "not set".to_owned());
+    let is = |terminal: bool| {
+        if terminal {
+            "terminal"
+        } else {
+            "not a terminal"
+        }
+    };
+    let mut lines = vec![
+        ("stdin", is(io::stdin().is_terminal()).to_owned()),
+        ("stdout", is(io::stdout().is_terminal()).to_owned()),
+        ("stderr", is(io::stderr().is_terminal()).to_owned()),
+    ];
+    lines.push(("size", size()));
+    for name in ["TERM", "COLORTERM", "NO_COLOR", "LC_ALL", "LANG", "TMUX"] {
+        lines.push((name, set(name)));
+    }
+    lines
+}
+
+#[cfg(feature = "tui")]
+fn size() -> String {
+    match crossterm::terminal::size() {
+        Ok((columns, rows)) => format!("{columns}x{rows}"),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+#[cfg(not(feature = "tui"))]
+fn size() -> String {
+    "unknown".to_owned()
+}
+
+fn folders() -> Lines {
+    let Some(found) = ProjectDirs::from("", "", "hawqeye") else {
+        return vec![("home", "unknown: set HAWQEYE_HOME to a folder".to_owned())];
+    };
+    let home = env::var_os("HAWQEYE_HOME").filter(|home| !home.is_empty());
+    let folder = |usual: &Path| {
+        let folder = home.as_ref().map_or(usual, |home| Path::new(home));
+        format!("{} ({})", folder.display(), state(folder))
+    };
+    let temporary = env::temp_dir();
+    vec![
+        ("configuration", folder(found.config_dir())),
+        ("projects", folder(found.data_dir())),
+        (
+            "temporary",
+            format!("{} ({})", temporary.display(), state(&temporary)),
+        ),
+    ]
+}
+
+fn state(folder: &Path) -> String {
+    if !folder.exists() {
+        return "made when it is first needed".to_owned();
+    }
+    match output::probe_folder(folder) {
+        Ok(()) => "writable".to_owned(),
+        Err(refused) => format!("NOT writable: {refused}"),
+    }
+}

@@ -1,0 +1,212 @@
+//! `eval`: loss and accuracy of a network, a plan, a packed file or a run.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::cli::args::Shared;
+use crate::cli::device::{DeviceArgs, Work};
+use crate::cli::failure::Failure;
+use crate::cli::inputs::{InputArgs, Inputs};
+use crate::cli::output;
+use crate::cli::report::{Reporter, sentence};
+use crate::engine::Error;
+use crate::engine::autodiff::Program;
+use crate::engine::backend::Backend;
+use crate::engine::data::{
+    DataSource, Normalization, Order, Part, Selection, sample, split_train, validation_size,
+};
+use crate::engine::evaluation;
+use crate::engine::graph::operations::BatchNormMode;
+use crate::engine::graph::operations::rules::Purpose;
+use crate::engine::job::{Score, Split};
+use crate::engine::model::Model;
+use crate::engine::plan::{self, Plan};
+use crate::engine::quant::post_training;
+
+const EXAMPLES: &str = "\
+Examples:
+  hawqeye eval                                               the embedded demo
+  hawqeye eval --model resnet20 --weights resnet20.th --data cifar10:cifar-10-batches-bin --json
+  hawqeye eval ... --plan p.toml                             a plan, before any training";
+
+/// Options of `eval`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Which network, and which images.
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// Which device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Which images: test, train, or those held out of training for validation
+    #[arg(long, value_enum, default_value_t, help_heading = "Evaluation")]
+    pub split: SplitName,
+    /// Quantize to this plan first, without training
+    #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
+    pub plan: Option<PathBuf>,
+    /// Training images that activation ranges are fitted to, with --plan
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_CALIBRATION,
+        help_heading = "Evaluation"
+    )]
+    pub calibration: NonZeroUsize,
+    /// Print JSON: correct, total, loss, correct_top5
+    #[arg(long, help_heading = "Evaluation")]
+    pub json: bool,
+}
+
+const DEFAULT_CALIBRATION: NonZeroUsize =
+    NonZeroUsize::new(post_training::CALIBRATION_IMAGES).expect("invariant: it is not zero");
+
+/// Which images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SplitName {
+    /// The test images
+    #[default]
+    Test,
+    /// The training images less those held out
+    Train,
+    /// The images held out of training
+    Validation,
+}
+
+impl From<SplitName> for Split {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Test => Self::Test,
+            SplitName::Train => Self::Train,
+            SplitName::Validation => Self::Validation,
+        }
+    }
+}
+
+/// Evaluates.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
+    let mut reporter = shared.reporter()?;
+    let split = Split::from(args.split);
+    let inputs = args.inputs.load(Part::from(split))?;
+    let plan = args
+        .plan
+        .as_ref()
+        .map(|path| {
+            let layers = inputs.model.graph.layers();
+            let names: Vec<Arc<str>> = layers.iter().map(|layer| layer.name.clone()).collect();
+            plan::file::read(path, Some(&names))
+        })
+        .transpose()?;
+    let work = Evaluating {
+        model: &inputs.model,
+        plan: plan.as_ref(),
+        images: &select(&inputs.source, &inputs.normalization, (split, shared.seed))?,
+        calibration: args.calibration_images(&inputs, plan.is_some(), shared.seed)?,
+        reporter: &mut reporter,
+    };
+    let score = args.device.run(work)?;
+    reporter.finish();
+    print(args.json, score)
+}
+
+/// The images of a split; held-out ones are those that fine-tuning with the same seed holds out.
+///
+/// # Errors
+/// When the files cannot be read, or the normalisation does not suit them.
+pub fn select<'a>(
+    source: &'a DataSource,
+    normalization: &'a Normalization,
+    (split, seed): (Split, u64),
+) -> Result<Selection<'a>, Failure> {
+    let dataset = source.part(Part::from(split))?;
+    let held_out = || split_train(dataset.len(), validation_size(dataset.len()), seed);
+    let indices = match split {
+        Split::Test => (0..dataset.len()).collect(),
+        Split::Train => held_out()?.0,
+        Split::Validation => held_out()?.1,
+    };
+    Ok(Selection::new(dataset, normalization, indices)?)
+}
+
+impl Args {
+    fn calibration_images<'a>(
+        &self,
+        inputs: &'a Inputs,
+        needed: bool,
+        seed: u64,
+    ) -> Result<Option<Selection<'a>>, Failure> {
+        if !needed {
+            return Ok(None);
+        }
+        let dataset = inputs.source.part(Part::Train)?;
+        let images = self.calibration.get();
+        let indices = sample(Order::Random, images, seed, dataset.len()).map_err(Failure::usage)?;
+        Ok(Some(Selection::new(
+            dataset,
+            &inputs.normalization,
+            indices,
+        )?))
+    }
+}
+
+struct Evaluating<'a> {
+    model: &'a Model,
+    plan: Option<&'a Plan>,
+    images: &'a Selection<'a>,
+    calibration: Option<Selection<'a>>,
+    reporter: &'a mut Reporter,
+}
+
+impl Work for Evaluating<'_> {
+    type Output = Score;
+
+    fn run<B: Backend>(self, backend: &B) -> Result<Score, Failure> {
+        let score = match self.plan.zip(self.calibration.as_ref()) {
+            None => {
+                let walk = (BatchNormMode::Running, Purpose::Evaluate);
+                let (graph, parameters) = (&self.model.graph, &self.model.parameters);
+                let program = Program::new(graph, backend, parameters, walk)?;
+                evaluation::evaluate(&program, self.images, self.reporter)?
+            }
+            Some((plan, calibration)) => {
+                let with = (backend, calibration as _);
+                let network = post_training::quantize(self.model, plan, with, self.reporter)?;
+                match network {
+                    Some(network) => network.evaluate(backend, self.images, self.reporter)?,
+                    None => None,
+                }
+            }
+        };
+        score.ok_or_else(|| Failure::interrupted("nothing was evaluated to the end"))
+    }
+}
+
+/// Prints a score as one line, or as JSON.
+///
+/// # Errors
+/// When the loss is not a number, or stdout cannot be written.
+fn print(as_json: bool, score: Score) -> Result<(), Failure> {
+    if !score.loss.is_finite() {
+        return Err(Error::NotFinite("the loss".to_owned()).into());
+    }
+    let text = if as_json {
+        let Score {
+            loss,
+            correct,
+            correct_top5,
+            total,
+        } = score;
+        json!({"correct": correct, "total": total, "loss": loss, "correct_top5": correct_top5})
+            .to_string()
+    } else {
+        sentence(score)
+    };
+    output::print(&(text + "\n"))
+}

@@ -1,0 +1,51 @@
+//! `man`.
+
+use clap::CommandFactory;
+use clap_mangen::Man;
+
+use crate::cli::args::Arguments;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::engine::plan::pattern::nearest;
+
+const EXAMPLES: &str = "\
+Examples:
+  hawqeye man > ~/.local/share/man/man1/hawqeye.1
+  hawqeye man analyze | man -l -";
+
+/// Options of `man`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// The page of this command instead of the overview
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
+/// Prints a manual page in roff.
+///
+/// # Errors
+/// When there is no such command, or stdout cannot be written.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut command = Arguments::command();
+    command.build();
+    if let Some(name) = &args.command {
+        command = page(&command, name)?;
+    }
+    let mut text = Vec::new();
+    Man::new(command)
+        .render(&mut text)
+        .map_err(|refused| Failure::failed(format!("cannot write the page: {refused}")))?;
+    output::print(&String::from_utf8_lossy(&text))
+}
+
+fn page(root: &clap::Command, name: &str) -> Result<clap::Command, Failure> {
+    let found = root.find_subcommand(name).cloned();
+    found.ok_or_else(|| {
+        let names = root
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set());
+        let near = nearest(name, names.map(clap::Command::get_name)).unwrap_or("analyze");
+        Failure::usage(format!("no command {name}; did you mean {near}?"))
+    })
+}

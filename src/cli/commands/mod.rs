@@ -1,0 +1,10 @@
+//! The commands, one file each: its options, and what it does with the engine.
+
+pub mod analyze;
+pub mod application;
+pub mod completions;
+pub mod demo_images;
+pub mod doctor;
+pub mod eval;
+pub mod man;
+pub mod plan;

@@ -1,0 +1,181 @@
+//! `plan`: bits for every layer under a budget.
+
+use std::path::PathBuf;
+
+use crate::cli::args::Shared;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::table::{Align, Table};
+use crate::engine::allocate::{ActivationBits, Allocated, Budget, Request, harm, latency};
+use crate::engine::hessian::Metric;
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::plan::file::to_toml;
+use crate::engine::plan::{Override, PlannedLayer};
+use crate::engine::quant::{Bits, ScaleRule};
+
+const EXAMPLES: &str = "\
+Examples:
+  hawqeye plan s.json --budget compression=10x -o p.toml
+  hawqeye plan s.json --budget size=100KB --set 'layer3.*=4' --set conv1=8/8 --dry-run
+  hawqeye plan s.json --budget bops=1.2G --activation-bits same --metric trace
+  hawqeye plan s.json --budget latency=3.1ms --latency measured.csv
+
+A budget nothing fits ends with exit code 3 and names what can be reached.";
+
+/// Options of `plan`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Sensitivity file, as analyze writes it
+    #[arg(value_name = "SENSITIVITY")]
+    pub sensitivity: PathBuf,
+    /// compression=13x, size=100KB, average-bits=3, bops=1.2G or latency=3.1ms [default: none,
+    /// every layer gets the widest of --bits]
+    #[arg(long, value_name = "BUDGET")]
+    pub budget: Option<Budget>,
+    /// Candidate bits of weights
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_delimiter = ',',
+        default_value = "2,3,4,8"
+    )]
+    pub bits: Vec<Bits>,
+    /// Bits of activations: 2 to 8, 32 for not quantized, or same as the weights
+    #[arg(long, value_name = "BITS", default_value = "8")]
+    pub activation_bits: ActivationBits,
+    /// What harm is predicted by: eigenvalue, trace or loss-change
+    #[arg(long, value_name = "METRIC", default_value_t)]
+    pub metric: Metric,
+    /// Step sizes of weights: max (nothing clipped) or mse (least squared error)
+    #[arg(long, value_name = "RULE", default_value_t)]
+    pub scale: ScaleRule,
+    /// Bits set by hand: a glob and bits of weights, or of weights/activations (repeatable)
+    #[arg(long, value_name = "PATTERN=BITS")]
+    pub set: Vec<Override>,
+    /// Measured latencies: CSV of layer,bits,ms
+    #[arg(long, value_name = "FILE")]
+    pub latency: Option<PathBuf>,
+    /// Layers that must share bits: a,b (repeatable)
+    #[arg(long, value_name = "LAYERS")]
+    pub tie: Vec<String>,
+    /// Show the plan, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Plan file [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+impl Args {
+    fn request(&self) -> Request {
+        let names = |tie: &String| tie.split(',').map(|name| name.trim().to_owned()).collect();
+        Request {
+            budget: self.budget,
+            bits: self.bits.clone(),
+            activation_bits: self.activation_bits,
+            metric: self.metric,
+            scale: self.scale,
+            overrides: self.set.clone(),
+            ties: self.tie.iter().map(names).collect(),
+        }
+    }
+}
+
+/// Makes a plan.
+///
+/// # Errors
+/// See [`Failure`]; exit code 3 when no plan fits the budget.
+pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
+    if let Some(path) = args.output.as_ref().filter(|_| !args.dry_run) {
+        output::probe(path)?;
+    }
+    let mut sensitivity = Sensitivity::read(&args.sensitivity)?;
+    if let Some(path) = &args.latency {
+        latency::join(&latency::read(path)?, &mut sensitivity)?;
+    }
+    let request = args.request();
+    // Patterns and ties that name no layer are mistakes on the command line.
+    request.start(&sensitivity).map_err(Failure::usage)?;
+    let allocated = request.allocate(&sensitivity)?;
+    let shown = describe(&request, &allocated, &sensitivity);
+    if args.dry_run {
+        return output::print(&shown);
+    }
+    let toml = to_toml(&allocated.plan);
+    match &args.output {
+        Some(path) => {
+            output::deliver(Some(path), &toml)?;
+            output::print(&shown)
+        }
+        None => {
+            if !shared.quiet {
+                output::tell(&shown);
+            }
+            output::print(&toml)
+        }
+    }
+}
+
+/// The plan as a table, and what it adds up to.
+fn describe(request: &Request, allocated: &Allocated, sensitivity: &Sensitivity) -> String {
+    let mut table = Table::new(&[
+        ("layer", Align::Left),
+        ("weights", Align::Right),
+        ("bits", Align::Right),
+        ("activations", Align::Right),
+        ("harm", Align::Right),
+        ("", Align::Left),
+    ]);
+    for (planned, layer) in allocated.plan.layers.iter().zip(&sensitivity.layers) {
+        let harm = harm::harm(layer, planned.weight_bits, request.metric, request.scale);
+        table.push(vec![
+            planned.name.to_string(),
+            layer.parameters.to_string(),
+            planned.weight_bits.to_string(),
+            planned.activation_bits.to_string(),
+            harm.map_or_else(|_| "unknown".to_owned(), |harm| format!("{harm:.3e}")),
+            marks(planned),
+        ]);
+    }
+    let totals = totals(request, allocated);
+    let width = totals.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = totals
+        .iter()
+        .map(|(name, value)| format!("{name:<width$}  {value}\n"));
+    table.text() + "\n" + &lines.collect::<String>()
+}
+
+fn marks(planned: &PlannedLayer) -> String {
+    let pinned = planned.pinned.then(|| "pinned".to_owned());
+    let tied = planned.tie.as_ref().map(|tie| format!("tied to {tie}"));
+    let marks: Vec<String> = pinned.into_iter().chain(tied).collect();
+    marks.join(", ")
+}
+
+fn totals(request: &Request, allocated: &Allocated) -> Vec<(&'static str, String)> {
+    let totals = &allocated.totals;
+    let mut lines = vec![
+        ("W-comp", format!("{:.2}x", totals.weight_compression())),
+        (
+            "A-comp",
+            totals
+                .activation_compression()
+                .map_or_else(|| "unknown".to_owned(), |factor| format!("{factor:.2}x")),
+        ),
+        ("weights", bytes(totals.weight_bytes())),
+        ("average bits", format!("{:.3}", totals.average_bits())),
+        ("BOPs", format!("{:.4} G", totals.bops as f64 / 1e9)),
+    ];
+    if let Some(harm) = allocated.harm {
+        lines.push(("harm", format!("{harm:.4e} by {}", request.metric)));
+    }
+    if let Some(latency) = allocated.latency_ms {
+        lines.push(("latency", format!("{latency:.3} ms")));
+    }
+    lines
+}
+
+fn bytes(bytes: f64) -> String {
+    format!("{bytes:.0} bytes ({:.2} KB)", bytes / 1024.0)
+}

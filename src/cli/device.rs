@@ -1,0 +1,67 @@
+//! The one place where `--device` becomes a backend.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+use super::failure::Failure;
+use crate::engine::backend::Backend;
+use crate::engine::backend::cpu::{Cpu, Isa};
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Device {
+    /// Our own kernels.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, through candle; needs a build with `--features cuda`
+    Cuda,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        })
+    }
+}
+
+/// Work that any backend can do.
+pub trait Work {
+    /// What comes out of it.
+    type Output;
+
+    /// Does the work on `backend`.
+    ///
+    /// # Errors
+    /// Those of the work.
+    fn run<B: Backend>(self, backend: &B) -> Result<Self::Output, Failure>;
+}
+
+/// `--device`, `--isa`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Device")]
+pub struct DeviceArgs {
+    /// What computes
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
+    /// Vector instructions of the CPU: auto, avx512, avx2 or portable
+    #[arg(long, value_name = "ISA", default_value = "auto")]
+    pub isa: Isa,
+}
+
+impl DeviceArgs {
+    /// Does the work on the chosen device.
+    ///
+    /// # Errors
+    /// When there is no such device, and those of the work.
+    pub fn run<W: Work>(self, work: W) -> Result<W::Output, Failure> {
+        match self.device {
+            Device::Cpu => work.run(&Cpu::new(self.isa)),
+            Device::Cuda => Err(Failure::failed(
+                "this build has no CUDA; build with --features cuda, or use --device cpu",
+            )),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The model and the data, the same for every command: options, and what they load.
+
+use std::path::PathBuf;
+
+use super::failure::Failure;
+use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
+use crate::engine::model::{Architecture, Model};
+
+/// Which network, and which images.
+#[derive(Debug, Clone, PartialEq, clap::Args)]
+#[command(next_help_heading = "Model and data")]
+pub struct InputArgs {
+    /// Architecture: resnet20, resnet32, resnet44 or resnet56 [default with the demo: resnet20]
+    #[arg(long, value_name = "ARCH")]
+    pub model: Option<Architecture>,
+    /// Trained weights: .safetensors, .pth, .th or .pkl [default with the demo: embedded]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Images: demo, cifar10:DIR or fashion-mnist:DIR [default: demo]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<DataSpec>,
+    /// Mean of each channel, of pixels between 0 and 1 [default: the model's usual one]
+    #[arg(
+        long,
+        value_name = "R,G,B",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviation of each channel [default: the model's usual one]
+    #[arg(
+        long,
+        value_name = "R,G,B",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
+    pub std: Option<Vec<f32>>,
+}
+
+/// What was loaded.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The images.
+    pub source: DataSource,
+    /// How they become numbers.
+    pub normalization: Normalization,
+    /// The network.
+    pub model: Model,
+}
+
+impl InputArgs {
+    /// The images that were asked for.
+    #[must_use]
+    pub fn source(&self) -> DataSource {
+        DataSource::new(self.data.clone().unwrap_or(DataSpec::Demo))
+    }
+
+    /// Reads the network and one part of the images; the other is read when it is first needed.
+    ///
+    /// # Errors
+    /// When an option is missing, or a file is not what it should be.
+    pub fn load(&self, part: Part) -> Result<Inputs, Failure> {
+        let source = self.source();
+        let (architecture, weights) = self.network(&source.spec)?;
+        let dataset = source.part(part)?;
+        let normalization = self.normalization(architecture, dataset)?;
+        let fit = (image_shape(dataset), dataset.classes);
+        let model = Model::load(architecture, fit, &weights)?;
+        Ok(Inputs {
+            source,
+            normalization,
+            model,
+        })
+    }
+
+    fn network(&self, data: &DataSpec) -> Result<(Architecture, PathBuf), Failure> {
+        let names = Architecture::NAMES.join(", ");
+        let Some(model) = self.model else {
+            return Err(Failure::usage(format!(
+                "--data {data} needs a network: give --model ARCH, one of {names}"
+            )));
+        };
+        match &self.weights {
+            Some(weights) => Ok((model, weights.clone())),
+            None => Err(Failure::usage(format!(
+                "{model} on {data} needs trained weights: give --weights FILE"
+            ))),
+        }
+    }
+
+    /// Mean and deviation, those of the architecture where none are given.
+    ///
+    /// # Errors
+    /// When they do not suit the images.
+    pub fn normalization(
+        &self,
+        architecture: Architecture,
+        dataset: &Dataset,
+    ) -> Result<Normalization, Failure> {
+        let usual = architecture.normalization(dataset.channels);
+        let mean = self.mean.clone().unwrap_or(usual.mean);
+        let std = self.std.clone().unwrap_or(usual.std);
+        let (given, channels) = (mean.len().max(std.len()), dataset.channels);
+        if given != channels {
+            let name = &dataset.name;
+            return Err(Failure::usage(format!(
+                "--mean and --std have {given} values, but images of {name} have {channels} \
+                 channels; give {channels} values each"
+            )));
+        }
+        Normalization::new(mean, std).map_err(Failure::usage)
+    }
+}

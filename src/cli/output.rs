@@ -1,0 +1,105 @@
+//! Results: to stdout, or to the file of `-o`.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use crate::engine::{Error, files};
+
+/// Writes to stdout. A reader that has gone away is no failure, and nothing more is written.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Ok(()) => Ok(()),
+        Err(refused) if refused.kind() == ErrorKind::BrokenPipe => Err(Failure::unread()),
+        Err(refused) => Err(Failure::failed(format!(
+            "cannot write to stdout: {refused}"
+        ))),
+    }
+}
+
+/// Writes to stderr, for people. A stderr that cannot be written is no failure.
+pub fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes a result to `path`, atomically, or to stdout.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn deliver(path: Option<&Path>, text: &str) -> Result<(), Failure> {
+    match path {
+        Some(path) => Ok(files::write_atomically(path, text.as_bytes())?),
+        None => print(text),
+    }
+}
+
+/// Refuses a file that could not be written, before a long computation instead of after it.
+///
+/// # Errors
+/// What writing the file would say.
+pub fn probe(path: &Path) -> Result<(), Failure> {
+    let failed = |source| Failure::from(Error::file("write", path, source));
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(failed(io::Error::from(ErrorKind::IsADirectory))),
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => probe_folder(folder_of(path)).map_err(failed),
+    }
+}
+
+/// Whether a file can be created in `folder`.
+///
+/// # Errors
+/// What the operating system says.
+pub fn probe_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder
+        .prefix(".hawqeye-probe-")
+        .tempfile_in(folder)
+        .map_err(|refused| io::Error::from(refused.kind()))?;
+    file.write_all(b"probe").and_then(|()| file.flush())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// `path` with something added to its name.
+#[must_use]
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probing_leaves_nothing_and_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        probe(&folder.path().join("s.json")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let missing = folder.path().join("none").join("s.json");
+        let refused = probe(&missing).unwrap_err();
+        assert!(refused.message.contains("s.json"), "{refused:?}");
+        assert!(probe(folder.path()).is_err());
+    }
+
+    #[test]
+    fn the_state_lies_beside_the_result() {
+        let partial = beside(Path::new("a/s.json"), ".partial");
+        assert_eq!(partial, Path::new("a/s.json.partial"));
+    }
+}
