@@ -428,3 +428,14 @@ fn nothing_wakes_an_idle_application() {
     assert_eq!(bench.state.wake_at(), None);
     assert!(bench.state.running.is_empty());
 }
+
+#[test]
+fn a_run_of_an_earlier_plan_is_told_apart() {
+    let mut bench = Bench::planned();
+    bench.keys("4 enter").work();
+    assert_eq!(guide(&bench.state).step, Step::Go(Screen::Export));
+    bench.keys("3 b 5 4");
+    assert_eq!(guide(&bench.state).step, Step::Run(Command::TuneAnew));
+    bench.keys("enter");
+    assert!(bench.started().iter().any(|(_, task)| matches!(task, Task::Tune(_))));
+}

@@ -1,6 +1,7 @@
 //! What comes next: the sentence each screen leads with, and what enter does there.
 
 use super::analysis::Status;
+use super::bits::key;
 use super::export::Written;
 use super::tune::RunStatus;
 use super::{Loading, Screen, State};
@@ -128,6 +129,13 @@ fn tune(state: &State) -> Guide {
             Step::Go(Screen::Export),
         ),
     }
+}
+
+/// Whether the run trained other bits than those of the table.
+fn is_outdated(state: &State) -> bool {
+    let trained = state.tune.run.as_ref().and_then(|run| run.plan.as_ref());
+    let wanted = state.bits.plan.as_ref().map(|plan| key(plan));
+    trained.is_some_and(|trained| wanted.as_ref() != Some(trained))
 }
 
 fn export(state: &State) -> Guide {

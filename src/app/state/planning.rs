@@ -153,15 +153,15 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// Bytes of weights and predicted harm of the best plans.
+    /// Bytes of weights and predicted harm of the best plans, whatever is pinned.
     ///
     /// # Errors
     /// When the metric was not measured.
     pub fn solve(&self) -> Result<Vec<(f64, f64)>> {
-        let found = self
-            .subject
-            .request()
-            .frontier(&self.subject.plan, &self.subject.sensitivity)?;
+        let mut plan = (*self.subject.plan).clone();
+        plan.layers.iter_mut().for_each(|row| row.pinned = false);
+        let request = self.subject.request();
+        let found = request.frontier(&plan, &self.subject.sensitivity)?;
         Ok(found
             .into_iter()
             .map(|(point, _)| (point.cost / 8.0, point.harm))

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bits::PlanKey;
 use super::series::Series;
 use crate::app::jobs::Schedule;
 use crate::engine::job::{Event, Outcome, Score, Split};
@@ -87,6 +88,8 @@ pub struct Run {
     pub folder: PathBuf,
     /// Where it stands.
     pub status: RunStatus,
+    /// The bits it trains, when it was started in this session.
+    pub plan: Option<PlanKey>,
     /// Stages entered so far.
     pub stages: Vec<Stage>,
     /// Stages in all.
@@ -119,6 +122,7 @@ impl Run {
         Self {
             folder,
             status,
+            plan: None,
             stages: Vec::new(),
             stage_total: 0,
             loss: Series::default(),

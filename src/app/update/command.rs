@@ -4,7 +4,7 @@ use crate::app::command::{Command, Group};
 use crate::app::effect::Effect;
 use crate::app::jobs::{AnalysisRequest, ExportRequest, JobKind, Task, TuneRequest};
 use crate::app::state::analysis::Status;
-use crate::app::state::bits::Change;
+use crate::app::state::bits::{Change, key};
 use crate::app::state::export::Written;
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
@@ -358,7 +358,10 @@ pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
         anew,
         ..state.analysis.request.clone()
     };
-    start(state, Task::Analyze(request))
+    // A crash must not lose the settings that an interrupted analysis is recognised by.
+    let mut effects = vec![Effect::SaveSession];
+    effects.extend(start(state, Task::Analyze(request)));
+    effects
 }
 
 fn bits(state: &mut State, command: Command) -> Vec<Effect> {
@@ -433,6 +436,7 @@ fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
         .filter(|_| resume)
         .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
     run.status = RunStatus::Running;
+    run.plan = Some(key(&plan));
     run.interrupt();
     let settings = &mut state.tune.settings;
     settings.last_run = Some(run.name());

@@ -122,7 +122,9 @@ pub(super) fn tie(state: &mut State, tie: bool) -> Vec<Effect> {
             plan.untie(rows);
         }
     });
-    change(state, next, if tie { "tie" } else { "untie" })
+    let mut effects = change(state, next, if tie { "tie" } else { "untie" });
+    effects.extend(frontier(state));
+    effects
 }
 
 /// Sets the selected rows back to the last automatic plan.
