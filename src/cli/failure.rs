@@ -37,26 +37,25 @@ pub struct Failure {
 
 impl Failure {
     /// The command line makes no sense.
-    pub fn usage(reason: impl ToString) -> Self {
+    pub fn usage(reason: impl Into<Self>) -> Self {
+        let exit = Exit::Usage;
         Self {
-            exit: Exit::Usage,
-            message: reason.to_string(),
+            exit,
+            ..reason.into()
         }
     }
 
     /// It failed.
-    pub fn failed(reason: impl ToString) -> Self {
-        Self {
-            exit: Exit::Failed,
-            message: reason.to_string(),
-        }
+    pub fn failed(reason: impl Into<Self>) -> Self {
+        reason.into()
     }
 
     /// Stopped by a signal; says how to go on.
-    pub fn interrupted(next: impl ToString) -> Self {
+    pub fn interrupted(next: impl Into<Self>) -> Self {
+        let exit = Exit::Interrupted;
         Self {
-            exit: Exit::Interrupted,
-            message: next.to_string(),
+            exit,
+            ..next.into()
         }
     }
 
@@ -93,6 +92,19 @@ impl From<Error> for Failure {
             exit,
             message: error.to_string(),
         }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        let exit = Exit::Failed;
+        Self { exit, message }
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
     }
 }
 

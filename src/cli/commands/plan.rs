@@ -103,18 +103,14 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         return output::print(&shown);
     }
     let toml = to_toml(&allocated.plan);
-    match &args.output {
-        Some(path) => {
-            output::deliver(Some(path), &toml)?;
-            output::print(&shown)
-        }
-        None => {
-            if !shared.quiet {
-                output::tell(&shown);
-            }
-            output::print(&toml)
-        }
+    if let Some(path) = &args.output {
+        output::deliver(Some(path), &toml)?;
+        return output::print(&shown);
     }
+    if !shared.quiet {
+        output::tell(&shown);
+    }
+    output::print(&toml)
 }
 
 /// The plan as a table, and what it adds up to.

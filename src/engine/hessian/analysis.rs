@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::curvature::Curvature;
@@ -151,6 +152,8 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         accuracy: None,
         seconds: None,
         layers: selected
+            .collect::<Vec<_>>()
+            .into_par_iter()
             .map(|l| describe(model, l, settings))
             .collect::<Result<_>>()?,
     })

@@ -6,6 +6,7 @@ pub mod lanczos;
 pub mod metric;
 pub mod sensitivity;
 pub mod trace;
+pub mod verify;
 
 pub use analysis::Analysis;
 pub use lanczos::Method;

@@ -71,6 +71,15 @@ pub struct DataFacts {
     pub samples: usize,
 }
 
+/// An eigenvalue measured again, in float64.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Rayleigh quotient of the eigenvector that was found.
+    pub eigenvalue: f64,
+    /// Its relative residual.
+    pub residual: f64,
+}
+
 /// What is known of one layer. Keys that were not measured are absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerSensitivity {
@@ -108,6 +117,9 @@ pub struct LayerSensitivity {
     /// Estimate and relative residual after each iteration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<(f64, f64)>,
+    /// The same eigenvector measured again on another device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
     /// Trace of the block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<f64>,

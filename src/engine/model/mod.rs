@@ -10,6 +10,8 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use weights::WeightsFile;
+
 use super::data::Normalization;
 use super::graph::{Graph, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
@@ -100,8 +102,20 @@ impl Model {
         path: &Path,
     ) -> Result<Self> {
         let file = weights::read(path)?;
+        Self::from_weights(architecture, (image, classes), (&file, path))
+    }
+
+    /// Puts the tensors of a weights file into an architecture; `path` is for messages.
+    ///
+    /// # Errors
+    /// See [`load`](Self::load).
+    pub fn from_weights(
+        architecture: Architecture,
+        (image, classes): (Shape, usize),
+        (file, path): (&WeightsFile, &Path),
+    ) -> Result<Self> {
         let graph = architecture.graph(image, classes)?;
-        let values = weights::match_tensors(&file, path, &expected(&graph))?;
+        let values = weights::match_tensors(file, path, &expected(&graph))?;
         if let Some(name) = file.first_not_finite() {
             let reason = format!("{name} holds a value that is not finite; use a sound checkpoint");
             return Err(Error::format(path, reason));
@@ -115,7 +129,7 @@ impl Model {
             architecture,
             graph,
             parameters,
-            weights_sha256: file.sha256,
+            weights_sha256: file.sha256.clone(),
         })
     }
 

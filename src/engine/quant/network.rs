@@ -187,7 +187,7 @@ impl QuantizedNetwork {
         &mut self,
         backend: &B,
         images: &dyn Images,
-        which: &dyn Fn(usize) -> bool,
+        which: &(dyn Fn(usize) -> bool + Sync),
         observer: &mut dyn Observer,
     ) -> Result<bool> {
         let base = self.without_activation_quantizers()?;
@@ -197,13 +197,15 @@ impl QuantizedNetwork {
         let Some(values) = layer_inputs(&program, images, observer)? else {
             return Ok(false);
         };
-        for (layer, values) in values.iter().enumerate() {
-            let Some(step) = self.steps[layer].filter(|_| which(layer)) else {
-                continue;
-            };
-            let codes = self.activation_codes(layer);
-            let grid = weights::fit(codes, ScaleRule::Mse, values)?;
-            *self.parameters.get_mut(step) = vec![grid.step];
+        let fit = |(layer, values): (usize, &Vec<f64>)| {
+            let step = self.steps[layer].filter(|_| which(layer))?;
+            let grid = weights::fit(self.activation_codes(layer), ScaleRule::Mse, values);
+            Some(grid.map(|grid| (step, grid.step)))
+        };
+        let fitted: Vec<_> = values.par_iter().enumerate().filter_map(fit).collect();
+        for fitted in fitted {
+            let (id, step) = fitted?;
+            *self.parameters.get_mut(id) = vec![step];
         }
         Ok(true)
     }

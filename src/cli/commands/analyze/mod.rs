@@ -173,6 +173,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         output::probe(path)?;
     }
     let mut reporter = shared.reporter()?;
+    let start = Instant::now();
     let inputs = args.inputs.load(Part::Train)?;
     let settings = args.measure.settings(&inputs.model, shared.seed)?;
     let images = args.measure.sample(&inputs, shared.seed)?;
@@ -183,6 +184,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         images: &images,
         partial: Partial::of(args.output.as_deref()),
         reporter: &mut reporter,
+        start,
     };
     args.device.run(work)
 }
@@ -203,6 +205,7 @@ struct Measuring<'a> {
     images: &'a Selection<'a>,
     partial: Partial,
     reporter: &'a mut Reporter,
+    start: Instant,
 }
 
 impl Work for Measuring<'_> {
@@ -215,11 +218,11 @@ impl Work for Measuring<'_> {
             images: self.images,
         };
         let fresh = analysis::prepare(&subject, self.settings)?;
-        let start = match self.partial.find(fresh, self.args.resume, self.reporter)? {
+        let state = match self.partial.find(fresh, self.args.resume, self.reporter)? {
             Found::State(state) => state,
             Found::Complete => return Ok(()),
         };
-        self.measure(&subject, *start)
+        self.measure(&subject, *state)
     }
 }
 
@@ -229,7 +232,10 @@ impl Measuring<'_> {
         subject: &Subject<B>,
         mut state: Sensitivity,
     ) -> Result<(), Failure> {
-        let clock = Clock::after(state.seconds);
+        let clock = Clock {
+            before: state.seconds.unwrap_or(0.0),
+            start: self.start,
+        };
         self.partial.save(&state)?;
         let partial = &self.partial;
         let mut save = |state: &Sensitivity| partial.save(&clock.stamp(state));
@@ -285,13 +291,6 @@ struct Clock {
 }
 
 impl Clock {
-    fn after(seconds: Option<f64>) -> Self {
-        Self {
-            before: seconds.unwrap_or(0.0),
-            start: Instant::now(),
-        }
-    }
-
     fn stamp(&self, state: &Sensitivity) -> Sensitivity {
         let mut state = state.clone();
         state.seconds = Some(self.before + self.start.elapsed().as_secs_f64());

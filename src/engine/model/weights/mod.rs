@@ -71,11 +71,19 @@ impl WeightsFile {
 /// damaged, or holds its weights in a way that only running code from the file could decode.
 pub fn read(path: &Path) -> Result<WeightsFile> {
     let bytes = files::read_limited(path, MAX_FILE_BYTES)?;
-    let tensors = parse(&bytes).map_err(|reason| Error::format(path, reason))?;
+    from_bytes(&bytes, path)
+}
+
+/// The content of a weights file, whichever of the formats it has; `path` is for messages.
+///
+/// # Errors
+/// See [`read`].
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<WeightsFile> {
+    let tensors = parse(bytes).map_err(|reason| Error::format(path, reason))?;
     let tensors = without_prefix(tensors).map_err(|reason| Error::format(path, reason))?;
     Ok(WeightsFile {
         tensors,
-        sha256: files::sha256_hex(&bytes),
+        sha256: files::sha256_hex(bytes),
     })
 }
 
