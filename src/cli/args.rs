@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::commands::{analyze, completions, demo_images, eval, man, plan};
+use super::commands::{analyze, application, completions, demo_images, eval, man, plan};
 use super::failure::Failure;
 use super::report::Reporter;
 use super::stop::Stop;
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// What to do; the terminal application opens without one.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// What the terminal application is opened on.
+    #[command(flatten)]
+    pub application: application::Args,
     /// What every command understands.
     #[command(flatten)]
     pub shared: Shared,

@@ -29,7 +29,11 @@ use failure::{Exit, Failure};
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match parse(&arguments) {
-        Ok(parsed) => finish(run(&parsed)),
+        Ok(parsed) => match &parsed.command {
+            // It logs to the project's file: standard error belongs to the screen.
+            None => open(&parsed),
+            Some(command) => finish(run(command, &parsed)),
+        },
         Err(refused) => {
             // Nothing can be done when even the message cannot be written.
             let _ = refused.print();
@@ -56,19 +60,26 @@ fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&matches)
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
+fn open(arguments: &Arguments) -> ExitCode {
+    match arguments.shared.start_threads() {
+        Ok(()) => commands::application::run(&arguments.application, &arguments.shared),
+        Err(failure) => finish(Err(failure)),
+    }
+}
+
+fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
     start_log();
+    arguments.application.refuse()?;
     arguments.shared.start_threads()?;
     let shared = &arguments.shared;
-    match &arguments.command {
-        None => commands::application::run(shared),
-        Some(Command::Analyze(args)) => commands::analyze::run(args, shared),
-        Some(Command::Plan(args)) => commands::plan::run(args, shared),
-        Some(Command::Eval(args)) => commands::eval::run(args, shared),
-        Some(Command::Doctor) => commands::doctor::run(),
-        Some(Command::Completions(args)) => commands::completions::run(args),
-        Some(Command::Man(args)) => commands::man::run(args),
-        Some(Command::DemoImages(args)) => commands::demo_images::run(args),
+    match command {
+        Command::Analyze(args) => commands::analyze::run(args, shared),
+        Command::Plan(args) => commands::plan::run(args, shared),
+        Command::Eval(args) => commands::eval::run(args, shared),
+        Command::Doctor => commands::doctor::run(),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::Man(args) => commands::man::run(args),
+        Command::DemoImages(args) => commands::demo_images::run(args),
     }
 }
 

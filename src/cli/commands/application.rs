@@ -1,22 +1,105 @@
 //! No command: the terminal application.
 
-use std::io::{self, IsTerminal};
+use std::process::ExitCode;
 
 use crate::cli::args::Shared;
 use crate::cli::failure::Failure;
+use crate::cli::inputs::InputArgs;
 
-/// Opens the terminal application.
-///
-/// # Errors
-/// When there is no terminal to open it on.
-pub fn run(_shared: &Shared) -> Result<(), Failure> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(Failure::usage(
-            "the terminal application needs a terminal on stdin and stdout; without one use a \
-             command, such as hawqeye eval (see hawqeye --help)",
-        ));
+/// What the terminal application is opened on.
+#[derive(Debug, Clone, PartialEq, clap::Args)]
+pub struct Args {
+    /// Which network, and which images.
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// Project to open or to make [default: named after the inputs; else the last one, or the demo]
+    #[arg(long, value_name = "NAME", help_heading = "Application")]
+    pub project: Option<String>,
+    /// Colours: terminal, dark, light, okabe-ito, mono or a file of your own
+    #[arg(long, value_name = "NAME", help_heading = "Application")]
+    pub theme: Option<String>,
+}
+
+impl Args {
+    /// Refuses options that only the application takes in front of a command, where they would be
+    /// ignored.
+    ///
+    /// # Errors
+    /// A usage error when there is one.
+    pub fn refuse(&self) -> Result<(), Failure> {
+        let InputArgs {
+            model,
+            weights,
+            data,
+            mean,
+            std,
+        } = &self.inputs;
+        let inputs = model.is_some()
+            || weights.is_some()
+            || data.is_some()
+            || mean.is_some()
+            || std.is_some();
+        if inputs || self.project.is_some() || self.theme.is_some() {
+            return Err(Failure::usage(
+                "options of a command stand after it, as in hawqeye eval --model resnet20",
+            ));
+        }
+        Ok(())
     }
-    Err(Failure::failed(
+}
+
+/// Opens the terminal application, and says how it was left.
+#[cfg(feature = "tui")]
+#[must_use]
+pub fn run(args: &Args, shared: &Shared) -> ExitCode {
+    use crate::app::{self, Options, project::InputFile};
+    let InputArgs {
+        model,
+        weights,
+        data,
+        mean,
+        std,
+    } = &args.inputs;
+    let given = model.is_some() || weights.is_some() || data.is_some();
+    let inputs = given.then(|| InputFile {
+        model: model.map_or_else(|| "resnet20".to_owned(), |model| model.to_string()),
+        weights: weights.as_ref().map(|path| absolute(path)),
+        data: data
+            .as_ref()
+            .map_or_else(|| "demo".to_owned(), absolute_data),
+        mean: mean.clone(),
+        std: std.clone(),
+        ..InputFile::default()
+    });
+    app::run(&Options {
+        inputs,
+        project: args.project.clone(),
+        theme: args.theme.clone(),
+        no_color: shared.no_color,
+    })
+}
+
+/// A project is opened again from anywhere, so its files are named from the root.
+#[cfg(feature = "tui")]
+fn absolute(path: &std::path::Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(feature = "tui")]
+fn absolute_data(data: &crate::engine::data::DataSpec) -> String {
+    match data.folder() {
+        Some(folder) => format!("{}:{}", data.name(), absolute(folder).display()),
+        None => data.to_string(),
+    }
+}
+
+/// Says that there is none.
+#[cfg(not(feature = "tui"))]
+#[must_use]
+pub fn run(_args: &Args, _shared: &Shared) -> ExitCode {
+    let failure = Failure::failed(
         "this build has no terminal application; use a command (see hawqeye --help)",
-    ))
+    );
+    failure.print();
+    failure.exit.into()
 }

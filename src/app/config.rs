@@ -1,0 +1,131 @@
+//! What the surroundings say: folders, colours, locale, log level; and the user's keymap and themes.
+//! The only file of the application that reads environment variables.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+
+use super::keymap::Keymap;
+use super::symbols::Symbols;
+use super::theme::{Depth, Library};
+
+/// Largest configuration file that is read.
+const LIMIT: u64 = 1 << 20;
+
+/// Where things lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// Projects.
+    pub data: PathBuf,
+    /// Keymap and themes.
+    pub config: PathBuf,
+}
+
+impl Folders {
+    /// `HAWQEYE_HOME` when set, else the user's folders.
+    #[must_use]
+    pub fn find() -> Option<Self> {
+        if let Some(home) = env::var_os("HAWQEYE_HOME").filter(|home| !home.is_empty()) {
+            let home = PathBuf::from(home);
+            return Some(Self {
+                data: home.clone(),
+                config: home,
+            });
+        }
+        let found = ProjectDirs::from("", "", "hawqeye")?;
+        Some(Self {
+            data: found.data_dir().into(),
+            config: found.config_dir().into(),
+        })
+    }
+}
+
+/// What the surroundings ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Draw without colours.
+    pub no_color: bool,
+    /// Colours the terminal can show.
+    pub depth: Depth,
+    /// Draw signs outside ASCII.
+    pub unicode: bool,
+    /// What is logged.
+    pub log: String,
+}
+
+impl Surroundings {
+    /// As the environment says.
+    #[must_use]
+    pub fn read() -> Self {
+        let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let term = set("TERM");
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+        let depth = match (set("COLORTERM").as_deref(), term.as_deref()) {
+            (Some("truecolor" | "24bit"), _) => Depth::True,
+            (_, Some(term)) if term.contains("256color") => Depth::Indexed,
+            _ => Depth::Sixteen,
+        };
+        Self {
+            no_color: set("NO_COLOR").is_some() || term.as_deref() == Some("dumb"),
+            depth,
+            unicode: Symbols::detect(locale.as_deref(), term.as_deref()).unicode,
+            log: set("HAWQEYE_LOG").unwrap_or_else(|| "info".to_owned()),
+        }
+    }
+}
+
+/// The keys, the user's over the built-in ones; and what is wrong with the user's file.
+#[must_use]
+pub fn keymap(config: &Path) -> (Keymap, Vec<String>) {
+    let mut keymap = Keymap::default();
+    let path = config.join("keymap.toml");
+    let problems = match read(&path) {
+        Ok(Some(text)) => keymap.merge(&text),
+        Ok(None) => Vec::new(),
+        Err(problem) => vec![problem],
+    };
+    let problems = problems
+        .into_iter()
+        .map(|problem| format!("{}: {problem}", path.display()));
+    (keymap, problems.collect())
+}
+
+/// The themes, the user's over the built-in ones; and what could not be read.
+#[must_use]
+pub fn themes(config: &Path) -> (Library, Vec<String>) {
+    let mut library = Library::default();
+    let mut problems = Vec::new();
+    for entry in fs::read_dir(config.join("themes"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match read(&path) {
+            Ok(Some(text)) => library.add(name, text),
+            Ok(None) => {}
+            Err(problem) => problems.push(format!("{}: {problem}", path.display())),
+        }
+    }
+    (library, problems)
+}
+
+fn read(path: &Path) -> Result<Option<String>, String> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = crate::engine::files::read_limited(path, LIMIT).map_err(|e| e.to_string())?;
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| "expected UTF-8 text".to_owned())
+}

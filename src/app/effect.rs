@@ -1,0 +1,191 @@
+//! What the state asks for outside of itself, and the one place that does it.
+
+use std::sync::Arc;
+
+use super::jobs::{Inbox, Inputs, JobId, Jobs, Task};
+use super::msg::Msg;
+use super::project::{InputFile, Project, Session};
+use super::state::export::ExportSettings;
+use super::state::{Level, State};
+use super::theme::{Depth, Library, Theme};
+use super::update::update;
+use crate::engine::plan::{Plan, file as plan_file};
+
+/// Something to do outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Start a job.
+    Start {
+        /// Its number.
+        job: JobId,
+        /// What it does.
+        task: Task,
+    },
+    /// Ask a job to stop.
+    Stop(JobId),
+    /// Hold a job, or let it go on.
+    Pause {
+        /// Which job.
+        job: JobId,
+        /// Hold it?
+        pause: bool,
+    },
+    /// Write the plan.
+    SavePlan(Arc<Plan>),
+    /// Write what a later session goes on with.
+    SaveSession,
+    /// Write what was loaded.
+    SaveInputs(Arc<Inputs>),
+    /// Change the colours.
+    NextTheme,
+    /// Draw everything again.
+    Redraw,
+    /// Give the terminal to the shell.
+    Suspend,
+    /// Leave with an exit code.
+    Leave(u8),
+}
+
+/// How the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// As before.
+    Continue,
+    /// After drawing everything again.
+    Redraw,
+    /// After the shell had the terminal.
+    Suspend,
+    /// Not at all.
+    Leave(u8),
+}
+
+/// Colours: what there is, and what is shown.
+pub struct Look {
+    /// The themes.
+    pub library: Library,
+    /// The theme that is shown.
+    pub theme: Theme,
+    /// What the terminal can show.
+    pub depth: Depth,
+    /// Never change the theme: colours are off.
+    pub fixed: bool,
+}
+
+/// Does what the state asks for.
+pub struct Effects {
+    jobs: Jobs,
+    project: Project,
+    inputs: InputFile,
+    look: Look,
+}
+
+impl Effects {
+    /// For an open project.
+    #[must_use]
+    pub fn new(jobs: Jobs, project: Project, inputs: InputFile, look: Look) -> Self {
+        Self {
+            jobs,
+            project,
+            inputs,
+            look,
+        }
+    }
+
+    /// Where the jobs report.
+    #[must_use]
+    pub fn inbox(&self) -> Arc<Inbox> {
+        self.jobs.inbox()
+    }
+
+    /// The colours.
+    #[must_use]
+    pub fn theme(&self) -> &Theme {
+        &self.look.theme
+    }
+
+    /// Writes new notices to the log file.
+    pub fn log(&mut self, state: &mut State) {
+        for notice in state.fresh.drain(..) {
+            match notice.level {
+                Level::Info => tracing::info!("{}", notice.text),
+                Level::Warning => tracing::warn!("{}", notice.text),
+                Level::Bad => tracing::error!("{}", notice.text),
+            }
+        }
+    }
+
+    /// Does it.
+    pub fn perform(&mut self, effect: Effect, state: &mut State) -> Flow {
+        match effect {
+            Effect::Start { job, task } => self.jobs.start(job, task),
+            Effect::Stop(job) => self.jobs.stop(job),
+            Effect::Pause { job, pause } => self.jobs.pause(job, pause),
+            Effect::SavePlan(plan) => {
+                report(state, self.project.save_plan(&plan_file::to_toml(&plan)));
+            }
+            Effect::SaveSession => {
+                let session = self.session(state);
+                report(state, self.project.save_session(&session));
+            }
+            Effect::SaveInputs(inputs) => {
+                self.inputs.weights_sha256 = Some(inputs.weights_sha256.clone());
+                self.inputs.fingerprint = Some(inputs.fingerprint.clone());
+                report(state, self.project.save_inputs(&self.inputs));
+            }
+            Effect::NextTheme => self.next_theme(state),
+            Effect::Redraw => return Flow::Redraw,
+            Effect::Suspend => return Flow::Suspend,
+            Effect::Leave(code) => {
+                self.jobs.stop_all();
+                return Flow::Leave(code);
+            }
+        }
+        Flow::Continue
+    }
+
+    fn session(&self, state: &State) -> Session {
+        Session {
+            screen: state.screen,
+            theme: (!self.look.fixed).then(|| self.look.theme.name.clone()),
+            analysis: state.analysis.request.clone(),
+            tune: state.tune.settings.clone(),
+            export: ExportSettings {
+                format: state.export.format,
+            },
+        }
+    }
+
+    fn next_theme(&mut self, state: &mut State) {
+        if self.look.fixed {
+            state.notify(
+                Level::Info,
+                "colours are off (NO_COLOR, --no-color or TERM=dumb)",
+            );
+            return;
+        }
+        let names: Vec<String> = self.look.library.names().map(str::to_owned).collect();
+        let at = names
+            .iter()
+            .position(|name| *name == self.look.theme.name)
+            .unwrap_or(0);
+        let name = &names[(at + 1) % names.len()];
+        match self
+            .look
+            .library
+            .load(name, self.look.depth, self.look.theme.symbols)
+        {
+            Ok(theme) => {
+                self.look.theme = theme;
+                state.notify(Level::Info, format!("theme: {name}"));
+            }
+            Err(problem) => state.notify(Level::Warning, problem),
+        }
+    }
+}
+
+/// A write that failed becomes a message.
+fn report(state: &mut State, result: crate::engine::Result<()>) {
+    if let Err(error) = result {
+        update(state, Msg::WriteFailed(error.to_string()));
+    }
+}

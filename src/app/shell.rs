@@ -1,0 +1,180 @@
+//! The loop: waits for a key, a job, a signal or the clock; updates the state; draws when something
+//! changed, at most once in 16 ms. Nothing moves, nothing runs.
+
+use std::future::{Future, pending, ready};
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::Event;
+use futures::{Stream, StreamExt};
+use ratatui::Terminal;
+use tokio::time::{Instant as TokioInstant, sleep_until};
+
+use super::effect::{Effects, Flow};
+use super::msg::{Msg, Signal};
+use super::state::State;
+use super::term::{Brackets, Input, translate};
+use super::update::update;
+use super::view;
+
+/// Shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// What the loop listens to besides the jobs, and how it gives the terminal away.
+pub trait Outside {
+    /// Events of the terminal.
+    type Input: Stream<Item = io::Result<Event>> + Unpin;
+
+    /// Starts to read events; the stream that was read before has been dropped.
+    fn input(&mut self) -> Self::Input;
+
+    /// The next signal.
+    fn signal(&mut self) -> impl Future<Output = Signal>;
+
+    /// Gives the terminal to the shell, and returns when it is ours again.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn suspend(&mut self) -> io::Result<()>;
+}
+
+/// Runs until the user leaves; gives the exit code.
+///
+/// A terminal that is gone is a way of leaving, not an error.
+pub async fn run<B, O>(
+    terminal: &mut Terminal<B>,
+    outside: &mut O,
+    state: &mut State,
+    effects: &mut Effects,
+) -> u8
+where
+    B: Brackets,
+    O: Outside,
+{
+    let start = Instant::now();
+    let inbox = effects.inbox();
+    let mut input = outside.input();
+    let mut drawn: Option<Instant> = None;
+    let mut queue: Vec<Msg> = vec![Msg::Start];
+    loop {
+        queue.insert(0, Msg::Clock(start.elapsed()));
+        match deliver(queue.drain(..), state, effects) {
+            Flow::Leave(code) => return code,
+            Flow::Suspend => {
+                // The stream would go on reading what is typed into the shell.
+                drop(input);
+                let back = outside.suspend().is_ok();
+                input = outside.input();
+                if !back || forget(terminal, state).is_err() {
+                    return leave(state, effects);
+                }
+            }
+            Flow::Redraw if forget(terminal, state).is_err() => return leave(state, effects),
+            Flow::Redraw | Flow::Continue => {}
+        }
+        let due = drawn.map_or(start, |drawn| drawn + FRAME);
+        if state.dirty && Instant::now() >= due {
+            state.dirty = false;
+            drawn = Some(Instant::now());
+            if draw(terminal, state, effects).is_err() {
+                return leave(state, effects);
+            }
+        }
+        let wake = if state.dirty {
+            Some(due)
+        } else {
+            state.wake_at().map(|at| start + at)
+        };
+        tokio::select! {
+            biased;
+            signal = outside.signal() => queue.push(Msg::Signal(signal)),
+            event = input.next() => match event {
+                Some(Ok(event)) => queue.extend(message(event)),
+                Some(Err(_)) | None => return leave(state, effects),
+            },
+            () = inbox.arrived() => {}
+            () = sleep(wake) => {}
+        }
+        drain(&mut input, &mut queue).await;
+        queue.extend(inbox.drain().into_iter().map(Msg::Job));
+    }
+}
+
+/// Takes the events that are there already. The stream must be polled by this task: it remembers
+/// only one task to wake.
+async fn drain<S>(events: &mut S, queue: &mut Vec<Msg>)
+where
+    S: Stream<Item = io::Result<Event>> + Unpin,
+{
+    loop {
+        tokio::select! {
+            biased;
+            Some(Ok(event)) = events.next() => queue.extend(message(event)),
+            () = ready(()) => return,
+        }
+    }
+}
+
+fn message(event: Event) -> Option<Msg> {
+    translate(event).map(|input| match input {
+        Input::Key(key) => Msg::Key(key),
+        Input::Paste(text) => Msg::Paste(text),
+        Input::Resize => Msg::Resize,
+    })
+}
+
+/// Updates the state by each message and performs what follows.
+fn deliver(messages: impl Iterator<Item = Msg>, state: &mut State, effects: &mut Effects) -> Flow {
+    let mut flow = Flow::Continue;
+    for message in messages {
+        for effect in update(state, message) {
+            match effects.perform(effect, state) {
+                Flow::Continue => {}
+                Flow::Leave(code) => return Flow::Leave(code),
+                other => flow = other,
+            }
+        }
+    }
+    effects.log(state);
+    flow
+}
+
+/// The terminal is gone: leaves by the normal path, which saves the state.
+fn leave(state: &mut State, effects: &mut Effects) -> u8 {
+    match deliver(
+        std::iter::once(Msg::Signal(Signal::Terminate)),
+        state,
+        effects,
+    ) {
+        Flow::Leave(code) => code,
+        _ => 1,
+    }
+}
+
+/// Forgets what is on the screen, so that the next frame draws everything. Not `Terminal::clear`,
+/// which asks the terminal for its cursor and waits for an answer that may be lost.
+fn forget<B: Brackets>(terminal: &mut Terminal<B>, state: &mut State) -> Result<(), B::Error> {
+    state.dirty = true;
+    let size = terminal.size()?;
+    terminal.resize(size.into())
+}
+
+fn draw<B: Brackets>(
+    terminal: &mut Terminal<B>,
+    state: &State,
+    effects: &Effects,
+) -> Result<(), ()> {
+    terminal.backend_mut().begin().map_err(drop)?;
+    let drawn = terminal
+        .draw(|frame| view::frame(frame, state, effects.theme()))
+        .map(drop);
+    terminal.backend_mut().end().map_err(drop)?;
+    drawn.map_err(drop)
+}
+
+async fn sleep(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(TokioInstant::from_std(until)).await,
+        None => pending().await,
+    }
+}

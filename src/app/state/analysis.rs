@@ -1,0 +1,220 @@
+//! The layers, what was measured of them, and the measurement that is going on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::rank::agreement;
+use crate::app::jobs::{AnalysisRequest, Inputs};
+use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+
+/// Where the analysis stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Status {
+    /// Not started.
+    #[default]
+    Never,
+    /// Going on.
+    Running,
+    /// Stopped; what is finished is kept.
+    Stopped,
+    /// Everything asked for is measured.
+    Done,
+    /// Not possible, with the reason; what is finished is kept.
+    Failed(String),
+}
+
+/// The order of the layers on the sensitivity screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// As in the network.
+    #[default]
+    Network,
+    /// By lambda.
+    Eigenvalue,
+    /// By lambda / n.
+    Sensitivity,
+    /// By lambda times the perturbation at the narrowest bits.
+    Omega,
+}
+
+impl Sort {
+    /// The next one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            Self::Network => Self::Eigenvalue,
+            Self::Eigenvalue => Self::Sensitivity,
+            Self::Sensitivity => Self::Omega,
+            Self::Omega => Self::Network,
+        }
+    }
+
+    /// The name on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network order",
+            Self::Eigenvalue => "eigenvalue",
+            Self::Sensitivity => "sensitivity S",
+            Self::Omega => "omega",
+        }
+    }
+
+    /// Larger comes first; what was not measured comes last.
+    #[must_use]
+    pub fn key(self, layer: &LayerSensitivity, index: usize) -> f64 {
+        let value = match self {
+            Self::Network => Some(-(index as f64)),
+            Self::Eigenvalue => layer.eigenvalue.map(f64::abs),
+            Self::Sensitivity => layer.sensitivity.map(f64::abs),
+            Self::Omega => layer.omega.values().next().map(|omega| omega.abs()),
+        };
+        value.unwrap_or(f64::NEG_INFINITY)
+    }
+}
+
+/// Estimate and relative residual after each iteration.
+pub type Convergence = Vec<(f64, f64)>;
+
+/// The layers and their measurements.
+#[derive(Debug, Clone, Default)]
+pub struct AnalysisState {
+    /// Settings of the next analysis.
+    pub request: AnalysisRequest,
+    /// Every layer with what is known of it.
+    pub layers: Vec<LayerSensitivity>,
+    /// Where the analysis stands.
+    pub status: Status,
+    /// The measurements as a file, when there are any.
+    pub report: Option<Arc<Sensitivity>>,
+    /// The layer whose eigenvalue is being found.
+    pub current: Option<Arc<str>>,
+    /// The order on screen.
+    pub sort: Sort,
+    live: BTreeMap<Arc<str>, Convergence>,
+}
+
+impl AnalysisState {
+    /// Nothing measured.
+    #[must_use]
+    pub fn new(request: AnalysisRequest) -> Self {
+        Self {
+            request,
+            ..Self::default()
+        }
+    }
+
+    /// The inputs are there: facts and perturbations of every layer are known.
+    pub fn open(&mut self, inputs: &Inputs) {
+        self.layers.clone_from(&inputs.layers);
+        self.live.clear();
+    }
+
+    /// An analysis starts.
+    pub fn start(&mut self, anew: bool, inputs: &Inputs) {
+        self.status = Status::Running;
+        self.current = None;
+        if anew {
+            self.open(inputs);
+            self.report = None;
+        }
+    }
+
+    /// One more iteration on a layer.
+    pub fn iterate(&mut self, layer: Arc<str>, iteration: usize, point: (f64, f64)) {
+        if self.current.as_ref() != Some(&layer) {
+            self.current = Some(layer.clone());
+        }
+        let points = self.live.entry(layer).or_default();
+        points.truncate(iteration.saturating_sub(1));
+        points.push(point);
+    }
+
+    /// More is known of a layer.
+    pub fn measured(&mut self, measured: LayerSensitivity) {
+        let found = self
+            .layers
+            .iter_mut()
+            .find(|layer| layer.layer == measured.layer);
+        if let Some(layer) = found {
+            if measured.eigenvalue.is_some() {
+                self.live.remove(&measured.layer);
+                if self.current.as_ref() == Some(&measured.layer) {
+                    self.current = None;
+                }
+            }
+            *layer = measured;
+        }
+    }
+
+    /// The measurements as they are saved.
+    pub fn adopt(&mut self, sensitivity: Sensitivity, status: Status) {
+        for layer in &sensitivity.layers {
+            self.measured(layer.clone());
+        }
+        self.report = Some(Arc::new(sensitivity));
+        self.status = status;
+        self.current = None;
+    }
+
+    /// How a layer's eigenvalue converged, or is converging.
+    #[must_use]
+    pub fn convergence<'a>(&'a self, layer: &'a LayerSensitivity) -> &'a [(f64, f64)] {
+        let live = self.live.get(&layer.layer).map(Vec::as_slice);
+        live.unwrap_or(&layer.history)
+    }
+
+    /// The eigenvalue of a layer, or its estimate so far.
+    #[must_use]
+    pub fn estimate(&self, layer: &LayerSensitivity) -> Option<f64> {
+        let last = || self.convergence(layer).last().map(|(value, _)| *value);
+        layer.eigenvalue.or_else(last)
+    }
+
+    /// Layers whose eigenvalue is known.
+    #[must_use]
+    pub fn measured_count(&self) -> usize {
+        self.layers
+            .iter()
+            .filter(|layer| layer.eigenvalue.is_some_and(f64::is_finite))
+            .count()
+    }
+
+    /// The measurements in the schema of the sensitivity file.
+    #[must_use]
+    pub fn sensitivity(&self) -> Option<Arc<Sensitivity>> {
+        if self.measured_count() == self.layers.len() {
+            self.report.clone()
+        } else {
+            None
+        }
+    }
+
+    /// What two metrics say about the order of the layers: names and Spearman's correlation.
+    #[must_use]
+    pub fn agreements(&self) -> [(&'static str, Option<f64>); 3] {
+        type Value = fn(&LayerSensitivity) -> Option<f64>;
+        let of = |a: Value, b: Value| {
+            let pairs: Vec<_> = self
+                .layers
+                .iter()
+                .filter_map(|l| Some((a(l)?, b(l)?)))
+                .collect();
+            agreement(&pairs)
+        };
+        let (omega, change): (Value, Value) = (
+            |layer| layer.omega.values().next().copied(),
+            |layer| layer.loss_change.values().next().copied(),
+        );
+        let harm_by_trace: Value =
+            |layer| Some(layer.mean_trace? * layer.perturbation.values().next()?);
+        [
+            (
+                "eigenvalue and trace (per weight)",
+                of(|l| l.sensitivity, |l| l.mean_trace),
+            ),
+            ("omega and loss change", of(omega, change)),
+            ("trace harm and loss change", of(harm_by_trace, change)),
+        ]
+    }
+}

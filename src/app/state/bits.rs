@@ -1,0 +1,246 @@
+//! The bit table: the plan being edited, its history, the rows selected together, the budget, and
+//! what was measured or computed of plans.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::planning;
+pub use super::planning::{Allocation, BUDGETS, Frontier};
+use crate::engine::allocate::ActivationBits;
+use crate::engine::hessian::Metric;
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::job::Score;
+use crate::engine::plan::Plan;
+use crate::engine::quant::Bits;
+
+/// Changes that can be undone.
+const HISTORY: usize = 200;
+/// Quiet time after an edit before the accuracy is measured.
+pub const DEBOUNCE: Duration = Duration::from_millis(400);
+
+/// Which bits are edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Column {
+    /// Of the weights.
+    #[default]
+    Weights,
+    /// Of the activation the layer reads.
+    Activations,
+}
+
+/// A change of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// To the next wider width.
+    More,
+    /// To the next narrower width.
+    Fewer,
+    /// To this width.
+    Set(Bits),
+}
+
+/// Bits of every layer, weights and activations: what the accuracy depends on.
+pub type PlanKey = Vec<(u8, u8)>;
+
+/// What identifies a plan's accuracy.
+#[must_use]
+pub fn key(plan: &Plan) -> PlanKey {
+    let bits = |layer: &planning::Row| (layer.weight_bits.get(), layer.activation_bits.get());
+    plan.layers.iter().map(bits).collect()
+}
+
+/// Where measuring a plan stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accuracy {
+    /// Not measured.
+    Unknown,
+    /// Waits for quiet, or for other work to end.
+    Waiting,
+    /// Being measured.
+    Running,
+    /// Measured.
+    Done(Score),
+    /// Not possible, with the reason.
+    Failed(String),
+}
+
+/// The bit table.
+#[derive(Debug, Clone)]
+pub struct BitsState {
+    /// The plan; absent until the inputs are there.
+    pub plan: Option<Arc<Plan>>,
+    /// The last plan the allocator made.
+    pub automatic: Option<Arc<Plan>>,
+    /// Which bits are edited.
+    pub column: Column,
+    /// Where the visual selection began.
+    pub anchor: Option<usize>,
+    /// Rows selected by a pattern.
+    pub marked: BTreeSet<usize>,
+    /// The metric that predicts harm.
+    pub metric: Metric,
+    /// How the allocator chooses activation bits.
+    pub activations: ActivationBits,
+    /// The budget texts typed last, by position in [`BUDGETS`].
+    pub typed: BTreeMap<usize, String>,
+    /// Cost in bytes of weights, and predicted harm, of the best plans.
+    pub frontier: Option<Vec<(f64, f64)>>,
+    /// When the accuracy of the plan is measured.
+    pub evaluate_at: Option<Duration>,
+    /// The plan that is being measured.
+    pub evaluating: Option<PlanKey>,
+    /// An accuracy is wanted as soon as other work ends.
+    pub waiting: bool,
+    undo: Vec<(Arc<Plan>, String)>,
+    redo: Vec<(Arc<Plan>, String)>,
+    measured: BTreeMap<PlanKey, Score>,
+    refused: BTreeMap<PlanKey, String>,
+}
+
+impl Default for BitsState {
+    fn default() -> Self {
+        Self {
+            plan: None,
+            automatic: None,
+            column: Column::default(),
+            anchor: None,
+            marked: BTreeSet::new(),
+            metric: Metric::default(),
+            activations: planning::ACTIVATIONS[0],
+            typed: BTreeMap::new(),
+            frontier: None,
+            evaluate_at: None,
+            evaluating: None,
+            waiting: false,
+            undo: Vec::new(),
+            redo: Vec::new(),
+            measured: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+}
+
+impl BitsState {
+    /// Replaces the plan, remembering what was done to undo it.
+    pub fn change(&mut self, plan: Plan, what: impl Into<String>) -> bool {
+        let Some(before) = &self.plan else {
+            return false;
+        };
+        if **before == plan {
+            return false;
+        }
+        if self.undo.len() == HISTORY {
+            self.undo.remove(0);
+        }
+        self.undo.push((before.clone(), what.into()));
+        self.redo.clear();
+        self.plan = Some(Arc::new(plan));
+        true
+    }
+
+    /// Takes the last change back; says what it was.
+    pub fn undo(&mut self) -> Option<String> {
+        let (before, what) = self.undo.pop()?;
+        let now = self.plan.replace(before)?;
+        self.redo.push((now, what.clone()));
+        Some(what)
+    }
+
+    /// Does the change again that was taken back; says what it was.
+    pub fn redo(&mut self) -> Option<String> {
+        let (after, what) = self.redo.pop()?;
+        let now = self.plan.replace(after)?;
+        self.undo.push((now, what.clone()));
+        Some(what)
+    }
+
+    /// Whether there is a change to take back.
+    #[must_use]
+    pub const fn can_undo(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
+    /// Whether there is a change to do again.
+    #[must_use]
+    pub const fn can_redo(&self) -> bool {
+        !self.redo.is_empty()
+    }
+
+    /// The rows an edit concerns: the marked ones, else the visual selection, else the row at
+    /// `cursor`. `visible` are the rows on screen, in order.
+    #[must_use]
+    pub fn selection(&self, cursor: usize, visible: &[usize]) -> BTreeSet<usize> {
+        if !self.marked.is_empty() {
+            return self.marked.clone();
+        }
+        let place = |layer| visible.iter().position(|index| *index == layer);
+        match self.anchor.and_then(place).zip(place(cursor)) {
+            Some((a, b)) => visible[a.min(b)..=a.max(b)].iter().copied().collect(),
+            None => BTreeSet::from([cursor]),
+        }
+    }
+
+    /// What the allocator is asked about.
+    #[must_use]
+    pub fn subject(&self, sensitivity: Arc<Sensitivity>) -> Option<planning::Subject> {
+        Some(planning::Subject {
+            sensitivity,
+            plan: self.plan.clone()?,
+            metric: self.metric,
+            activations: self.activations,
+        })
+    }
+
+    /// Whether more than the row at the cursor is selected.
+    #[must_use]
+    pub fn has_selection(&self) -> bool {
+        self.anchor.is_some() || !self.marked.is_empty()
+    }
+
+    /// Forgets which rows are selected together.
+    pub fn clear_selection(&mut self) {
+        self.anchor = None;
+        self.marked.clear();
+    }
+
+    /// What is known of the accuracy of the plan on screen.
+    #[must_use]
+    pub fn accuracy(&self) -> Accuracy {
+        let Some(plan) = &self.plan else {
+            return Accuracy::Unknown;
+        };
+        let key = key(plan);
+        if let Some(score) = self.measured.get(&key) {
+            Accuracy::Done(*score)
+        } else if self.evaluating.as_ref() == Some(&key) {
+            Accuracy::Running
+        } else if let Some(reason) = self.refused.get(&key) {
+            Accuracy::Failed(reason.clone())
+        } else if self.waiting || self.evaluate_at.is_some() {
+            Accuracy::Waiting
+        } else {
+            Accuracy::Unknown
+        }
+    }
+
+    /// A plan was measured, or could not be.
+    pub fn evaluated(&mut self, key: PlanKey, result: Result<Score, String>) {
+        match result {
+            Ok(score) => {
+                self.refused.remove(&key);
+                self.measured.insert(key, score);
+            }
+            Err(reason) => {
+                self.refused.insert(key, reason);
+            }
+        }
+    }
+
+    /// Forgets what was measured: the network is another one.
+    pub fn forget_measurements(&mut self) {
+        self.measured.clear();
+        self.refused.clear();
+        self.frontier = None;
+    }
+}

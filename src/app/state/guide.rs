@@ -1,0 +1,161 @@
+//! What comes next: the sentence each screen leads with, and what enter does there.
+
+use super::analysis::Status;
+use super::bits::key;
+use super::export::Written;
+use super::tune::RunStatus;
+use super::{Loading, Screen, State};
+use crate::app::command::Command;
+
+/// What enter does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Runs a command.
+    Run(Command),
+    /// Goes to a screen.
+    Go(Screen),
+    /// Nothing: something has to happen first.
+    Wait,
+}
+
+/// What comes next on a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guide {
+    /// One sentence.
+    pub text: String,
+    /// What enter does.
+    pub step: Step,
+}
+
+impl Guide {
+    fn new(text: impl Into<String>, step: Step) -> Self {
+        Self {
+            text: text.into(),
+            step,
+        }
+    }
+}
+
+/// What comes next on the screen that is shown.
+#[must_use]
+pub fn guide(state: &State) -> Guide {
+    match (&state.inputs, state.screen) {
+        (Loading::Running, _) => Guide::new("Reading the model and the data.", Step::Wait),
+        (Loading::Failed(_), _) => Guide::new(
+            "Nothing is loaded; enter tries again.",
+            Step::Run(Command::Check),
+        ),
+        (_, Screen::Model) => model(state),
+        (_, Screen::Sensitivity) => sensitivity(state),
+        (_, Screen::Bits) => bits(state),
+        (_, Screen::Tune) => tune(state),
+        (_, Screen::Export) => export(state),
+    }
+}
+
+fn model(state: &State) -> Guide {
+    match state.analysis.status {
+        Status::Done => Guide::new(
+            "Analysed; enter shows the result.",
+            Step::Go(Screen::Sensitivity),
+        ),
+        Status::Running => Guide::new("Enter shows the analysis.", Step::Go(Screen::Sensitivity)),
+        _ => analysis(state),
+    }
+}
+
+/// Starting the analysis, or going on with it.
+fn analysis(state: &State) -> Guide {
+    let (done, all) = (state.analysis.measured_count(), state.analysis.layers.len());
+    let step = Step::Run(Command::Analyze);
+    match &state.analysis.status {
+        Status::Failed(_) => Guide::new("The analysis failed; enter tries again.", step),
+        Status::Stopped => Guide::new(
+            format!("{done} of {all} layers are measured; enter goes on."),
+            step,
+        ),
+        _ => Guide::new("Enter measures how sensitive every layer is.", step),
+    }
+}
+
+fn sensitivity(state: &State) -> Guide {
+    match state.analysis.status {
+        Status::Running => Guide::new(
+            "Being measured; stopping keeps what is finished.",
+            Step::Wait,
+        ),
+        Status::Done => Guide::new(
+            "Measured; enter goes on to choosing bits.",
+            Step::Go(Screen::Bits),
+        ),
+        _ => analysis(state),
+    }
+}
+
+fn bits(state: &State) -> Guide {
+    if state.analysis.sensitivity().is_none() {
+        let text = "Bits can be set by hand; to allocate them, analyse first (enter).";
+        return Guide::new(text, Step::Go(Screen::Sensitivity));
+    }
+    if state.bits.automatic.is_none() {
+        let text = "Enter chooses bits that fit a budget; or set them by hand.";
+        return Guide::new(text, Step::Run(Command::Allocate));
+    }
+    Guide::new(
+        "Edit what you like; enter goes on to fine-tuning.",
+        Step::Go(Screen::Tune),
+    )
+}
+
+fn tune(state: &State) -> Guide {
+    match state.tune.run.as_ref().map(|run| &run.status) {
+        None => Guide::new(
+            "Enter trains the network with these bits.",
+            Step::Run(Command::Tune),
+        ),
+        Some(RunStatus::Running) => {
+            Guide::new("Training; space pauses, x stops and saves.", Step::Wait)
+        }
+        Some(RunStatus::Stopped) => Guide::new(
+            "Stopped with a checkpoint; enter goes on.",
+            Step::Run(Command::Tune),
+        ),
+        Some(RunStatus::Failed(_)) => Guide::new(
+            "The run failed; enter tries to go on.",
+            Step::Run(Command::Tune),
+        ),
+        Some(RunStatus::Done) => Guide::new(
+            "Done; enter goes on to the export.",
+            Step::Go(Screen::Export),
+        ),
+    }
+}
+
+/// Whether the run trained other bits than those of the table.
+fn is_outdated(state: &State) -> bool {
+    let trained = state.tune.run.as_ref().and_then(|run| run.plan.as_ref());
+    let wanted = state.bits.plan.as_ref().map(|plan| key(plan));
+    trained.is_some_and(|trained| wanted.as_ref() != Some(trained))
+}
+
+fn export(state: &State) -> Guide {
+    if state.tune.finished().is_none() {
+        let text = "There is no finished run to export; enter goes to fine-tuning.";
+        return Guide::new(text, Step::Go(Screen::Tune));
+    }
+    match state.export.written.get(state.export.format.name()) {
+        Some(Written::Running) => Guide::new("Being written and read back.", Step::Wait),
+        Some(Written::Done(_)) => Guide::new(
+            "Written and verified; choose another format, or leave.",
+            Step::Wait,
+        ),
+        Some(Written::Failed(_)) => Guide::new(
+            "Not written; enter tries again.",
+            Step::Run(Command::Export),
+        ),
+        None => Guide::new(
+            "Enter writes the file, reads it back and compares.",
+            Step::Run(Command::Export),
+        ),
+    }
+}

@@ -1,0 +1,386 @@
+//! Everything the screens show. Pure values: no files, no threads, no clock; time arrives as a
+//! message.
+
+pub mod analysis;
+pub mod bits;
+pub mod eta;
+pub mod export;
+pub mod guide;
+pub mod overlay;
+pub mod planning;
+pub mod rank;
+pub mod running;
+pub mod series;
+pub mod tune;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::{Glob, GlobMatcher};
+use serde::{Deserialize, Serialize};
+
+use super::command::{Command, Group};
+use super::jobs::{Inputs, JobId, JobKind};
+use super::key::Key;
+use super::keymap::Keymap;
+use super::project::Stored;
+use crate::engine::job::Score;
+use analysis::AnalysisState;
+use bits::BitsState;
+use export::ExportState;
+use overlay::Overlay;
+use running::Running;
+use tune::TuneState;
+
+/// Lines of the log that are kept in memory.
+const LOG_LINES: usize = 1000;
+/// How long a notice stays.
+const TOAST: Duration = Duration::from_secs(6);
+/// How long a bad notice stays.
+const BAD_TOAST: Duration = Duration::from_secs(20);
+/// How often the time left is drawn again while work runs.
+const PULSE: Duration = Duration::from_millis(500);
+
+/// The five screens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Screen {
+    /// What is loaded.
+    #[default]
+    Model,
+    /// What was measured.
+    Sensitivity,
+    /// The bit table.
+    Bits,
+    /// Training with those bits.
+    Tune,
+    /// Files.
+    Export,
+}
+
+impl Screen {
+    /// In the order of their digits.
+    pub const ALL: [Self; 5] = [
+        Self::Model,
+        Self::Sensitivity,
+        Self::Bits,
+        Self::Tune,
+        Self::Export,
+    ];
+
+    /// The name in the tabs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Model => "Model",
+            Self::Sensitivity => "Sensitivity",
+            Self::Bits => "Bits",
+            Self::Tune => "Fine-tune",
+            Self::Export => "Export",
+        }
+    }
+
+    /// The table of its own keys.
+    #[must_use]
+    pub const fn group(self) -> Group {
+        match self {
+            Self::Model => Group::Model,
+            Self::Sensitivity => Group::Sensitivity,
+            Self::Bits => Group::Bits,
+            Self::Tune => Group::Tune,
+            Self::Export => Group::Export,
+        }
+    }
+
+    /// The tables whose keys work here, the first counting most.
+    #[must_use]
+    pub const fn scopes(self) -> [Group; 3] {
+        [self.group(), Group::Movement, Group::Global]
+    }
+}
+
+/// How much a notice matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something to look at.
+    Warning,
+    /// Something failed.
+    Bad,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// When, since the start.
+    pub at: Duration,
+    /// How much it matters.
+    pub level: Level,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Where loading the inputs stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Loading {
+    /// Being read.
+    Running,
+    /// There.
+    Loaded(Arc<Inputs>),
+    /// Not possible, with the reason.
+    Failed(String),
+}
+
+/// Where testing the float network stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Checking {
+    /// Not tested.
+    Never,
+    /// Being tested.
+    Running,
+    /// Tested.
+    Done(Score),
+    /// Not possible, with the reason.
+    Failed(String),
+}
+
+/// How the application leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// When the running work is done.
+    WhenDone,
+    /// When the running work has stopped and saved.
+    WhenStopped,
+}
+
+/// What is known before anything is loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The project's name.
+    pub project: String,
+    /// The project's folder.
+    pub folder: PathBuf,
+    /// The model as asked for.
+    pub model: String,
+    /// The data as asked for.
+    pub data: String,
+    /// The log file.
+    pub log: PathBuf,
+}
+
+/// Which layers are shown.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// As typed.
+    pub text: String,
+    glob: Option<GlobMatcher>,
+}
+
+impl Filter {
+    /// A filter for names that contain `text`, or match it when it has a `*` or `?`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let wild = text.contains(['*', '?', '[', '{']);
+        let glob = if wild { Glob::new(text).ok() } else { None };
+        Self {
+            text: text.to_owned(),
+            glob: glob.map(|glob| glob.compile_matcher()),
+        }
+    }
+
+    /// Whether a layer is shown.
+    #[must_use]
+    pub fn shows(&self, layer: &str) -> bool {
+        match &self.glob {
+            Some(glob) => glob.is_match(layer),
+            None => layer.contains(&self.text),
+        }
+    }
+}
+
+/// Everything the screens show.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// What is known before anything is loaded.
+    pub place: Place,
+    /// The screen that is shown.
+    pub screen: Screen,
+    /// Time since the start.
+    pub now: Duration,
+    /// The inputs.
+    pub inputs: Loading,
+    /// The float network's test accuracy.
+    pub check: Checking,
+    /// The layers and their measurements.
+    pub analysis: AnalysisState,
+    /// The plan.
+    pub bits: BitsState,
+    /// The runs.
+    pub tune: TuneState,
+    /// The files.
+    pub export: ExportState,
+    /// The selected layer, in the order of the network.
+    pub layer: usize,
+    /// Which layers are shown.
+    pub filter: Option<Filter>,
+    /// Windows, the topmost last.
+    pub overlays: Vec<Overlay>,
+    /// The notice on screen, and until when.
+    pub toast: Option<(Notice, Duration)>,
+    /// What happened so far.
+    pub log: VecDeque<Notice>,
+    /// Notices that are not in the log file yet.
+    pub fresh: Vec<Notice>,
+    /// Keys of an unfinished sequence.
+    pub pending: Vec<Key>,
+    /// Keys to commands.
+    pub keymap: Keymap,
+    /// Work that runs.
+    pub running: Vec<Running>,
+    /// Set when the application leaves as soon as it can.
+    pub leaving: Option<Leaving>,
+    /// Exit code for leaving.
+    pub exit_code: u8,
+    /// Whether something on screen changed.
+    pub dirty: bool,
+    /// What the project folder held; looked at once the inputs are there.
+    pub(super) stored: Option<Box<Stored>>,
+    next_job: u64,
+}
+
+impl State {
+    /// The state before the first message.
+    #[must_use]
+    pub fn new(place: Place, keymap: Keymap, stored: Stored) -> Self {
+        let session = stored.session.clone();
+        Self {
+            screen: session.screen,
+            now: Duration::ZERO,
+            inputs: Loading::Running,
+            check: Checking::Never,
+            analysis: AnalysisState::new(session.analysis),
+            bits: BitsState::default(),
+            tune: TuneState::new(session.tune, &place.folder),
+            export: ExportState::new(&session.export, &place.folder),
+            layer: 0,
+            filter: None,
+            overlays: Vec::new(),
+            toast: None,
+            log: VecDeque::new(),
+            fresh: Vec::new(),
+            pending: Vec::new(),
+            keymap,
+            running: Vec::new(),
+            leaving: None,
+            exit_code: 0,
+            dirty: true,
+            stored: Some(Box::new(stored)),
+            next_job: 1,
+            place,
+        }
+    }
+
+    /// The loaded inputs.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&Arc<Inputs>> {
+        match &self.inputs {
+            Loading::Loaded(inputs) => Some(inputs),
+            _ => None,
+        }
+    }
+
+    /// The work that runs and is of this kind.
+    #[must_use]
+    pub fn job(&self, kind: JobKind) -> Option<&Running> {
+        self.running.iter().find(|running| running.kind == kind)
+    }
+
+    /// The work the user waits for.
+    #[must_use]
+    pub fn foreground(&self) -> Option<&Running> {
+        self.running
+            .iter()
+            .find(|running| running.kind.is_foreground())
+    }
+
+    /// A job number that was never used.
+    pub fn take_job_id(&mut self) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        id
+    }
+
+    /// Shows a notice and writes it down.
+    pub fn notify(&mut self, level: Level, text: impl Into<String>) {
+        let notice = Notice {
+            at: self.now,
+            level,
+            text: text.into(),
+        };
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(notice.clone());
+        self.fresh.push(notice.clone());
+        let stays = if level == Level::Info {
+            TOAST
+        } else {
+            BAD_TOAST
+        };
+        let covered = self
+            .toast
+            .as_ref()
+            .is_some_and(|(shown, _)| shown.level > level);
+        if !covered {
+            self.toast = Some((notice, self.now + stays));
+        }
+        self.dirty = true;
+    }
+
+    /// When something changes although nothing happens; `None`: never.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Duration> {
+        let toast = self.toast.as_ref().map(|(_, until)| *until);
+        let pulse = self
+            .running
+            .iter()
+            .any(|running| !running.paused)
+            .then(|| self.now + PULSE);
+        [toast, pulse, self.bits.evaluate_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The layers a screen lists, in its order, as positions in the network.
+    #[must_use]
+    pub fn visible_layers(&self) -> Vec<usize> {
+        let layers = &self.analysis.layers;
+        let shown = |index: &usize| {
+            self.filter
+                .as_ref()
+                .is_none_or(|filter| filter.shows(&layers[*index].layer))
+        };
+        let mut visible: Vec<usize> = (0..layers.len()).filter(shown).collect();
+        if self.screen == Screen::Sensitivity {
+            let key = |index: &usize| self.analysis.sort.key(&layers[*index], *index);
+            visible.sort_by(|a, b| key(b).total_cmp(&key(a)));
+        }
+        visible
+    }
+
+    /// Where the selected layer stands in the list of this screen.
+    #[must_use]
+    pub fn cursor(&self, visible: &[usize]) -> Option<usize> {
+        visible.iter().position(|index| *index == self.layer)
+    }
+
+    /// Whether a command does something now.
+    #[must_use]
+    pub fn is_available(&self, command: Command) -> bool {
+        super::update::available(self, command)
+    }
+}

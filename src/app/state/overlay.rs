@@ -1,0 +1,103 @@
+//! What lies over a screen and takes the keyboard: windows, and the line being typed.
+
+use tui_input::Input;
+
+use crate::app::command::{Command, fuzzy};
+
+/// One layer over the screen; the topmost has the keyboard.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    /// Every key and what it does.
+    Help {
+        /// What is searched for.
+        input: Input,
+        /// First line shown.
+        scroll: usize,
+    },
+    /// Every command by name.
+    Palette {
+        /// What is searched for.
+        input: Input,
+        /// The chosen match.
+        selected: usize,
+    },
+    /// What happened so far.
+    Log {
+        /// Lines up from the newest.
+        scroll: usize,
+    },
+    /// A line of text.
+    Line {
+        /// What it is for.
+        purpose: Purpose,
+        /// What was typed.
+        input: Input,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
+    /// Choose bits under a budget.
+    Allocate {
+        /// Which budget, by position.
+        kind: usize,
+        /// The value typed.
+        input: Input,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
+    /// Leave while work is running?
+    Quit,
+    /// Forget what was done?
+    Confirm(Command),
+}
+
+/// What a typed line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Which layers are shown.
+    Filter,
+    /// Which layers are selected.
+    Pattern,
+    /// Where the exported file goes.
+    Path,
+}
+
+impl Purpose {
+    /// The sign before the line.
+    #[must_use]
+    pub const fn prompt(self) -> &'static str {
+        match self {
+            Self::Filter => "filter: ",
+            Self::Pattern => "select: ",
+            Self::Path => "write to: ",
+        }
+    }
+}
+
+/// The commands that fit a query, best first.
+#[must_use]
+pub fn matches(query: &str) -> Vec<Command> {
+    let score = |command: &Command| {
+        let by_name = fuzzy(query, command.name());
+        let by_doc = fuzzy(query, command.doc()).map(|score| score - 20);
+        by_name.max(by_doc)
+    };
+    let mut found: Vec<(i32, Command)> = Command::ALL
+        .iter()
+        .filter_map(|c| Some((score(c)?, *c)))
+        .collect();
+    found.sort_by_key(|(score, command)| (-score, *command));
+    found.into_iter().map(|(_, command)| command).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_palette_finds_by_name_before_description() {
+        assert_eq!(matches("alloc")[0], Command::Allocate);
+        assert_eq!(matches("und")[0], Command::Undo);
+        assert_eq!(matches("").len(), Command::ALL.len());
+        assert!(matches("qqqq").is_empty());
+    }
+}

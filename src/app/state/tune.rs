@@ -1,0 +1,379 @@
+//! The fine-tuning run: stages, curves and scores, built from the events of the run, so that a run
+//! read back from its folder looks as it did when it was left.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bits::PlanKey;
+use super::series::Series;
+use crate::app::jobs::Schedule;
+use crate::engine::job::{Event, Outcome, Score, Split};
+
+/// Learning rates to choose from.
+pub const LEARNING_RATES: [f64; 6] = [0.001, 0.003, 0.01, 0.02, 0.05, 0.1];
+/// Epochs a run may have.
+pub const MAX_EPOCHS: usize = 200;
+/// Weight of the past in the smoothed images a second.
+const SMOOTHING: f64 = 0.9;
+
+/// Settings of the next run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TuneSettings {
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Order of fine-tuning.
+    pub schedule: Schedule,
+    /// Learning rate at the start; the engine's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Name of the last run's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<String>,
+}
+
+impl Default for TuneSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 2,
+            schedule: Schedule::Staged,
+            learning_rate: None,
+            last_run: None,
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunStatus {
+    /// Training.
+    Running,
+    /// Stopped with a checkpoint.
+    Stopped,
+    /// All epochs done and tested.
+    Done,
+    /// Not possible, with the reason.
+    Failed(String),
+}
+
+/// Layers that are quantized from one stage on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Their names.
+    pub layers: Vec<Arc<str>>,
+    /// First step of the stage.
+    pub from_step: u64,
+}
+
+/// A score with the step it was measured at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Steps of training behind it.
+    pub step: u64,
+    /// `float`, `post-training`, `epoch 3`, ...
+    pub label: String,
+    /// Which images.
+    pub split: Split,
+    /// The score.
+    pub score: Score,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The bits it trains, when it was started in this session.
+    pub plan: Option<PlanKey>,
+    /// Stages entered so far.
+    pub stages: Vec<Stage>,
+    /// Stages in all.
+    pub stage_total: usize,
+    /// Loss of the training batches.
+    pub loss: Series,
+    /// Accuracy of the training batches.
+    pub accuracy: Series,
+    /// Every evaluation.
+    pub evaluations: Vec<Measured>,
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub total: u64,
+    /// 0-based epoch.
+    pub epoch: usize,
+    /// Learning rate of the last step.
+    pub learning_rate: Option<f64>,
+    /// Images a second, smoothed.
+    pub images_per_second: Option<f64>,
+    /// Step of the last checkpoint.
+    pub checkpoint: Option<u64>,
+    last_step_at: Option<Duration>,
+}
+
+impl Run {
+    /// A run in a folder, before its first event.
+    #[must_use]
+    pub fn new(folder: PathBuf, status: RunStatus) -> Self {
+        Self {
+            folder,
+            status,
+            plan: None,
+            stages: Vec::new(),
+            stage_total: 0,
+            loss: Series::default(),
+            accuracy: Series::default(),
+            evaluations: Vec::new(),
+            step: 0,
+            total: 0,
+            epoch: 0,
+            learning_rate: None,
+            images_per_second: None,
+            checkpoint: None,
+            last_step_at: None,
+        }
+    }
+
+    /// A run as its folder tells it.
+    #[must_use]
+    pub fn replay(folder: PathBuf, events: Vec<Event>) -> Self {
+        let mut run = Self::new(folder, RunStatus::Stopped);
+        for event in events {
+            if event
+                == (Event::Finished {
+                    outcome: Outcome::Done,
+                })
+            {
+                run.status = RunStatus::Done;
+            }
+            run.apply(None, event);
+        }
+        run
+    }
+
+    /// The folder's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// One more event; `now` is absent when it happened in another session.
+    pub fn apply(&mut self, now: Option<Duration>, event: Event) {
+        match event {
+            Event::Stage {
+                index,
+                total,
+                layers,
+            } => {
+                self.stages.truncate(index);
+                self.stages.push(Stage {
+                    layers,
+                    from_step: self.step,
+                });
+                self.stage_total = total;
+            }
+            Event::Step {
+                step,
+                total,
+                epoch,
+                loss,
+                accuracy,
+                learning_rate,
+                images,
+                ..
+            } => {
+                self.pace(now, step, images);
+                (self.step, self.total, self.epoch) = (step, total, epoch);
+                self.learning_rate = Some(learning_rate);
+                self.loss.push(step as f64, loss);
+                self.accuracy.push(step as f64, accuracy);
+            }
+            Event::Evaluated {
+                split,
+                label,
+                step,
+                score,
+            } => {
+                self.evaluations.push(Measured {
+                    step,
+                    label,
+                    split,
+                    score,
+                });
+            }
+            Event::Checkpoint { step } => self.checkpoint = Some(step),
+            _ => {}
+        }
+    }
+
+    /// Images a second from the time between two steps that were reported.
+    fn pace(&mut self, now: Option<Duration>, step: u64, images: usize) {
+        let Some(now) = now else { return };
+        if let Some(before) = self.last_step_at {
+            let span = now.saturating_sub(before).as_secs_f64();
+            let steps = step.saturating_sub(self.step);
+            if span <= 0.0 {
+                return;
+            }
+            let rate = (steps * images as u64) as f64 / span;
+            let past = self.images_per_second.unwrap_or(rate);
+            self.images_per_second = Some(SMOOTHING * past + (1.0 - SMOOTHING) * rate);
+        }
+        self.last_step_at = Some(now);
+    }
+
+    /// Forgets the pace, because time passed without work.
+    pub fn interrupt(&mut self) {
+        self.last_step_at = None;
+    }
+
+    /// Evaluations of one kind of images, in order.
+    pub fn evaluated(&self, split: Split) -> impl Iterator<Item = &Measured> {
+        self.evaluations
+            .iter()
+            .filter(move |measured| measured.split == split)
+    }
+
+    /// The evaluation with this label.
+    #[must_use]
+    pub fn labelled(&self, label: &str) -> Option<&Measured> {
+        self.evaluations
+            .iter()
+            .rev()
+            .find(|measured| measured.label == label)
+    }
+
+    /// The test accuracy of the last checkpoint.
+    #[must_use]
+    pub fn test(&self) -> Option<&Measured> {
+        self.evaluated(Split::Test)
+            .filter(|measured| measured.step > 0)
+            .last()
+    }
+
+    /// Whether it can go on.
+    #[must_use]
+    pub const fn is_resumable(&self) -> bool {
+        matches!(self.status, RunStatus::Stopped | RunStatus::Failed(_))
+    }
+}
+
+/// The runs.
+#[derive(Debug, Clone)]
+pub struct TuneState {
+    /// Settings of the next run.
+    pub settings: TuneSettings,
+    /// The run on screen.
+    pub run: Option<Run>,
+    /// Where runs go.
+    pub runs: PathBuf,
+    /// Number of the next run.
+    pub next: u32,
+}
+
+impl TuneState {
+    /// No run yet.
+    #[must_use]
+    pub fn new(settings: TuneSettings, project: &Path) -> Self {
+        Self {
+            settings,
+            run: None,
+            runs: project.join("runs"),
+            next: 1,
+        }
+    }
+
+    /// The folder of a run that was never used.
+    pub fn take_folder(&mut self) -> PathBuf {
+        let folder = self.runs.join(format!("{:03}", self.next));
+        self.next += 1;
+        folder
+    }
+
+    /// The run that is finished, if it is.
+    #[must_use]
+    pub fn finished(&self) -> Option<&Run> {
+        self.run
+            .as_ref()
+            .filter(|run| run.status == RunStatus::Done)
+    }
+
+    /// The next learning rate to choose; `None` is the engine's default.
+    pub fn next_learning_rate(&mut self) {
+        let now = self.settings.learning_rate;
+        self.settings.learning_rate = match now {
+            None => Some(LEARNING_RATES[0]),
+            Some(rate) => LEARNING_RATES.into_iter().find(|other| *other > rate),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: u64) -> Event {
+        Event::Step {
+            step,
+            total: 10,
+            epoch: 0,
+            stage: 0,
+            loss: 1.0 / step as f64,
+            accuracy: 0.5,
+            learning_rate: 0.01,
+            images: 100,
+        }
+    }
+
+    #[test]
+    fn a_run_read_back_looks_as_it_was_left() {
+        let events = vec![
+            Event::Stage {
+                index: 0,
+                total: 2,
+                layers: vec!["conv1".into()],
+            },
+            step(1),
+            step(2),
+            Event::Checkpoint { step: 2 },
+        ];
+        let run = Run::replay("runs/001".into(), events.clone());
+        assert_eq!((run.step, run.total, run.checkpoint), (2, 10, Some(2)));
+        assert_eq!((run.stages.len(), run.stage_total), (1, 2));
+        assert_eq!(run.status, RunStatus::Stopped);
+        let done = events.into_iter().chain([Event::Finished {
+            outcome: Outcome::Done,
+        }]);
+        assert_eq!(
+            Run::replay("runs/001".into(), done.collect()).status,
+            RunStatus::Done
+        );
+    }
+
+    #[test]
+    fn the_pace_counts_images() {
+        let mut run = Run::new("runs/001".into(), RunStatus::Running);
+        run.apply(Some(Duration::from_secs(1)), step(1));
+        run.apply(Some(Duration::from_secs(2)), step(3));
+        assert_eq!(run.images_per_second, Some(200.0));
+    }
+
+    #[test]
+    fn learning_rates_go_round_through_the_default() {
+        let mut tune = TuneState::new(TuneSettings::default(), Path::new("project"));
+        for _ in 0..LEARNING_RATES.len() {
+            tune.next_learning_rate();
+        }
+        assert_eq!(tune.settings.learning_rate, Some(0.1));
+        tune.next_learning_rate();
+        assert_eq!(tune.settings.learning_rate, None);
+    }
+}

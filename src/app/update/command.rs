@@ -1,0 +1,476 @@
+//! What every command does, and when it can be done.
+
+use crate::app::command::{Command, Group};
+use crate::app::effect::Effect;
+use crate::app::jobs::{AnalysisRequest, ExportRequest, JobKind, Task, TuneRequest};
+use crate::app::state::analysis::Status;
+use crate::app::state::bits::{Change, key};
+use crate::app::state::export::Written;
+use crate::app::state::guide::{Step, guide};
+use crate::app::state::overlay::{Overlay, Purpose};
+use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
+use crate::app::state::{Filter, Level, Loading, Screen, State};
+use crate::engine::quant::Bits;
+
+use super::{edit, leave, start};
+
+/// Sizes of the sample to choose from.
+const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
+/// Residuals to choose from.
+const TOLERANCES: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
+/// Rows of a page.
+const PAGE: isize = 10;
+
+/// Whether a command does something now.
+#[must_use]
+pub fn available(state: &State, command: Command) -> bool {
+    why_not(state, command).is_none()
+}
+
+/// Why a command does nothing now; `None` when it does.
+#[must_use]
+pub fn why_not(state: &State, command: Command) -> Option<String> {
+    let reason = |wrong: bool, reason: &str| wrong.then(|| reason.to_owned());
+    if command.group() == Group::Bits {
+        return why_not_edit(state, command);
+    }
+    match command {
+        Command::Analyze
+        | Command::AnalyzeAnew
+        | Command::Samples
+        | Command::Tolerance
+        | Command::Metrics => needs_inputs(state).or_else(|| busy(state)),
+        Command::Check => busy(state),
+        Command::Tune | Command::TuneAnew => why_not_tune(state, command),
+        Command::Export => reason(
+            state.tune.finished().is_none(),
+            "there is no finished run yet",
+        )
+        .or_else(|| busy(state)),
+        Command::Pause | Command::Stop => {
+            reason(state.foreground().is_none(), "no work is running")
+        }
+        Command::Undo => reason(!state.bits.can_undo(), "nothing to undo"),
+        Command::Redo => reason(!state.bits.can_redo(), "nothing to redo"),
+        Command::Sort | Command::Filter => needs_inputs(state),
+        Command::Proceed => reason(guide(state).step == Step::Wait, &guide(state).text),
+        _ if command.group() == Group::Movement => {
+            let lists = [Screen::Sensitivity, Screen::Bits, Screen::Export].contains(&state.screen);
+            reason(!lists, "there is no list on this screen")
+        }
+        _ => None,
+    }
+}
+
+fn needs_inputs(state: &State) -> Option<String> {
+    state
+        .loaded()
+        .is_none()
+        .then(|| "nothing is loaded yet".to_owned())
+}
+
+fn busy(state: &State) -> Option<String> {
+    let running = state.foreground()?;
+    Some(format!(
+        "wait for {} to end, or stop it (x)",
+        running.kind.name()
+    ))
+}
+
+fn why_not_edit(state: &State, command: Command) -> Option<String> {
+    if state.bits.plan.is_none() {
+        return Some("nothing is loaded yet".to_owned());
+    }
+    match command {
+        Command::Allocate | Command::Metric if state.analysis.sensitivity().is_none() => {
+            Some("finish the analysis first (screen 2)".to_owned())
+        }
+        Command::Reset if state.bits.automatic.is_none() => {
+            Some("there is no automatic plan yet; allocate one first".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn why_not_tune(state: &State, command: Command) -> Option<String> {
+    let quantized = state.bits.plan.as_ref().is_some_and(|plan| {
+        plan.layers
+            .iter()
+            .any(|row| !row.weight_bits.is_float() || !row.activation_bits.is_float())
+    });
+    let nothing = (!quantized).then(|| "the plan quantizes nothing; set bits first".to_owned());
+    let done = command == Command::Tune && state.tune.finished().is_some();
+    let done = done.then(|| "this run is done; a new one is started with its own key".to_owned());
+    needs_inputs(state)
+        .or_else(|| busy(state))
+        .or(nothing)
+        .or(done)
+}
+
+/// Does what a command says, or says why not.
+pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
+    if let Some(reason) = why_not(state, command) {
+        state.notify(Level::Info, format!("{}: {reason}", command.name()));
+        return Vec::new();
+    }
+    match command.group() {
+        Group::Global => global(state, command),
+        Group::Movement => movement(state, command),
+        Group::Model | Group::Sensitivity => model(state, command),
+        Group::Bits => bits(state, command),
+        Group::Tune => tune(state, command),
+        Group::Export => export(state, command),
+    }
+}
+
+fn global(state: &mut State, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Proceed => return proceed(state),
+        Command::Help => {
+            state.overlays.push(Overlay::Help {
+                input: String::new().into(),
+                scroll: 0,
+            });
+        }
+        Command::Palette => {
+            state.overlays.push(Overlay::Palette {
+                input: String::new().into(),
+                selected: 0,
+            });
+        }
+        Command::ShowLog => state.overlays.push(Overlay::Log { scroll: 0 }),
+        Command::Filter => {
+            let text = state.filter.as_ref().map(|filter| filter.text.clone());
+            ask(state, Purpose::Filter, text.unwrap_or_default());
+        }
+        Command::Pause => return pause(state),
+        Command::Stop => return stop(state),
+        Command::Undo | Command::Redo => return undo(state, command),
+        Command::Back => back(state),
+        Command::NextScreen => turn(state, 1),
+        Command::PreviousScreen => turn(state, Screen::ALL.len() - 1),
+        Command::NextTheme => return vec![Effect::NextTheme],
+        Command::Redraw => return vec![Effect::Redraw],
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Quit => return quit(state),
+        _ => go(state, screen_of(command)),
+    }
+    Vec::new()
+}
+
+const fn screen_of(command: Command) -> Screen {
+    match command {
+        Command::GoSensitivity => Screen::Sensitivity,
+        Command::GoBits => Screen::Bits,
+        Command::GoTune => Screen::Tune,
+        Command::GoExport => Screen::Export,
+        _ => Screen::Model,
+    }
+}
+
+fn go(state: &mut State, screen: Screen) {
+    state.screen = screen;
+    let visible = state.visible_layers();
+    if state.cursor(&visible).is_none()
+        && let Some(first) = visible.first()
+    {
+        state.layer = *first;
+    }
+}
+
+fn turn(state: &mut State, steps: usize) {
+    let at = Screen::ALL
+        .iter()
+        .position(|screen| *screen == state.screen)
+        .unwrap_or(0);
+    go(state, Screen::ALL[(at + steps) % Screen::ALL.len()]);
+}
+
+pub(super) fn ask(state: &mut State, purpose: Purpose, text: String) {
+    state.overlays.push(Overlay::Line {
+        purpose,
+        input: text.into(),
+        problem: None,
+    });
+}
+
+fn proceed(state: &mut State) -> Vec<Effect> {
+    match guide(state).step {
+        Step::Run(command) => execute(state, command),
+        Step::Go(screen) => {
+            go(state, screen);
+            Vec::new()
+        }
+        Step::Wait => Vec::new(),
+    }
+}
+
+fn back(state: &mut State) {
+    if state.bits.has_selection() && state.screen == Screen::Bits {
+        state.bits.clear_selection();
+    } else if state.toast.is_some() {
+        state.toast = None;
+    } else {
+        state.filter = None;
+    }
+}
+
+/// Shows only the layers that fit a text; an empty text shows all.
+///
+/// # Errors
+/// When none fits.
+pub(super) fn filter(state: &mut State, text: &str) -> Result<(), String> {
+    let before = state.filter.take();
+    if !text.is_empty() {
+        state.filter = Some(Filter::new(text));
+    }
+    let visible = state.visible_layers();
+    let Some(first) = visible.first().copied() else {
+        state.filter = before;
+        return Err(format!("no layer matches `{text}`"));
+    };
+    if state.cursor(&visible).is_none() {
+        state.layer = first;
+    }
+    Ok(())
+}
+
+fn pause(state: &mut State) -> Vec<Effect> {
+    let found = state
+        .running
+        .iter_mut()
+        .find(|running| running.kind.is_foreground());
+    let Some(running) = found else {
+        return Vec::new();
+    };
+    running.paused = !running.paused;
+    running.eta.interrupt();
+    let (job, pause) = (running.id, running.paused);
+    if let Some(run) = &mut state.tune.run {
+        run.interrupt();
+    }
+    vec![Effect::Pause { job, pause }]
+}
+
+/// Asks the work the user waits for to stop.
+pub(super) fn stop(state: &mut State) -> Vec<Effect> {
+    let foreground = state
+        .running
+        .iter_mut()
+        .filter(|running| running.kind.is_foreground());
+    let stopped = foreground.map(|running| {
+        (running.stopping, running.paused) = (true, false);
+        Effect::Stop(running.id)
+    });
+    stopped.collect()
+}
+
+fn quit(state: &mut State) -> Vec<Effect> {
+    if state
+        .foreground()
+        .is_some_and(|running| running.kind != JobKind::Open)
+    {
+        state.overlays.push(Overlay::Quit);
+        return Vec::new();
+    }
+    leave(state)
+}
+
+fn undo(state: &mut State, command: Command) -> Vec<Effect> {
+    let (what, verb) = if command == Command::Undo {
+        (state.bits.undo(), "undone")
+    } else {
+        (state.bits.redo(), "done again")
+    };
+    let Some(what) = what else { return Vec::new() };
+    state.notify(Level::Info, format!("{verb}: {what}"));
+    edit::changed(state)
+}
+
+fn movement(state: &mut State, command: Command) -> Vec<Effect> {
+    let steps = match command {
+        Command::Down => 1,
+        Command::Up => -1,
+        Command::PageDown => PAGE,
+        Command::PageUp => -PAGE,
+        Command::First => isize::MIN,
+        _ => isize::MAX,
+    };
+    if state.screen == Screen::Export {
+        state.export.select(steps);
+        return Vec::new();
+    }
+    let visible = state.visible_layers();
+    if let Some(last) = visible.len().checked_sub(1) {
+        let at = state.cursor(&visible).unwrap_or(0);
+        state.layer = visible[at.saturating_add_signed(steps).min(last)];
+    }
+    Vec::new()
+}
+
+fn model(state: &mut State, command: Command) -> Vec<Effect> {
+    let measured = state.analysis.measured_count() > 0;
+    let request = &mut state.analysis.request;
+    match command {
+        Command::Analyze => return analyze(state, false),
+        Command::AnalyzeAnew if measured => {
+            state.overlays.push(Overlay::Confirm(command));
+        }
+        Command::AnalyzeAnew => return analyze(state, true),
+        Command::Check => {
+            state.inputs = Loading::Running;
+            return start(state, Task::Open);
+        }
+        Command::Samples => {
+            let larger = SAMPLES
+                .into_iter()
+                .find(|samples| *samples > request.samples);
+            request.samples = larger.unwrap_or(SAMPLES[0]);
+        }
+        Command::Tolerance => {
+            let finer = TOLERANCES
+                .into_iter()
+                .find(|tolerance| *tolerance < request.tolerance);
+            request.tolerance = finer.unwrap_or(TOLERANCES[0]);
+        }
+        Command::Metrics => {
+            (request.trace, request.loss_change) = match (request.trace, request.loss_change) {
+                (true, true) => (false, false),
+                (false, false) => (true, false),
+                (true, false) => (false, true),
+                (false, true) => (true, true),
+            };
+        }
+        _ => state.analysis.sort = state.analysis.sort.next(),
+    }
+    Vec::new()
+}
+
+/// Starts the analysis, or goes on with it.
+pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
+    let Some(inputs) = state.loaded().cloned() else {
+        return Vec::new();
+    };
+    let anew = anew || state.analysis.status == Status::Done;
+    state.analysis.start(anew, &inputs);
+    go(state, Screen::Sensitivity);
+    let request = AnalysisRequest {
+        anew,
+        ..state.analysis.request.clone()
+    };
+    // A crash must not lose the settings that an interrupted analysis is recognised by.
+    let mut effects = vec![Effect::SaveSession];
+    effects.extend(start(state, Task::Analyze(request)));
+    effects
+}
+
+fn bits(state: &mut State, command: Command) -> Vec<Effect> {
+    let by = match command {
+        Command::MoreBits => Change::More,
+        Command::FewerBits => Change::Fewer,
+        Command::BitsFloat => Change::Set(Bits::FLOAT),
+        Command::Bits2 => set(2),
+        Command::Bits3 => set(3),
+        Command::Bits4 => set(4),
+        Command::Bits5 => set(5),
+        Command::Bits6 => set(6),
+        Command::Bits7 => set(7),
+        Command::Bits8 => set(8),
+        other => return bits_other(state, other),
+    };
+    edit::set_bits(state, by)
+}
+
+fn set(bits: u64) -> Change {
+    Change::Set(Bits::new(bits).expect("invariant: the commands name widths that exist"))
+}
+
+fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Column => edit::switch_column(state),
+        Command::Visual => edit::visual(state),
+        Command::SelectPattern => ask(state, Purpose::Pattern, String::new()),
+        Command::Pin => return edit::pin(state),
+        Command::Tie => return edit::tie(state, true),
+        Command::Untie => return edit::tie(state, false),
+        Command::Reset => return edit::reset(state),
+        Command::Metric => return edit::next_metric(state),
+        _ => edit::ask_budget(state),
+    }
+    Vec::new()
+}
+
+fn tune(state: &mut State, command: Command) -> Vec<Effect> {
+    let settings = &mut state.tune.settings;
+    match command {
+        Command::Tune => return start_run(state, false),
+        Command::TuneAnew => return start_run(state, true),
+        Command::MoreEpochs => settings.epochs = (settings.epochs + 1).min(MAX_EPOCHS),
+        Command::FewerEpochs => settings.epochs = settings.epochs.saturating_sub(1).max(1),
+        Command::Schedule => {
+            settings.schedule = match settings.schedule {
+                crate::app::jobs::Schedule::Staged => crate::app::jobs::Schedule::Joint,
+                crate::app::jobs::Schedule::Joint => crate::app::jobs::Schedule::Staged,
+            };
+        }
+        _ => state.tune.next_learning_rate(),
+    }
+    Vec::new()
+}
+
+fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
+    let Some(plan) = state.bits.plan.clone() else {
+        return Vec::new();
+    };
+    let resumed = state
+        .tune
+        .run
+        .take()
+        .filter(|run| !anew && run.is_resumable());
+    let resume = resumed.as_ref().is_some_and(|run| run.checkpoint.is_some());
+    let folder = match &resumed {
+        Some(run) if resume => run.folder.clone(),
+        _ => state.tune.take_folder(),
+    };
+    let mut run = resumed
+        .filter(|_| resume)
+        .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
+    run.status = RunStatus::Running;
+    run.plan = Some(key(&plan));
+    run.interrupt();
+    let settings = &mut state.tune.settings;
+    settings.last_run = Some(run.name());
+    let request = TuneRequest {
+        plan: (*plan).clone(),
+        sensitivity: state.analysis.sensitivity(),
+        epochs: settings.epochs,
+        schedule: settings.schedule,
+        learning_rate: settings.learning_rate,
+        folder,
+        resume,
+    };
+    state.tune.run = Some(run);
+    go(state, Screen::Tune);
+    let mut effects = vec![Effect::SaveSession];
+    effects.extend(start(state, Task::Tune(Box::new(request))));
+    effects
+}
+
+fn export(state: &mut State, command: Command) -> Vec<Effect> {
+    let format = state.export.format;
+    let run = state.tune.run.as_ref();
+    let name = run.map(Run::name).unwrap_or_default();
+    let path = state.export.path(format, &name);
+    if command == Command::ExportPath {
+        ask(state, Purpose::Path, path.display().to_string());
+        return Vec::new();
+    }
+    let Some(run) = run else { return Vec::new() };
+    let request = ExportRequest {
+        run: run.folder.clone(),
+        format,
+        path,
+    };
+    state.export.written.insert(format.name(), Written::Running);
+    start(state, Task::Export(request))
+}

@@ -1,0 +1,254 @@
+//! What jobs report, and how they end.
+
+use std::sync::Arc;
+
+use crate::app::effect::Effect;
+use crate::app::jobs::{Done, Failure, Inputs, JobId, JobKind, JobMessage, Task, TuneReport};
+use crate::app::state::analysis::Status;
+use crate::app::state::export::Written;
+use crate::app::state::running::Running;
+use crate::app::state::tune::{Run, RunStatus};
+use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning};
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::job::{Event, Outcome};
+
+use super::{edit, leave, start};
+
+/// A message of a job; one that is not known any more is ignored.
+pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
+    match message {
+        JobMessage::Event { job, event } => {
+            reported(state, job, event);
+            Vec::new()
+        }
+        JobMessage::Ended { job, result } => {
+            let Some(at) = state.running.iter().position(|running| running.id == job) else {
+                return Vec::new();
+            };
+            let running = state.running.remove(at);
+            let mut effects = match result {
+                Ok(done) => finished(state, done),
+                Err(failure) => {
+                    failed(state, &running, &failure);
+                    Vec::new()
+                }
+            };
+            effects.extend(afterwards(state, &running));
+            effects
+        }
+    }
+}
+
+/// What waited for the work to end.
+fn afterwards(state: &mut State, ended: &Running) -> Vec<Effect> {
+    if state.leaving.is_some() && state.foreground().is_none() {
+        return leave(state);
+    }
+    if ended.kind == JobKind::Evaluate {
+        state.bits.evaluating = None;
+    }
+    if state.bits.waiting && state.foreground().is_none() {
+        state.bits.waiting = false;
+        state.bits.evaluate_at = Some(state.now);
+        return edit::evaluate_when_due(state);
+    }
+    Vec::new()
+}
+
+fn reported(state: &mut State, job: JobId, event: Event) {
+    let now = state.now;
+    let Some(running) = state.running.iter_mut().find(|running| running.id == job) else {
+        return;
+    };
+    let kind = running.kind;
+    match event {
+        Event::Progress { phase, done, total } => running.progress(now, phase, (done, total)),
+        Event::Eigenvalue {
+            layer,
+            iteration,
+            value,
+            residual,
+        } => {
+            state.analysis.iterate(layer, iteration, (value, residual));
+        }
+        Event::Layer { measured } => state.analysis.measured(*measured),
+        Event::Warning { message } => state.notify(Level::Warning, message),
+        event if kind == JobKind::Tune => {
+            if let Event::Step { step, total, .. } = event {
+                running.progress(now, crate::engine::job::Phase::Tune, (step, total));
+            }
+            if let Some(run) = &mut state.tune.run {
+                run.apply(Some(now), event);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn finished(state: &mut State, done: Done) -> Vec<Effect> {
+    match done {
+        Done::Opened(inputs) => return opened(state, *inputs),
+        Done::Checked(score) => {
+            state.check = score.map_or(Checking::Never, Checking::Done);
+        }
+        Done::Analyzed {
+            sensitivity,
+            outcome,
+        } => return analyzed(state, *sensitivity, outcome),
+        Done::Allocated(plan) => return edit::allocated(state, *plan),
+        Done::Frontier(points) => state.bits.frontier = Some(points),
+        Done::Evaluated {
+            plan,
+            score: Some(score),
+        } => {
+            state.bits.evaluated(bits::key(&plan), Ok(score));
+        }
+        // Stopped because the plan changed or other work began: measured later.
+        Done::Evaluated { score: None, .. } => state.bits.waiting = true,
+        Done::Tuned(report) => tuned(state, &report),
+        Done::Exported(report) => {
+            let (bytes, path) = (report.bytes, report.path.display().to_string());
+            let format = format_of(state);
+            state.export.written.insert(format, Written::Done(report));
+            state.notify(
+                Level::Info,
+                format!("wrote and verified {path}, {bytes} bytes"),
+            );
+        }
+    }
+    Vec::new()
+}
+
+/// The format that is being written.
+fn format_of(state: &State) -> &'static str {
+    let mut written = state.export.written.iter();
+    let running = written.find(|(_, written)| **written == Written::Running);
+    running.map_or(state.export.format.name(), |(format, _)| format)
+}
+
+fn failed(state: &mut State, running: &Running, failure: &Failure) {
+    let reason = failure.sentence();
+    match running.kind {
+        JobKind::Open => state.inputs = Loading::Failed(reason.clone()),
+        JobKind::Check => state.check = Checking::Failed(reason.clone()),
+        JobKind::Analyze => state.analysis.status = Status::Failed(reason.clone()),
+        JobKind::Evaluate => {
+            if let Some(key) = state.bits.evaluating.take() {
+                state.bits.evaluated(key, Err(reason.clone()));
+            }
+        }
+        JobKind::Tune => {
+            if let Some(run) = &mut state.tune.run {
+                run.status = RunStatus::Failed(reason.clone());
+            }
+        }
+        JobKind::Export => {
+            let format = format_of(state);
+            state
+                .export
+                .written
+                .insert(format, Written::Failed(reason.clone()));
+        }
+        JobKind::Allocate | JobKind::Frontier => {}
+    }
+    if state.leaving == Some(Leaving::WhenDone) {
+        state.leaving = None;
+    }
+    state.notify(Level::Bad, format!("{}: {reason}", running.kind.name()));
+}
+
+fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
+    state.analysis.open(&inputs);
+    let inputs = Arc::new(inputs);
+    state.inputs = Loading::Loaded(inputs.clone());
+    state.layer = 0;
+    state.bits.forget_measurements();
+    restore(state, &inputs);
+    if state.bits.plan.is_none() {
+        state.bits.plan = Some(Arc::new(planning::default_plan(&inputs)));
+    }
+    let mut effects = vec![Effect::SaveInputs(inputs)];
+    edit::schedule_evaluation(state, &mut effects);
+    effects.extend(edit::frontier(state));
+    state.check = Checking::Running;
+    effects.extend(start(state, Task::Check));
+    effects
+}
+
+/// Goes on where the project was left, with what belongs to these inputs.
+fn restore(state: &mut State, inputs: &Inputs) {
+    let Some(stored) = state.stored.take() else {
+        return;
+    };
+    if let Some(sensitivity) = stored.sensitivity {
+        if belongs(&sensitivity, inputs) {
+            let done = !stored.partial;
+            let status = if done { Status::Done } else { Status::Stopped };
+            state.analysis.adopt(sensitivity, status);
+        } else {
+            let text = "the saved measurements are of another network and were left aside";
+            state.notify(Level::Warning, text);
+        }
+    }
+    match stored.plan.map(|text| planning::read(&text, inputs)) {
+        Some(Ok(plan)) => state.bits.plan = Some(Arc::new(plan)),
+        Some(Err(reason)) => {
+            state.notify(
+                Level::Warning,
+                format!("the saved plan was left aside: {reason}"),
+            );
+        }
+        None => {}
+    }
+    state.tune.next = stored.next_run.max(1);
+    state.tune.run = stored.run.map(|run| Run::replay(run.folder, run.events));
+}
+
+fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {
+    let weights = sensitivity
+        .model
+        .as_ref()
+        .map(|model| &model.weights_sha256);
+    let layers = sensitivity.layers.iter().map(|layer| &layer.layer);
+    weights.is_none_or(|sum| *sum == inputs.weights_sha256)
+        && layers.eq(inputs.layers.iter().map(|layer| &layer.layer))
+}
+
+fn analyzed(state: &mut State, sensitivity: Sensitivity, outcome: Outcome) -> Vec<Effect> {
+    let status = match outcome {
+        Outcome::Done => Status::Done,
+        Outcome::Stopped => Status::Stopped,
+    };
+    state.analysis.adopt(sensitivity, status);
+    let (done, all) = (state.analysis.measured_count(), state.analysis.layers.len());
+    state.notify(
+        Level::Info,
+        match outcome {
+            Outcome::Done => format!("analysed {all} layers"),
+            Outcome::Stopped => format!("stopped; {done} of {all} layers are measured and saved"),
+        },
+    );
+    edit::frontier(state)
+}
+
+fn tuned(state: &mut State, report: &TuneReport) {
+    let Some(run) = &mut state.tune.run else {
+        return;
+    };
+    run.status = match report.outcome {
+        Outcome::Done => RunStatus::Done,
+        Outcome::Stopped => RunStatus::Stopped,
+    };
+    let text = match (report.outcome, report.test) {
+        (Outcome::Stopped, _) => "stopped with a checkpoint; nothing is lost".to_owned(),
+        (Outcome::Done, Some(test)) => {
+            format!(
+                "fine-tuned: {:.2} % of the test images are right",
+                100.0 * test.accuracy()
+            )
+        }
+        (Outcome::Done, None) => "fine-tuned".to_owned(),
+    };
+    state.export.written.clear();
+    state.notify(Level::Info, text);
+}

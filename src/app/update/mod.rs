@@ -1,0 +1,124 @@
+//! What every message does to the state. Pure: what has to happen outside is returned as effects.
+
+mod command;
+mod edit;
+mod job;
+mod overlay;
+
+pub use command::{available, why_not};
+
+use super::effect::Effect;
+use super::jobs::Task;
+use super::key::{Key, KeyCode};
+use super::keymap::Meaning;
+use super::msg::{Msg, Signal};
+use super::state::running::Running;
+use super::state::{Level, State};
+
+/// Exit code after a signal.
+const INTERRUPTED: u8 = 130;
+
+/// Changes the state by a message; returns what has to happen outside.
+pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
+    match message {
+        Msg::Start => begin(state),
+        Msg::Clock(now) => clock(state, now),
+        Msg::Key(key) => {
+            state.dirty = true;
+            press(state, key)
+        }
+        Msg::Paste(text) => {
+            state.dirty = true;
+            overlay::paste(state, &text);
+            Vec::new()
+        }
+        Msg::Resize => {
+            state.dirty = true;
+            Vec::new()
+        }
+        Msg::Job(message) => {
+            state.dirty = true;
+            job::arrived(state, message)
+        }
+        Msg::Signal(Signal::Terminate | Signal::Interrupt) => {
+            state.exit_code = INTERRUPTED;
+            leave(state)
+        }
+        Msg::WriteFailed(reason) => {
+            state.notify(Level::Bad, reason);
+            Vec::new()
+        }
+    }
+}
+
+fn begin(state: &mut State) -> Vec<Effect> {
+    let problems = state
+        .stored
+        .as_mut()
+        .map(|stored| std::mem::take(&mut stored.problems));
+    for problem in problems.unwrap_or_default() {
+        state.notify(Level::Warning, problem);
+    }
+    start(state, Task::Open)
+}
+
+fn clock(state: &mut State, now: std::time::Duration) -> Vec<Effect> {
+    let second = |time: std::time::Duration| time.as_millis() / 500;
+    if !state.running.is_empty() && second(now) != second(state.now) {
+        state.dirty = true;
+    }
+    state.now = now;
+    if state.toast.as_ref().is_some_and(|(_, until)| *until <= now) {
+        state.toast = None;
+        state.dirty = true;
+    }
+    edit::evaluate_when_due(state)
+}
+
+/// Starts a job.
+fn start(state: &mut State, task: Task) -> Vec<Effect> {
+    let (id, kind) = (state.take_job_id(), task.kind());
+    let mut effects = Vec::new();
+    if kind.is_foreground()
+        && let Some(evaluation) = state.job(super::jobs::JobKind::Evaluate)
+    {
+        effects.push(Effect::Stop(evaluation.id));
+        state.bits.waiting = true;
+    }
+    state.running.push(Running::new(id, kind, state.now));
+    state.dirty = true;
+    effects.push(Effect::Start { job: id, task });
+    effects
+}
+
+/// Leaves; running work is stopped and saves its state.
+fn leave(state: &mut State) -> Vec<Effect> {
+    vec![Effect::SaveSession, Effect::Leave(state.exit_code)]
+}
+
+fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    if !state.overlays.is_empty() {
+        return overlay::press(state, key);
+    }
+    if key == Key::plain(KeyCode::Esc) && !state.pending.is_empty() {
+        state.pending.clear();
+        return Vec::new();
+    }
+    state.pending.push(key);
+    match state.keymap.meaning(&state.screen.scopes(), &state.pending) {
+        Meaning::Prefix => Vec::new(),
+        Meaning::Command(command) => {
+            state.pending.clear();
+            command::execute(state, command)
+        }
+        Meaning::Unbound => {
+            let keys = super::key::show(&state.pending);
+            state.pending.clear();
+            state.notify(
+                Level::Info,
+                format!("`{keys}` does nothing here; ? shows the keys"),
+            );
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Keys while a window is open, or a line is being typed.
+
+use tui_input::{Input, InputRequest};
+
+use crate::app::command::Command;
+use crate::app::effect::Effect;
+use crate::app::key::{Key, KeyCode};
+use crate::app::state::bits::BUDGETS;
+use crate::app::state::overlay::{Overlay, Purpose, matches};
+use crate::app::state::planning::ACTIVATIONS;
+use crate::app::state::{Leaving, Level, State};
+
+use super::{command, edit, leave};
+
+/// Longest line that can be typed.
+const LONGEST: usize = 4096;
+
+/// A key for the topmost window.
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let closes = key == Key::plain(KeyCode::Esc) || key == control('c');
+    let Some(mut top) = state.overlays.pop() else {
+        return Vec::new();
+    };
+    if closes {
+        return Vec::new();
+    }
+    match &mut top {
+        Overlay::Help { input, scroll } => {
+            if key == Key::plain(KeyCode::Char('?')) || key == Key::plain(KeyCode::Enter) {
+                return Vec::new();
+            }
+            if !scrolled(key, scroll) && typed(input, key) {
+                *scroll = 0;
+            }
+        }
+        Overlay::Log { scroll } => {
+            if matches!(key.code, KeyCode::Char('L' | 'q')) {
+                return Vec::new();
+            }
+            // The log grows upwards: up is further from the newest line.
+            let mirrored = match key.code {
+                KeyCode::Up | KeyCode::Char('k') => KeyCode::Down,
+                KeyCode::Down | KeyCode::Char('j') => KeyCode::Up,
+                KeyCode::PageUp => KeyCode::PageDown,
+                KeyCode::PageDown => KeyCode::PageUp,
+                other => other,
+            };
+            scrolled(Key::plain(mirrored), scroll);
+            *scroll = (*scroll).min(state.log.len().saturating_sub(1));
+        }
+        Overlay::Palette { input, selected } => {
+            let found = matches(input.value());
+            if key.code == KeyCode::Enter {
+                let chosen = found.get(*selected).copied();
+                return chosen.map_or_else(Vec::new, |chosen| command::execute(state, chosen));
+            }
+            if scrolled(key, selected) {
+                *selected = (*selected).min(found.len().saturating_sub(1));
+            } else if typed(input, key) {
+                *selected = 0;
+            }
+        }
+        Overlay::Line {
+            purpose,
+            input,
+            problem,
+        } => {
+            if key.code == KeyCode::Enter {
+                match finish(state, *purpose, input.value()) {
+                    Ok(()) => return Vec::new(),
+                    Err(reason) => *problem = Some(reason),
+                }
+            } else if typed(input, key) {
+                *problem = None;
+            }
+        }
+        Overlay::Allocate {
+            kind,
+            input,
+            problem,
+        } => {
+            if let Some(effects) = budget(state, key, (kind, input, problem)) {
+                return effects;
+            }
+        }
+        Overlay::Quit => return quit(state, key, top),
+        Overlay::Confirm(asked) => {
+            return match key.code {
+                KeyCode::Char('y') | KeyCode::Enter => confirmed(state, *asked),
+                KeyCode::Char('n') => Vec::new(),
+                _ => keep(state, top),
+            };
+        }
+    }
+    keep(state, top)
+}
+
+fn keep(state: &mut State, overlay: Overlay) -> Vec<Effect> {
+    state.overlays.push(overlay);
+    Vec::new()
+}
+
+fn control(c: char) -> Key {
+    Key {
+        ctrl: true,
+        ..Key::plain(KeyCode::Char(c))
+    }
+}
+
+fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
+    match asked {
+        Command::AnalyzeAnew => command::analyze(state, true),
+        other => command::execute(state, other),
+    }
+}
+
+fn quit(state: &mut State, key: Key, top: Overlay) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Char('f') => {
+            state.leaving = Some(Leaving::WhenDone);
+            state.notify(Level::Info, "leaves when the work is done; q asks again");
+            Vec::new()
+        }
+        KeyCode::Char('s') | KeyCode::Enter => {
+            state.leaving = Some(Leaving::WhenStopped);
+            let stopping = command::stop(state);
+            if stopping.is_empty() {
+                leave(state)
+            } else {
+                stopping
+            }
+        }
+        KeyCode::Char('c' | 'n') => {
+            state.leaving = None;
+            Vec::new()
+        }
+        _ => keep(state, top),
+    }
+}
+
+/// Keys of the budget window; `Some` when it closes.
+fn budget(
+    state: &mut State,
+    key: Key,
+    (kind, input, problem): (&mut usize, &mut Input, &mut Option<String>),
+) -> Option<Vec<Effect>> {
+    let turned = match key.code {
+        KeyCode::Down => Some((*kind + 1) % BUDGETS.len()),
+        KeyCode::Up => Some((*kind + BUDGETS.len() - 1) % BUDGETS.len()),
+        _ => None,
+    };
+    if let Some(next) = turned {
+        *kind = next;
+        let typed = state.bits.typed.get(&next).cloned();
+        *input = typed
+            .unwrap_or_else(|| BUDGETS[next].example.to_owned())
+            .into();
+        *problem = None;
+    } else if matches!(key.code, KeyCode::Tab | KeyCode::BackTab) {
+        let at = ACTIVATIONS
+            .iter()
+            .position(|choice| *choice == state.bits.activations);
+        let step = if key.code == KeyCode::Tab {
+            1
+        } else {
+            ACTIVATIONS.len() - 1
+        };
+        state.bits.activations = ACTIVATIONS[(at.unwrap_or(0) + step) % ACTIVATIONS.len()];
+    } else if key.code == KeyCode::Enter {
+        match edit::allocate(state, *kind, input.value()) {
+            Ok(effects) => return Some(effects),
+            Err(reason) => *problem = Some(reason),
+        }
+    } else if typed(input, key) {
+        *problem = None;
+    }
+    None
+}
+
+fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<(), String> {
+    match purpose {
+        Purpose::Filter => command::filter(state, text.trim()),
+        Purpose::Pattern => edit::select(state, text.trim()),
+        Purpose::Path if text.trim().is_empty() => Err("expected the path of a file".to_owned()),
+        Purpose::Path => {
+            let format = state.export.format.name();
+            state.export.paths.insert(format, text.trim().into());
+            state.export.written.remove(format);
+            Ok(())
+        }
+    }
+}
+
+/// Pasted text goes where typed text goes.
+pub(super) fn paste(state: &mut State, text: &str) {
+    let Some(top) = state.overlays.last_mut() else {
+        return;
+    };
+    let (Overlay::Help { input, .. }
+    | Overlay::Palette { input, .. }
+    | Overlay::Line { input, .. }
+    | Overlay::Allocate { input, .. }) = top
+    else {
+        return;
+    };
+    let room = LONGEST.saturating_sub(input.value().len());
+    for c in text.chars().filter(|c| !c.is_control()).take(room) {
+        input.handle(InputRequest::InsertChar(c));
+    }
+}
+
+/// Moves a list; whether the key was one for that.
+fn scrolled(key: Key, at: &mut usize) -> bool {
+    *at = match key.code {
+        KeyCode::Down => *at + 1,
+        KeyCode::Up => at.saturating_sub(1),
+        KeyCode::PageDown => *at + 10,
+        KeyCode::PageUp => at.saturating_sub(10),
+        _ => return false,
+    };
+    true
+}
+
+/// Edits a line; whether its text changed.
+fn typed(input: &mut Input, key: Key) -> bool {
+    let request = match (key.code, key.ctrl) {
+        (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => InputRequest::DeletePrevChar,
+        (KeyCode::Delete, _) => InputRequest::DeleteNextChar,
+        (KeyCode::Left, _) => InputRequest::GoToPrevChar,
+        (KeyCode::Right, _) => InputRequest::GoToNextChar,
+        (KeyCode::Home, _) | (KeyCode::Char('a'), true) => InputRequest::GoToStart,
+        (KeyCode::End, _) | (KeyCode::Char('e'), true) => InputRequest::GoToEnd,
+        (KeyCode::Char('w'), true) => InputRequest::DeletePrevWord,
+        (KeyCode::Char('u'), true) => InputRequest::DeleteLine,
+        _ => match key.text() {
+            Some(c) if input.value().len() < LONGEST => InputRequest::InsertChar(c),
+            _ => return false,
+        },
+    };
+    input.handle(request).is_some_and(|changed| changed.value)
+}

@@ -1,0 +1,450 @@
+//! The bit table with its totals, and the frontier of the best plans with this plan on it.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::chrome::tail;
+use super::format::{bytes, maybe, number, percent, short_count, wrap};
+use super::plot::{self, Curve, Kind, Labels};
+use super::{FILL, columns, heading, rows, scroll};
+use crate::app::state::bits::{Accuracy, Column as Edited};
+use crate::app::state::planning::{self, Row};
+use crate::app::state::{Checking, State};
+use crate::app::theme::{Role, Theme};
+use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::plan::{Plan, Totals};
+use crate::engine::quant::{Bits, ScaleRule};
+
+/// Cells of a layer's name.
+const NAME: usize = 16;
+
+/// A column of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Shape,
+    Weights,
+    Eigenvalue,
+    Sensitivity,
+    Rank,
+    WeightBits,
+    ActivationBits,
+    Perturbation,
+    Omega,
+    LossChange,
+    Share,
+    Tie,
+}
+
+/// Columns in the order of the table, with the order in which they are given up when it is narrow.
+const COLUMNS: [(Column, usize, u8); 12] = [
+    (Column::Shape, 13, 9),
+    (Column::Weights, 8, 4),
+    (Column::Eigenvalue, 9, 3),
+    (Column::Sensitivity, 9, 5),
+    (Column::Rank, 5, 6),
+    (Column::WeightBits, 5, 0),
+    (Column::ActivationBits, 5, 0),
+    (Column::Perturbation, 9, 8),
+    (Column::Omega, 9, 2),
+    (Column::LossChange, 9, 7),
+    (Column::Share, 7, 1),
+    (Column::Tie, 6, 10),
+];
+
+pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let Some(plan) = &state.bits.plan else {
+        frame.render_widget(Line::raw("no plan before the inputs are there"), area);
+        return;
+    };
+    let totals = planning::totals(plan, &state.analysis.layers);
+    if area.width >= 110 && area.height >= 18 {
+        let [left, _, right] = columns(area, [FILL, 2, 38]);
+        table(frame, left, (state, plan, &totals), theme);
+        side(frame, right, (state, plan, &totals), theme);
+    } else if area.height >= 26 {
+        let [top, middle, bottom] = rows(area, [FILL, 4, 9]);
+        table(frame, top, (state, plan, &totals), theme);
+        summary(frame, middle, (state, plan, &totals), theme);
+        frontier(frame, bottom, (state, plan, &totals), theme);
+    } else {
+        let lines = if area.height >= 10 { 4 } else { 1 };
+        let [top, bottom] = rows(area, [FILL, lines]);
+        table(frame, top, (state, plan, &totals), theme);
+        summary(frame, bottom, (state, plan, &totals), theme);
+    }
+}
+
+/// The columns that fit.
+fn fitting(width: u16) -> Vec<(Column, usize)> {
+    let mut kept = COLUMNS.to_vec();
+    let room = (width as usize).saturating_sub(NAME + 4);
+    while kept.iter().map(|(_, width, _)| width).sum::<usize>() > room {
+        let worst = kept
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, (_, _, rank))| *rank);
+        match worst {
+            Some((at, (_, _, rank))) if *rank > 0 => kept.remove(at),
+            _ => break,
+        };
+    }
+    kept.into_iter()
+        .map(|(column, width, _)| (column, width))
+        .collect()
+}
+
+fn table(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let [title, list] = rows(area, [1, FILL]);
+    let columns = fitting(area.width);
+    frame.render_widget(header(&columns, state, theme), title);
+    let visible = state.visible_layers();
+    let selected = state.bits.selection(state.layer, &visible);
+    let ranks = ranks(&state.analysis.layers);
+    let cursor = state.cursor(&visible).unwrap_or(0);
+    let first = scroll(cursor, visible.len(), list.height as usize);
+    let shown = visible.iter().skip(first).take(list.height as usize);
+    let lines: Vec<Line> = shown
+        .map(|index| {
+            let cells = Cells {
+                state,
+                row: &plan.layers[*index],
+                automatic: state
+                    .bits
+                    .automatic
+                    .as_ref()
+                    .map(|plan| &plan.layers[*index]),
+                layer: &state.analysis.layers[*index],
+                rank: ranks[*index],
+                bytes: totals.weight_bytes(),
+                scale: plan.scale,
+                cursor: *index == state.layer,
+                marked: state.bits.has_selection() && selected.contains(index),
+            };
+            cells.line(&columns, theme)
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), list);
+    if let Some(at) = columns
+        .iter()
+        .position(|(column, _)| *column == edited(state))
+    {
+        // The hardware cursor stands on the bits that are edited, for screen readers.
+        let before: usize = columns[..=at].iter().map(|(_, width)| width).sum();
+        let x = list.x + (NAME + 3 + before).saturating_sub(1) as u16;
+        let y = list.y + (cursor - first) as u16;
+        if x < area.right() && y < area.bottom() && state.overlays.is_empty() {
+            frame.set_cursor_position((x, y));
+        }
+    }
+}
+
+const fn edited(state: &State) -> Column {
+    match state.bits.column {
+        Edited::Weights => Column::WeightBits,
+        Edited::Activations => Column::ActivationBits,
+    }
+}
+
+/// 1 is the most sensitive.
+fn ranks(layers: &[LayerSensitivity]) -> Vec<Option<usize>> {
+    let size = |layer: &LayerSensitivity| layer.sensitivity.map(f64::abs);
+    let rank = |own: f64| {
+        1 + layers
+            .iter()
+            .filter(|layer| size(layer).is_some_and(|s| s > own))
+            .count()
+    };
+    layers.iter().map(|layer| size(layer).map(rank)).collect()
+}
+
+fn header<'a>(columns: &[(Column, usize)], state: &State, theme: &Theme) -> Line<'a> {
+    let mut spans = vec![Span::styled(
+        format!("   {:<NAME$}", "layer"),
+        theme.style(Role::Title),
+    )];
+    for (column, width) in columns {
+        let name = match column {
+            Column::Shape => "shape",
+            Column::Weights => "weights",
+            Column::Eigenvalue => theme.symbols.lambda,
+            Column::Sensitivity => "S",
+            Column::Rank => "rank",
+            Column::WeightBits => "W",
+            Column::ActivationBits => "A",
+            Column::Perturbation => "perturb.",
+            Column::Omega => theme.symbols.omega,
+            Column::LossChange => "loss chg",
+            Column::Share => "size %",
+            Column::Tie => "tie",
+        };
+        let role = if *column == edited(state) {
+            Role::Edited
+        } else {
+            Role::Title
+        };
+        let gap = width.saturating_sub(unicode_width::UnicodeWidthStr::width(name));
+        spans.push(Span::raw(" ".repeat(gap)));
+        spans.push(Span::styled(name, theme.style(role)));
+    }
+    Line::from(spans)
+}
+
+/// One row of the table.
+struct Cells<'a> {
+    state: &'a State,
+    row: &'a Row,
+    automatic: Option<&'a Row>,
+    layer: &'a LayerSensitivity,
+    rank: Option<usize>,
+    bytes: f64,
+    scale: ScaleRule,
+    cursor: bool,
+    marked: bool,
+}
+
+impl Cells<'_> {
+    fn line<'b>(&self, columns: &[(Column, usize)], theme: &Theme) -> Line<'b> {
+        let base = match (self.cursor, self.marked) {
+            (true, _) => theme.style(Role::Selected),
+            (false, true) => theme.style(Role::Marked),
+            (false, false) => theme.style(Role::Text),
+        };
+        let pointer = if self.cursor {
+            theme.symbols.cursor
+        } else {
+            " "
+        };
+        let mark = if self.marked {
+            theme.symbols.marked
+        } else {
+            " "
+        };
+        let name = tail(&self.layer.layer, NAME, theme);
+        let mut spans = vec![Span::styled(format!("{pointer}{mark} {name:<NAME$}"), base)];
+        for (column, width) in columns {
+            let text = self.text(*column, theme);
+            let gap = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str()));
+            spans.push(Span::styled(" ".repeat(gap), base));
+            spans.push(Span::styled(text, self.style(*column, base, theme)));
+        }
+        Line::from(spans)
+    }
+
+    /// Bits stand out when pinned or unlike the automatic plan; the edited cell of the row most.
+    fn style(&self, column: Column, base: Style, theme: &Theme) -> Style {
+        let is_bits = matches!(column, Column::WeightBits | Column::ActivationBits);
+        let changed = self.automatic.is_some_and(|automatic| match column {
+            Column::WeightBits => automatic.weight_bits != self.row.weight_bits,
+            _ => automatic.activation_bits != self.row.activation_bits,
+        });
+        if !is_bits || self.cursor {
+            base
+        } else if self.row.pinned {
+            base.patch(theme.style(Role::Pinned))
+        } else if changed {
+            base.patch(theme.style(Role::Changed))
+        } else {
+            base
+        }
+    }
+
+    fn harm(&self) -> Option<f64> {
+        planning::harm(self.layer, self.row, (self.state.bits.metric, self.scale))
+    }
+
+    fn text(&self, column: Column, theme: &Theme) -> String {
+        let (row, layer) = (self.row, self.layer);
+        let bits = |bits: Bits| bits.get();
+        match column {
+            Column::Shape => {
+                let shape: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
+                shape.join("x")
+            }
+            Column::Weights => layer.parameters.to_string(),
+            Column::Eigenvalue => maybe(layer.eigenvalue),
+            Column::Sensitivity => maybe(layer.sensitivity),
+            Column::Rank => self
+                .rank
+                .map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
+            Column::WeightBits => {
+                let pin = if row.pinned { theme.symbols.pin } else { "" };
+                format!("{pin}{}", show(row.weight_bits))
+            }
+            Column::ActivationBits if layer.reads_image => "img".to_owned(),
+            Column::ActivationBits => show(row.activation_bits),
+            Column::Perturbation => maybe(layer.perturbation_at(row.weight_bits, self.scale)),
+            Column::Omega => maybe(self.harm()),
+            Column::LossChange => maybe(layer.loss_change.get(&bits(row.weight_bits)).copied()),
+            Column::Share => {
+                let own = f64::from(bits(row.weight_bits)) * layer.parameters as f64 / 8.0;
+                format!("{:.1}", 100.0 * plot::unit(own / self.bytes))
+            }
+            Column::Tie => row.tie.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn show(bits: Bits) -> String {
+    if bits.is_float() {
+        "fp32".to_owned()
+    } else {
+        bits.to_string()
+    }
+}
+
+/// What the whole plan comes to: names and values.
+fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
+    let pinned = plan.layers.iter().filter(|row| row.pinned).count();
+    let harm = harm(state, plan).map_or_else(|| "-".to_owned(), number);
+    vec![
+        ("weights", bytes(totals.weight_bytes())),
+        ("mean bits", format!("{:.2}", totals.average_bits())),
+        ("W-comp", format!("{:.2}x", totals.weight_compression())),
+        (
+            "A-comp",
+            totals
+                .activation_compression()
+                .map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x")),
+        ),
+        ("BOPs", short_count(totals.bops as f64)),
+        (metric_name(state), harm),
+        ("pinned", pinned.to_string()),
+    ]
+}
+
+/// The predicted harm of the plan.
+fn harm(state: &State, plan: &Plan) -> Option<f64> {
+    planning::harm_of(plan, &state.analysis.layers, state.bits.metric)
+}
+
+const fn metric_name(state: &State) -> &'static str {
+    match state.bits.metric {
+        crate::engine::hessian::Metric::Eigenvalue => "omega",
+        crate::engine::hessian::Metric::Trace => "trace harm",
+        crate::engine::hessian::Metric::LossChange => "loss change",
+    }
+}
+
+/// The accuracy of exactly this plan.
+fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
+    match state.bits.accuracy() {
+        Accuracy::Unknown => Span::styled("not measured", theme.style(Role::Muted)),
+        Accuracy::Waiting => Span::styled("waiting ...", theme.style(Role::Muted)),
+        Accuracy::Running => Span::styled("being measured ...", theme.style(Role::LiveBar)),
+        Accuracy::Failed(reason) => Span::styled(reason, theme.style(Role::Bad)),
+        Accuracy::Done(score) => {
+            let float = match &state.check {
+                Checking::Done(float) => format!(" (float {})", percent(float.accuracy())),
+                _ => String::new(),
+            };
+            Span::styled(
+                format!("{}{float}", percent(score.accuracy())),
+                theme.style(Role::Good),
+            )
+        }
+    }
+}
+
+/// Totals under a narrow table.
+fn summary(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let sums = sums(state, plan, totals);
+    let piece = |(name, value): &(&'static str, String)| {
+        [
+            Span::styled(format!("{name} "), theme.style(Role::Muted)),
+            Span::styled(format!("{value:<11}"), theme.style(Role::Text)),
+        ]
+    };
+    let line = |range: &[(&'static str, String)]| {
+        Line::from(range.iter().flat_map(piece).collect::<Vec<_>>())
+    };
+    let measured = Line::from(vec![
+        Span::styled("post-training accuracy ", theme.style(Role::Muted)),
+        accuracy(state, theme),
+    ]);
+    let lines = if area.height == 1 {
+        vec![measured]
+    } else {
+        let title = heading("This plan", area.width, theme);
+        vec![title, line(&sums[..4]), line(&sums[4..]), measured]
+    };
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Totals and frontier beside a wide table.
+fn side(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let sums = sums(state, plan, totals);
+    let mut lines = vec![heading("This plan", area.width, theme)];
+    lines.extend(
+        sums.into_iter()
+            .map(|(name, value)| super::fact(name, value, theme)),
+    );
+    let mut measured = super::fact("accuracy", "", theme);
+    measured.spans.pop();
+    measured.spans.push(accuracy(state, theme));
+    lines.push(measured);
+    lines.push(Line::styled(
+        "              post-training, test set",
+        theme.style(Role::Muted),
+    ));
+    let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
+    frame.render_widget(Paragraph::new(lines), top);
+    frontier(frame, bottom, (state, plan, totals), theme);
+}
+
+/// The best plans by size and predicted harm, and this plan.
+fn frontier(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let [title, chart] = rows(area, [1, FILL]);
+    frame.render_widget(heading("Frontier", title.width, theme), title);
+    let Some(raw) = &state.bits.frontier else {
+        let text = "The best plans by size and harm appear here after the analysis.";
+        let lines = wrap(text, chart.width as usize);
+        let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
+        frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), chart);
+        return;
+    };
+    let points = plot::logarithmic(raw.iter().copied());
+    let mine = harm(state, plan).map(|harm| (totals.weight_bytes(), harm));
+    let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
+    let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
+    let curves = [
+        Curve {
+            points,
+            style: theme.series(0),
+            kind: Kind::Line,
+        },
+        Curve {
+            points: plot::logarithmic(mine),
+            style: theme.series(1),
+            kind: Kind::Mark,
+        },
+    ];
+    let labels = Labels {
+        title: "harm over weight size; X: this plan",
+        x: [&low, &high],
+        log: true,
+    };
+    plot::draw(frame, chart, theme, (labels, &curves));
+}

@@ -1,0 +1,312 @@
+//! What surrounds every screen: header, tabs, guide, footer.
+
+use std::fmt::Write as _;
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+use super::format::{cut, cut_start, duration};
+use crate::app::command::Command;
+use crate::app::state::guide::{Step, guide as next};
+use crate::app::state::overlay::Overlay;
+use crate::app::state::running::Running;
+use crate::app::state::{Level, Screen, State};
+use crate::app::theme::{Role, Theme};
+
+/// Project, model, data, device, and the running job.
+pub(super) fn header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    let style = theme.style(Role::Header);
+    let job = job(state, theme);
+    let room = (area.width as usize).saturating_sub(job.width() + 2);
+    let facts = match state.loaded() {
+        Some(inputs) => [&*inputs.architecture, &*inputs.data, &*inputs.device].map(str::to_owned),
+        None => [
+            state.place.model.clone(),
+            state.place.data.clone(),
+            String::new(),
+        ],
+    };
+    let dot = format!(" {} ", theme.symbols.dot);
+    let facts: Vec<&str> = facts
+        .iter()
+        .map(String::as_str)
+        .filter(|fact| !fact.is_empty())
+        .collect();
+    let text = format!(" hawqeye  {}{dot}{}", state.place.project, facts.join(&dot));
+    let left = cut(&text, room, theme.symbols.ellipsis);
+    frame.render_widget(Paragraph::new(left).style(style), area);
+    let right = Line::from(vec![Span::raw(job), Span::raw(" ")]).alignment(Alignment::Right);
+    frame.render_widget(
+        Paragraph::new(right).style(style),
+        super::columns(area, [room as u16, super::FILL])[1],
+    );
+}
+
+/// The running job in words: `analysis: eigenvalues 7/20 35 % 0:12 left`.
+fn job(state: &State, theme: &Theme) -> String {
+    let Some(running) = state.foreground().or_else(|| state.running.last()) else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if !running.paused {
+        let turn = (state.now.as_millis() / 500) as usize % theme.symbols.spinner.len();
+        text.push_str(theme.symbols.spinner[turn]);
+        text.push(' ');
+    }
+    text.push_str(running.kind.name());
+    text.push_str(&progress(running, state));
+    text
+}
+
+fn progress(running: &Running, state: &State) -> String {
+    if running.stopping {
+        return " is stopping".to_owned();
+    }
+    if running.paused {
+        return " is paused".to_owned();
+    }
+    let Some(ratio) = running.ratio() else {
+        return String::new();
+    };
+    let mut text = format!(": {} {:.0} %", running.activity(), 100.0 * ratio);
+    if let Some(left) = running.eta.remaining(state.now) {
+        let _ = write!(text, ", {} left", duration(left));
+    }
+    text
+}
+
+/// The screens by digit.
+pub(super) fn tabs(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let narrow = area.width < 60;
+    let mut spans = vec![];
+    for (index, screen) in Screen::ALL.into_iter().enumerate() {
+        let active = screen == state.screen;
+        let digit = index + 1;
+        let style = theme.style(if active { Role::ActiveTab } else { Role::Tab });
+        let text = match (active, narrow) {
+            (false, true) => format!(" {digit} "),
+            (true, _) if !theme.symbols.unicode => format!("[{digit} {}]", screen.name()),
+            _ => format!(" {digit} {} ", screen.name()),
+        };
+        spans.push(Span::styled(text, style));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// What comes next; a notice or the line being typed takes its place.
+pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    if let Some(Overlay::Line {
+        purpose,
+        input,
+        problem,
+    }) = state.overlays.last()
+    {
+        return typed(
+            frame,
+            area,
+            theme,
+            (purpose.prompt(), input, problem.as_deref()),
+        );
+    }
+    let width = (area.width as usize).saturating_sub(2);
+    if let Some((notice, _)) = &state.toast {
+        let (sign, role) = match notice.level {
+            Level::Info => (theme.symbols.arrow, Role::Text),
+            Level::Warning => ("!", Role::Warning),
+            Level::Bad => (theme.symbols.bad, Role::Bad),
+        };
+        let text = cut(
+            &format!("{sign} {}", notice.text),
+            width,
+            theme.symbols.ellipsis,
+        );
+        frame.render_widget(Line::styled(format!(" {text}"), theme.style(role)), area);
+        return;
+    }
+    let guide = next(state);
+    let sign = if guide.step == Step::Wait {
+        theme.symbols.dot
+    } else {
+        theme.symbols.arrow
+    };
+    let text = cut(
+        &format!("{sign} {}", guide.text),
+        width,
+        theme.symbols.ellipsis,
+    );
+    frame.render_widget(
+        Line::styled(format!(" {text}"), theme.style(Role::Guide)),
+        area,
+    );
+}
+
+/// A line of text with its cursor.
+pub(super) fn typed(
+    frame: &mut Frame,
+    area: Rect,
+    theme: &Theme,
+    (prompt, input, problem): (&str, &tui_input::Input, Option<&str>),
+) {
+    let room = (area.width as usize).saturating_sub(prompt.width() + 2);
+    let start = input.visual_scroll(room);
+    let shown: String = input.value().chars().skip(start).take(room).collect();
+    let mut spans = vec![
+        Span::styled(format!(" {prompt}"), theme.style(Role::Key)),
+        Span::styled(shown, theme.style(Role::Text)),
+    ];
+    if let Some(problem) = problem {
+        spans.push(Span::styled(format!("  {problem}"), theme.style(Role::Bad)));
+    }
+    frame.render_widget(Line::from(spans), area);
+    let at = 1 + prompt.width() + input.visual_cursor().saturating_sub(start);
+    let x = area.x + (at as u16).min(area.width.saturating_sub(1));
+    frame.set_cursor_position((x, area.y));
+}
+
+/// The commands whose keys the footer of a screen shows, the most useful first.
+fn hints(state: &State) -> Vec<Command> {
+    let screen: &[Command] = match state.screen {
+        Screen::Model => &[
+            Command::Analyze,
+            Command::Samples,
+            Command::Tolerance,
+            Command::Metrics,
+        ],
+        Screen::Sensitivity => &[
+            Command::Stop,
+            Command::Pause,
+            Command::Sort,
+            Command::Filter,
+        ],
+        Screen::Bits => &[
+            Command::Allocate,
+            Command::MoreBits,
+            Command::FewerBits,
+            Command::Pin,
+            Command::Undo,
+            Command::Visual,
+            Command::Column,
+            Command::SelectPattern,
+            Command::Tie,
+            Command::Reset,
+            Command::Metric,
+        ],
+        Screen::Tune => &[
+            Command::Stop,
+            Command::Pause,
+            Command::MoreEpochs,
+            Command::FewerEpochs,
+            Command::Schedule,
+            Command::LearningRate,
+            Command::TuneAnew,
+        ],
+        Screen::Export => &[Command::Down, Command::Up, Command::ExportPath],
+    };
+    let always = [Command::Help, Command::Palette, Command::Quit];
+    let first = [Command::Proceed];
+    first
+        .into_iter()
+        .chain(screen.iter().copied())
+        .chain(always)
+        .collect()
+}
+
+/// The keys that work now.
+pub(super) fn footer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let hints = match state.overlays.last() {
+        Some(overlay) => overlay_hints(overlay),
+        None if state.pending.is_empty() => command_hints(state, area.width),
+        None => pending_hints(state),
+    };
+    let (key, text) = (theme.style(Role::Key), theme.style(Role::Muted));
+    let line = fitted(&hints, area.width as usize, (key, text));
+    frame.render_widget(line, area);
+}
+
+/// As many hints as fit; the last ones (help, quit) are kept before those in the middle.
+fn fitted<'a>(hints: &[(String, String)], width: usize, (key, text): (Style, Style)) -> Line<'a> {
+    let cost = |(key, text): &(String, String)| key.width() + text.width() + 3;
+    let kept = hints.len().min(if width < 60 { 2 } else { 3 });
+    let (middle, last) = hints.split_at(hints.len() - kept);
+    let mut left = width.saturating_sub(last.iter().map(cost).sum());
+    let mut shown: Vec<&(String, String)> = Vec::new();
+    for hint in middle {
+        if cost(hint) > left {
+            break;
+        }
+        left -= cost(hint);
+        shown.push(hint);
+    }
+    let spans = shown.into_iter().chain(last).flat_map(|(name, what)| {
+        [
+            Span::styled(format!(" {name}"), key),
+            Span::styled(format!(" {what} "), text),
+        ]
+    });
+    Line::from(spans.collect::<Vec<_>>())
+}
+
+fn command_hints(state: &State, width: u16) -> Vec<(String, String)> {
+    let scopes = state.screen.scopes();
+    let mut named = hints(state);
+    if width < 60 {
+        // Where there is little room, what comes next matters more than the palette.
+        named.retain(|command| *command != Command::Palette);
+    }
+    let named = named
+        .into_iter()
+        .filter(|command| state.is_available(*command));
+    let keyed = named.filter_map(|command| {
+        let key = state.keymap.keys_of(&scopes, command).into_iter().next()?;
+        Some((key, command.short().to_owned()))
+    });
+    keyed.collect()
+}
+
+fn pending_hints(state: &State) -> Vec<(String, String)> {
+    let scopes = state.screen.scopes();
+    let continuations = state.keymap.continuations(&scopes, &state.pending);
+    let so_far = (crate::app::key::show(&state.pending), String::new());
+    let rest = continuations
+        .into_iter()
+        .map(|(keys, command)| (keys, command.short().to_owned()));
+    let mut hints: Vec<_> = std::iter::once(so_far).chain(rest).collect();
+    hints.push(("esc".into(), "cancel".into()));
+    hints
+}
+
+fn overlay_hints(overlay: &Overlay) -> Vec<(String, String)> {
+    let hints: &[(&str, &str)] = match overlay {
+        Overlay::Help { .. } => &[("type", "search"), ("up/down", "scroll"), ("esc", "close")],
+        Overlay::Palette { .. } => &[("type", "search"), ("enter", "run"), ("esc", "close")],
+        Overlay::Log { .. } => &[("up/down", "scroll"), ("esc", "close")],
+        Overlay::Line { .. } => &[("enter", "accept"), ("esc", "cancel")],
+        Overlay::Allocate { .. } => &[
+            ("up/down", "kind"),
+            ("tab", "activations"),
+            ("enter", "allocate"),
+            ("esc", "cancel"),
+        ],
+        Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],
+        Overlay::Confirm(_) => &[("y", "yes"), ("n", "no")],
+    };
+    hints
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+        .collect()
+}
+
+/// A path or name that keeps its end.
+pub(super) fn tail(text: &str, width: usize, theme: &Theme) -> String {
+    cut_start(text, width, theme.symbols.ellipsis)
+}

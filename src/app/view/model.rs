@@ -1,0 +1,183 @@
+//! The model screen: what is loaded, whether it is sound, and the settings of the analysis.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::chrome::tail;
+use super::format::{count, duration, number, percent, wrap};
+use super::{fact, heading};
+use crate::app::command::Command;
+use crate::app::jobs::Inputs;
+use crate::app::state::analysis::Status;
+use crate::app::state::{Checking, Loading, State};
+use crate::app::theme::{Role, Theme};
+
+/// Accuracy may differ by this much from what was expected.
+const EXPECTED_WITHIN: f64 = 0.002;
+
+pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut lines = match &state.inputs {
+        Loading::Loaded(inputs) => loaded(inputs, area, theme),
+        Loading::Running => vec![
+            heading("Inputs", area.width, theme),
+            fact("model", state.place.model.clone(), theme),
+            fact("data", state.place.data.clone(), theme),
+            Line::raw("being read ..."),
+        ],
+        Loading::Failed(reason) => failed(reason, area, theme),
+    };
+    if state.loaded().is_some() {
+        lines.push(Line::raw(""));
+        lines.push(heading("Float network", area.width, theme));
+        lines.push(check(state, theme));
+        lines.push(Line::raw(""));
+        lines.extend(settings(state, area, theme));
+    }
+    if lines.len() > area.height as usize {
+        lines.retain(|line| line.width() > 0);
+    }
+    if lines.len() > area.height as usize && state.loaded().is_some() {
+        // What can be looked up elsewhere: heading, checksum, split, source, device.
+        let mut index = 0;
+        lines.retain(|_| {
+            index += 1;
+            ![1, 4, 6, 7, 8].contains(&index)
+        });
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn failed<'a>(reason: &str, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+    let mut lines = vec![heading("Inputs", area.width, theme)];
+    let wrapped = wrap(reason, area.width as usize);
+    lines.extend(
+        wrapped
+            .into_iter()
+            .map(|text| Line::styled(text, theme.style(Role::Bad))),
+    );
+    lines
+}
+
+fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+    let room = (area.width as usize).saturating_sub(14);
+    let network = format!(
+        "{}, {} layers, {} parameters",
+        inputs.architecture,
+        inputs.layers.len(),
+        count(inputs.parameters as u64)
+    );
+    let short = inputs.weights_sha256.get(..12).unwrap_or_default();
+    let images = format!(
+        "{} of {}, {} classes",
+        inputs.data, inputs.image, inputs.classes
+    );
+    let split = format!(
+        "{} for training, {} for testing",
+        count(inputs.train_images as u64),
+        count(inputs.test_images as u64)
+    );
+    vec![
+        heading("Inputs", area.width, theme),
+        fact("network", network, theme),
+        fact("weights", tail(&inputs.weights, room, theme), theme),
+        fact(
+            "sha-256",
+            format!("{short}{}", theme.symbols.ellipsis),
+            theme,
+        ),
+        fact("images", images, theme),
+        fact("", split, theme),
+        fact("from", tail(&inputs.data_source, room, theme), theme),
+        fact("device", inputs.device.clone(), theme),
+    ]
+}
+
+fn check<'a>(state: &State, theme: &Theme) -> Line<'a> {
+    let expected = state.loaded().and_then(|inputs| inputs.expected_accuracy);
+    match &state.check {
+        Checking::Never => Line::styled("not tested yet", theme.style(Role::Muted)),
+        Checking::Running => Line::styled("being tested ...", theme.style(Role::Muted)),
+        Checking::Failed(reason) => Line::styled(reason.clone(), theme.style(Role::Bad)),
+        Checking::Done(score) => {
+            let accuracy = score.accuracy();
+            let sound = expected.is_none_or(|known| (known - accuracy).abs() <= EXPECTED_WITHIN);
+            let (sign, role) = if sound {
+                (theme.symbols.good, Role::Good)
+            } else {
+                (theme.symbols.bad, Role::Bad)
+            };
+            let known = expected.map_or_else(String::new, |known| {
+                format!("; expected {}", percent(known))
+            });
+            Line::from(vec![
+                Span::styled(format!("{sign} "), theme.style(role)),
+                Span::raw(format!(
+                    "{} right: {} of {} test images{known}; loss {}",
+                    percent(accuracy),
+                    count(score.correct as u64),
+                    count(score.total as u64),
+                    number(score.loss)
+                )),
+            ])
+        }
+    }
+}
+
+fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+    let request = &state.analysis.request;
+    let mut measures = vec!["eigenvalue"];
+    measures.extend(request.trace.then_some("trace"));
+    measures.extend(request.loss_change.then_some("loss change"));
+    let scopes = state.screen.scopes();
+    let row = |command: Command, value: String| {
+        let key = state
+            .keymap
+            .keys_of(&scopes, command)
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        let mut line = fact(command.short(), value, theme);
+        line.spans
+            .insert(0, Span::styled(format!("{key} "), theme.style(Role::Key)));
+        line
+    };
+    vec![
+        heading("Analysis", area.width, theme),
+        row(
+            Command::Samples,
+            format!("{} training images", request.samples),
+        ),
+        row(
+            Command::Tolerance,
+            format!("relative residual {:e}", request.tolerance),
+        ),
+        row(Command::Metrics, measures.join(", ")),
+        fact("  status", status(state), theme),
+    ]
+}
+
+fn status(state: &State) -> String {
+    let (done, all) = (state.analysis.measured_count(), state.analysis.layers.len());
+    let seconds = state
+        .analysis
+        .report
+        .as_ref()
+        .and_then(|report| report.seconds);
+    let took = seconds
+        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
+        .map(|seconds| {
+            format!(
+                " in {}",
+                duration(std::time::Duration::from_secs_f64(seconds))
+            )
+        });
+    match &state.analysis.status {
+        Status::Never => "not started".to_owned(),
+        Status::Running => format!("going on: {done} of {all} layers"),
+        Status::Stopped => format!("stopped: {done} of {all} layers are measured"),
+        Status::Done => format!("done: {done} of {all} layers{}", took.unwrap_or_default()),
+        Status::Failed(reason) => format!("failed: {reason}"),
+    }
+}

@@ -1,0 +1,302 @@
+//! Windows over the screen: help, palette, log, the budget, and questions.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph};
+
+use super::format::{cut, duration, wrap};
+use super::help::{Entry, entries};
+use super::{FILL, chrome, rows};
+use crate::app::command::Command;
+use crate::app::state::bits::BUDGETS;
+use crate::app::state::overlay::{Overlay, matches};
+use crate::app::state::{Level, State};
+use crate::app::theme::{Role, Theme};
+
+pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
+    match state.overlays.last() {
+        None | Some(Overlay::Line { .. }) => {}
+        Some(Overlay::Help { input, scroll }) => help(frame, (state, input, *scroll), theme),
+        Some(Overlay::Palette { input, selected }) => {
+            palette(frame, (state, input, *selected), theme);
+        }
+        Some(Overlay::Log { scroll }) => log(frame, state, *scroll, theme),
+        Some(Overlay::Allocate {
+            kind,
+            input,
+            problem,
+        }) => {
+            allocate(frame, (state, *kind, input, problem.as_deref()), theme);
+        }
+        Some(Overlay::Quit) => quit(frame, state, theme),
+        Some(Overlay::Confirm(command)) => confirm(frame, *command, theme),
+    }
+}
+
+/// A window of at most this size in the middle; gives its inside.
+fn window(frame: &mut Frame, (width, height): (u16, u16), title: &str, theme: &Theme) -> Rect {
+    let screen = frame.area();
+    let above_footer = Rect {
+        height: screen.height.saturating_sub(1),
+        ..screen
+    };
+    let (width, height) = (
+        width.min(above_footer.width),
+        height.min(above_footer.height),
+    );
+    let area = Rect {
+        x: (above_footer.width - width) / 2,
+        y: (above_footer.height - height) / 2,
+        width,
+        height,
+    };
+    let block = Block::bordered()
+        .border_set(theme.symbols.border)
+        .border_style(theme.style(Role::Border))
+        .title(Span::styled(format!(" {title} "), theme.style(Role::Title)))
+        .style(theme.style(Role::Overlay));
+    let inside = block.inner(area);
+    frame.render_widget(Clear, area);
+    frame.render_widget(block, area);
+    let pad = u16::from(inside.width > 20);
+    Rect {
+        x: inside.x + pad,
+        width: inside.width - 2 * pad,
+        ..inside
+    }
+}
+
+fn help(
+    frame: &mut Frame,
+    (state, input, scroll): (&State, &tui_input::Input, usize),
+    theme: &Theme,
+) {
+    let inside = window(frame, (92, frame.area().height), "Help", theme);
+    let [search, list] = rows(inside, [1, FILL]);
+    chrome::typed(frame, search, theme, ("search: ", input, None));
+    let entries = entries(state, input.value());
+    let height = list.height as usize;
+    let first = scroll.min(entries.len().saturating_sub(height));
+    let width = list.width as usize;
+    let shown = entries.into_iter().skip(first).take(height);
+    let lines: Vec<Line> = shown.map(|entry| help_line(entry, width, theme)).collect();
+    frame.render_widget(Paragraph::new(lines), list);
+}
+
+fn help_line<'a>(entry: Entry, width: usize, theme: &Theme) -> Line<'a> {
+    match entry {
+        Entry::Heading(name) => Line::styled(name, theme.style(Role::Title)),
+        Entry::Text(text) => Line::styled(
+            cut(text, width, theme.symbols.ellipsis),
+            theme.style(Role::Text),
+        ),
+        Entry::Command(keys, name, doc, works) => {
+            let role = if works { Role::Text } else { Role::Muted };
+            let room = width.saturating_sub(16 + 16);
+            Line::from(vec![
+                Span::styled(
+                    format!("  {:<14}", cut(&keys, 14, theme.symbols.ellipsis)),
+                    theme.style(Role::Key),
+                ),
+                Span::styled(format!("{name:<16}"), theme.style(role)),
+                Span::styled(
+                    cut(doc, room, theme.symbols.ellipsis),
+                    theme.style(Role::Muted),
+                ),
+            ])
+        }
+    }
+}
+
+fn palette(
+    frame: &mut Frame,
+    (state, input, selected): (&State, &tui_input::Input, usize),
+    theme: &Theme,
+) {
+    let inside = window(frame, (76, 18), "Commands", theme);
+    let [line, list] = rows(inside, [1, FILL]);
+    chrome::typed(frame, line, theme, (":", input, None));
+    let found = matches(input.value());
+    let height = list.height as usize;
+    let first = super::scroll(selected, found.len(), height);
+    let scopes = state.screen.scopes();
+    let row = |(index, command): (usize, &Command)| {
+        let keys = state
+            .keymap
+            .keys_of(&scopes, *command)
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        let works = state.is_available(*command);
+        let role = match (index == selected, works) {
+            (true, _) => Role::Selected,
+            (false, true) => Role::Text,
+            (false, false) => Role::Muted,
+        };
+        let mark = if index == selected {
+            theme.symbols.cursor
+        } else {
+            " "
+        };
+        let room = (list.width as usize).saturating_sub(30);
+        let doc = cut(command.doc(), room, theme.symbols.ellipsis);
+        Line::styled(
+            format!("{mark} {:<16} {keys:<9} {doc}", command.name()),
+            theme.style(role),
+        )
+    };
+    let lines: Vec<Line> = found
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(height)
+        .map(row)
+        .collect();
+    let lines = if lines.is_empty() {
+        vec![Line::raw("no such command")]
+    } else {
+        lines
+    };
+    frame.render_widget(Paragraph::new(lines), list);
+}
+
+fn log(frame: &mut Frame, state: &State, scroll: usize, theme: &Theme) {
+    let inside = window(frame, (110, frame.area().height), "Log", theme);
+    let [list, path] = rows(inside, [FILL, 1]);
+    let width = list.width as usize;
+    let mut lines: Vec<Line> = Vec::new();
+    for notice in state
+        .log
+        .iter()
+        .rev()
+        .skip(scroll)
+        .take(list.height as usize)
+    {
+        let role = match notice.level {
+            Level::Info => Role::Text,
+            Level::Warning => Role::Warning,
+            Level::Bad => Role::Bad,
+        };
+        let text = format!("{:>8}  {}", duration(notice.at), notice.text);
+        let wrapped = wrap(&text, width);
+        lines.extend(
+            wrapped
+                .into_iter()
+                .rev()
+                .map(|line| Line::styled(line, theme.style(role))),
+        );
+    }
+    lines.truncate(list.height as usize);
+    lines.reverse();
+    if lines.is_empty() {
+        lines.push(Line::styled(
+            "nothing happened yet",
+            theme.style(Role::Muted),
+        ));
+    }
+    frame.render_widget(Paragraph::new(lines), list);
+    let file = chrome::tail(&state.place.log.display().to_string(), width, theme);
+    frame.render_widget(Line::styled(file, theme.style(Role::Muted)), path);
+}
+
+fn allocate(
+    frame: &mut Frame,
+    (state, kind, input, problem): (&State, usize, &tui_input::Input, Option<&str>),
+    theme: &Theme,
+) {
+    let inside = window(frame, (72, 15), "Choose bits that fit a budget", theme);
+    let mut lines: Vec<Line> = Vec::new();
+    for (index, budget) in BUDGETS.iter().enumerate() {
+        let (mark, role) = if index == kind {
+            (theme.symbols.cursor, Role::Selected)
+        } else {
+            (" ", Role::Text)
+        };
+        lines.push(Line::from(vec![
+            Span::styled(format!("{mark} {:<13}", budget.name), theme.style(role)),
+            Span::styled(format!("  {}", budget.doc), theme.style(Role::Muted)),
+        ]));
+    }
+    let activations = Line::from(vec![
+        Span::styled(" activation bits: ", theme.style(Role::Muted)),
+        Span::styled(state.bits.activations.to_string(), theme.style(Role::Text)),
+        Span::styled("  tab changes them", theme.style(Role::Muted)),
+    ]);
+    let heights = [lines.len() as u16, 1, 1, 1, 1, 1, FILL];
+    let [kinds, _, line, reach, widths, _, rest] = rows(inside, heights);
+    frame.render_widget(activations, widths);
+    frame.render_widget(Paragraph::new(lines), kinds);
+    chrome::typed(
+        frame,
+        line,
+        theme,
+        (&format!("{}: ", BUDGETS[kind].name), input, None),
+    );
+    let subject = state
+        .analysis
+        .sensitivity()
+        .and_then(|s| state.bits.subject(s));
+    let reachable = subject.map_or_else(String::new, |subject| subject.reachable(kind));
+    frame.render_widget(
+        Line::styled(format!(" {reachable}"), theme.style(Role::Muted)),
+        reach,
+    );
+    let (text, role) = match problem {
+        Some(problem) => (problem.to_owned(), Role::Bad),
+        None => (
+            format!(
+                "Least harm by {} within the budget. Pinned layers keep their bits, tied layers \
+                     share them.",
+                state.bits.metric
+            ),
+            Role::Muted,
+        ),
+    };
+    let lines = wrap(&text, rest.width as usize);
+    let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
+    frame.render_widget(Paragraph::new(lines).style(theme.style(role)), rest);
+}
+
+fn question(
+    frame: &mut Frame,
+    (title, text): (&str, &str),
+    choices: &[(&str, &str)],
+    theme: &Theme,
+) {
+    let wrapped = wrap(text, 52);
+    let height = wrapped.len() + choices.len() + 3;
+    let inside = window(frame, (58, height as u16), title, theme);
+    let mut lines: Vec<Line> = wrapped.into_iter().map(Line::raw).collect();
+    lines.push(Line::raw(""));
+    lines.extend(choices.iter().map(|(key, what)| {
+        Line::from(vec![
+            Span::styled(format!("  {key}  "), theme.style(Role::Key)),
+            Span::raw((*what).to_owned()),
+        ])
+    }));
+    frame.render_widget(Paragraph::new(lines), inside);
+}
+
+fn quit(frame: &mut Frame, state: &State, theme: &Theme) {
+    let Some(running) = state.foreground() else {
+        return;
+    };
+    let kept = if running.kind.is_resumable() {
+        "Stopping saves what is finished; it can go on later."
+    } else {
+        "Stopping gives it up."
+    };
+    let text = format!("{} is running. {kept}", running.kind.name());
+    let choices = [
+        ("f", "finish, then leave"),
+        ("s", "stop and save, then leave"),
+        ("c", "cancel: stay here"),
+    ];
+    question(frame, ("Leave?", &text), &choices, theme);
+}
+
+fn confirm(frame: &mut Frame, command: Command, theme: &Theme) {
+    let text = format!("{}?", command.doc());
+    question(frame, ("Sure?", &text), &[("y", "yes"), ("n", "no")], theme);
+}

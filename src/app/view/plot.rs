@@ -1,0 +1,178 @@
+//! Curves that cannot hang or panic: points that are no numbers are dropped, and bounds are finite,
+//! ordered and never empty, whatever comes (ratatui's `Chart` loops forever otherwise).
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+
+use super::format::number;
+use crate::app::theme::{Role, Theme};
+
+/// A curve.
+pub struct Curve {
+    /// Its points; must come from [`points`].
+    pub points: Vec<(f64, f64)>,
+    /// How it looks.
+    pub style: Style,
+    /// Joined, or single points.
+    pub kind: Kind,
+}
+
+/// How points are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Joined by lines.
+    Line,
+    /// Single points.
+    Points,
+    /// One mark that stands out.
+    Mark,
+}
+
+/// The labels of a plot.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a> {
+    /// What is plotted.
+    pub title: &'a str,
+    /// Left and right end.
+    pub x: [&'a str; 2],
+    /// Whether heights are log10 of the values.
+    pub log: bool,
+}
+
+/// The points that are numbers.
+#[must_use]
+pub fn points(raw: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    raw.into_iter()
+        .filter(|(x, y)| x.is_finite() && y.is_finite())
+        .collect()
+}
+
+/// log10 of the size of the values; zeros are dropped.
+#[must_use]
+pub fn logarithmic(raw: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    points(raw.into_iter().map(|(x, y)| (x, y.abs().log10())))
+}
+
+/// A range around all values: finite, ordered, not empty, with a little room.
+#[must_use]
+pub fn bounds(values: impl IntoIterator<Item = f64>) -> [f64; 2] {
+    let finite = values.into_iter().filter(|value| value.is_finite());
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in finite {
+        (low, high) = (low.min(value), high.max(value));
+    }
+    if low > high {
+        return [0.0, 1.0];
+    }
+    let room = (0.05 * (high - low))
+        .max(1e-3 * low.abs().max(high.abs()))
+        .max(1e-9);
+    let (low, high) = (low - room, high + room);
+    if low.is_finite() && high.is_finite() && low < high {
+        [low, high]
+    } else {
+        [0.0, 1.0]
+    }
+}
+
+/// A ratio that gauges take.
+#[must_use]
+pub fn unit(ratio: f64) -> f64 {
+    if ratio.is_finite() {
+        ratio.clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
+}
+
+/// Draws curves over shared axes.
+pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Labels, &[Curve])) {
+    if area.width < 16 || area.height < 4 {
+        return;
+    }
+    let all = || curves.iter().flat_map(|curve| curve.points.iter());
+    let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
+    let datasets = curves.iter().map(|curve| dataset(curve, theme)).collect();
+    let muted = theme.style(Role::Muted);
+    let value = |at: f64| number(if labels.log { 10f64.powf(at) } else { at });
+    let ticks = |texts: Vec<String>| -> Vec<Span> {
+        texts
+            .into_iter()
+            .map(|text| Span::styled(text, muted))
+            .collect()
+    };
+    let heights = vec![value(y[0]), value(f64::midpoint(y[0], y[1])), value(y[1])];
+    let [title, plot] = super::rows(area, [1, super::FILL]);
+    frame.render_widget(Line::styled(labels.title, theme.style(Role::Muted)), title);
+    let chart = Chart::new(datasets)
+        .style(theme.style(Role::Text))
+        .x_axis(
+            Axis::default()
+                .bounds(x)
+                .style(theme.style(Role::Border))
+                .labels(ticks(labels.x.map(str::to_owned).into())),
+        )
+        .y_axis(
+            Axis::default()
+                .bounds(y)
+                .style(theme.style(Role::Border))
+                .labels(ticks(heights)),
+        )
+        .legend_position(None);
+    frame.render_widget(chart, plot);
+}
+
+fn dataset<'a>(curve: &'a Curve, theme: &Theme) -> Dataset<'a> {
+    let (graph, marker) = match curve.kind {
+        Kind::Line => (GraphType::Line, theme.symbols.marker),
+        Kind::Points => (
+            GraphType::Scatter,
+            if theme.symbols.unicode {
+                Marker::Dot
+            } else {
+                Marker::Custom('o')
+            },
+        ),
+        Kind::Mark => (GraphType::Scatter, Marker::Custom('X')),
+    };
+    Dataset::default()
+        .data(&curve.points)
+        .graph_type(graph)
+        .marker(marker)
+        .style(curve.style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bounds_are_always_finite_and_ordered(values in prop::collection::vec(any::<f64>(), 0..20)) {
+            let [low, high] = bounds(values);
+            prop_assert!(low.is_finite() && high.is_finite() && low < high);
+        }
+
+        #[test]
+        fn ratios_are_always_within_a_gauge(ratio in any::<f64>()) {
+            prop_assert!((0.0..=1.0).contains(&unit(ratio)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_drawn() {
+        let raw = [
+            (0.0, f64::NAN),
+            (f64::INFINITY, 1.0),
+            (1.0, 2.0),
+            (2.0, 0.0),
+        ];
+        assert_eq!(points(raw), [(1.0, 2.0), (2.0, 0.0)]);
+        assert_eq!(logarithmic(raw), [(1.0, 2f64.log10())]);
+    }
+}

@@ -1,0 +1,177 @@
+//! Drives the state as the shell does, without threads, files or a clock.
+
+use std::time::Duration;
+
+use hawqeye::app::effect::Effect;
+use hawqeye::app::jobs::{Engine, Failure, JobId, JobMessage, Task};
+use hawqeye::app::key::sequence;
+use hawqeye::app::keymap::Keymap;
+use hawqeye::app::msg::Msg;
+use hawqeye::app::project::Stored;
+use hawqeye::app::state::{Place, State};
+use hawqeye::app::update::update;
+use hawqeye::engine::job::{Event, Verdict};
+
+use crate::fake::{Fake, Trouble};
+
+pub struct Bench {
+    pub state: State,
+    pub engine: Fake,
+    /// Effects that were asked for and not performed yet.
+    pub asked: Vec<Effect>,
+    now: Duration,
+}
+
+impl Bench {
+    /// Before the first message.
+    pub fn empty(trouble: Trouble, stored: Stored) -> Self {
+        let place = Place {
+            project: "demo".into(),
+            folder: "project".into(),
+            model: "resnet20".into(),
+            data: "demo".into(),
+            log: "project/hawqeye.log".into(),
+        };
+        let state = State::new(place, Keymap::default(), stored);
+        let engine = Fake { trouble };
+        let mut bench = Self {
+            state,
+            engine,
+            asked: Vec::new(),
+            now: Duration::ZERO,
+        };
+        bench.send(Msg::Start);
+        bench
+    }
+
+    /// With the inputs loaded and tested.
+    pub fn loaded() -> Self {
+        let mut bench = Self::empty(Trouble::None, Stored::default());
+        bench.work();
+        bench.wait(30);
+        bench.work();
+        bench
+    }
+
+    /// With every layer measured.
+    pub fn analysed() -> Self {
+        let mut bench = Self::loaded();
+        bench.keys("a");
+        bench.work();
+        bench.wait(30);
+        bench
+    }
+
+    /// With a plan of the allocator.
+    pub fn planned() -> Self {
+        let mut bench = Self::analysed();
+        bench.keys("3 a enter");
+        bench.work();
+        bench.wait(30);
+        bench.work();
+        bench
+    }
+
+    pub fn send(&mut self, message: Msg) {
+        self.asked.extend(update(&mut self.state, message));
+    }
+
+    /// Types keys, written as in the keymap.
+    pub fn keys(&mut self, keys: &str) -> &mut Self {
+        for key in sequence(keys).unwrap() {
+            self.send(Msg::Key(key));
+        }
+        self
+    }
+
+    /// Types a text, character by character.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.send(Msg::Paste(text.into()));
+        self
+    }
+
+    /// Lets seconds pass.
+    pub fn wait(&mut self, seconds: u64) -> &mut Self {
+        self.now += Duration::from_secs(seconds);
+        self.send(Msg::Clock(self.now));
+        self
+    }
+
+    /// Jobs that were asked for, taken out.
+    pub fn started(&mut self) -> Vec<(JobId, Task)> {
+        let (jobs, rest): (Vec<_>, Vec<_>) = self
+            .asked
+            .drain(..)
+            .partition(|effect| matches!(effect, Effect::Start { .. }));
+        self.asked = rest;
+        jobs.into_iter()
+            .filter_map(|effect| match effect {
+                Effect::Start { job, task } => Some((job, task)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Does all work that was asked for, to its end.
+    pub fn work(&mut self) -> &mut Self {
+        loop {
+            let started = self.started();
+            if started.is_empty() {
+                return self;
+            }
+            for (job, task) in started {
+                self.finish(job, &task, usize::MAX);
+            }
+        }
+    }
+
+    /// Does a job; its observer asks to stop after `events`.
+    pub fn finish(&mut self, job: JobId, task: &Task, events: usize) {
+        let mut reported: Vec<Event> = Vec::new();
+        let mut observer = |event: Event| {
+            reported.push(event);
+            if reported.len() >= events {
+                Verdict::Stop
+            } else {
+                Verdict::Continue
+            }
+        };
+        let engine: &dyn Engine = &self.engine;
+        let result = task.run(engine, &mut observer).map_err(Failure::from);
+        for event in reported {
+            self.now += Duration::from_millis(100);
+            self.send(Msg::Clock(self.now));
+            self.send(Msg::Job(JobMessage::Event { job, event }));
+        }
+        self.send(Msg::Job(JobMessage::Ended { job, result }));
+    }
+
+    /// Reports the first `events` of a job and leaves it running.
+    pub fn begin(&mut self, job: JobId, task: &Task, events: usize) {
+        let mut reported: Vec<Event> = Vec::new();
+        let mut observer = |event: Event| {
+            reported.push(event);
+            Verdict::Continue
+        };
+        let engine: &dyn Engine = &self.engine;
+        task.run(engine, &mut observer).unwrap();
+        for event in reported.into_iter().take(events) {
+            self.now += Duration::from_millis(100);
+            self.send(Msg::Clock(self.now));
+            self.send(Msg::Job(JobMessage::Event { job, event }));
+        }
+    }
+
+    /// Weight bits of the plan on screen.
+    pub fn bits(&self) -> Vec<u8> {
+        let plan = self.state.bits.plan.as_ref().unwrap();
+        plan.layers
+            .iter()
+            .map(|row| row.weight_bits.get())
+            .collect()
+    }
+
+    pub fn has_asked(&self, wanted: &Effect) -> bool {
+        self.asked.contains(wanted)
+    }
+}

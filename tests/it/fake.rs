@@ -1,0 +1,315 @@
+//! A deterministic engine of six layers: the application is tested against it, numbers are not.
+
+use std::sync::Arc;
+
+use hawqeye::app::jobs::{
+    AnalysisRequest, Engine, ExportReport, ExportRequest, Inputs, TuneReport, TuneRequest,
+};
+use hawqeye::engine::hessian::sensitivity::{LayerSensitivity, ModelFacts, PerBits, Sensitivity};
+use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
+use hawqeye::engine::plan::Plan;
+use hawqeye::engine::{Error, Result};
+
+pub const LAYERS: [&str; 6] = [
+    "conv1",
+    "layer1.0.conv1",
+    "layer1.0.conv2",
+    "layer2.0.conv1",
+    "layer2.0.conv2",
+    "linear",
+];
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trouble {
+    #[default]
+    None,
+    /// The inputs cannot be read.
+    Open,
+    /// The analysis panics.
+    PanicInAnalysis,
+    /// Every estimate is not a number.
+    NotFinite,
+    /// The analysis goes on until it is stopped.
+    Endless,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fake {
+    pub trouble: Trouble,
+}
+
+fn per_bits(value: impl Fn(f64) -> f64) -> PerBits {
+    [2u8, 3, 4, 8]
+        .into_iter()
+        .map(|bits| (bits, value(f64::from(bits))))
+        .collect()
+}
+
+/// The layers before an analysis.
+pub fn layers() -> Vec<LayerSensitivity> {
+    let layer = |(index, name): (usize, &&str)| {
+        let width = 8 << (index / 2);
+        let shape = if index == 5 {
+            vec![10, 32]
+        } else {
+            vec![width, width, 3, 3]
+        };
+        let parameters: usize = shape.iter().product();
+        LayerSensitivity {
+            layer: (*name).into(),
+            kind: Some(if index == 5 { "linear" } else { "conv2d" }.to_owned()),
+            shape,
+            parameters,
+            macs: parameters as u64 * 100,
+            activation_size: Some(1000),
+            reads_image: index == 0,
+            perturbation: per_bits(|bits| parameters as f64 * 4f64.powf(-bits)),
+            ..LayerSensitivity::default()
+        }
+    };
+    LAYERS.iter().enumerate().map(layer).collect()
+}
+
+/// A layer after the analysis.
+pub fn measured(index: usize) -> LayerSensitivity {
+    let mut layer = layers()[index].clone();
+    let eigenvalue = [4.0, 0.5, 0.25, 2.0, 0.02, 1.0][index];
+    layer.eigenvalue = Some(eigenvalue);
+    layer.iterations = Some(4);
+    layer.residual = Some(5e-4);
+    layer.converged = Some(index != 4);
+    layer.history = (1..=4).map(|i| (eigenvalue, 5f64.powi(-i))).collect();
+    layer.trace = Some(3.0 * eigenvalue);
+    layer.trace_stderr = Some(0.0);
+    layer.mean_trace = Some(3.0 * eigenvalue / layer.parameters as f64);
+    layer.sensitivity = Some(eigenvalue / layer.parameters as f64);
+    let errors = layer.perturbation.clone();
+    layer.omega = errors
+        .iter()
+        .map(|(bits, error)| (*bits, eigenvalue * error))
+        .collect();
+    layer.loss_change = errors
+        .iter()
+        .map(|(bits, error)| (*bits, 0.1 * eigenvalue * error))
+        .collect();
+    layer
+}
+
+pub fn inputs() -> Inputs {
+    Inputs {
+        architecture: "resnet20".into(),
+        weights: "weights/resnet20.safetensors".into(),
+        weights_sha256: "0123456789abcdef".repeat(4),
+        parameters: 12_345,
+        data: "fashion-mnist".into(),
+        data_source: "demo".into(),
+        image: "1x28x28".into(),
+        classes: 10,
+        train_images: 2048,
+        test_images: 1024,
+        device: "cpu".into(),
+        expected_accuracy: Some(0.9375),
+        fingerprint: "f00d".into(),
+        layers: layers(),
+    }
+}
+
+pub fn sensitivity(count: usize) -> Sensitivity {
+    let mut layers = layers();
+    for (index, layer) in layers.iter_mut().enumerate().take(count) {
+        *layer = measured(index);
+    }
+    Sensitivity {
+        format: "hawqeye/sensitivity".into(),
+        version: 1,
+        model: Some(ModelFacts {
+            name: "resnet20".into(),
+            weights_sha256: inputs().weights_sha256,
+            parameters: 12_345,
+        }),
+        data: None,
+        settings: serde_json::Map::new(),
+        fingerprint: Some("cafe".into()),
+        loss: Some(0.01),
+        accuracy: Some(1.0),
+        seconds: Some(12.5),
+        layers,
+    }
+}
+
+pub fn score(correct: usize) -> Score {
+    Score {
+        loss: 0.25,
+        correct,
+        correct_top5: 1000,
+        total: 1024,
+    }
+}
+
+impl Fake {
+    fn wait_for_stop(observer: &mut dyn Observer) -> Result<(Sensitivity, Outcome)> {
+        let mut done = 0;
+        loop {
+            done = (done + 1) % 100;
+            let progress = Event::Progress {
+                phase: Phase::Eigenvalue,
+                done,
+                total: 100,
+            };
+            if observer.on(progress) == Verdict::Stop {
+                return Ok((sensitivity(2), Outcome::Stopped));
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Engine for Fake {
+    fn open(&self, observer: &mut dyn Observer) -> Result<Inputs> {
+        observer.on(Event::Progress {
+            phase: Phase::Load,
+            done: 1,
+            total: 3,
+        });
+        if self.trouble == Trouble::Open {
+            return Err(Error::invalid(
+                "weights/resnet20.safetensors holds resnet32: expected resnet20; name another file",
+            ));
+        }
+        Ok(inputs())
+    }
+
+    fn check(&self, _: &mut dyn Observer) -> Result<Option<Score>> {
+        Ok(Some(score(960)))
+    }
+
+    fn analyze(
+        &self,
+        _: &AnalysisRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)> {
+        assert!(self.trouble != Trouble::PanicInAnalysis, "the worker broke");
+        if self.trouble == Trouble::Endless {
+            return Self::wait_for_stop(observer);
+        }
+        for (index, name) in LAYERS.iter().enumerate() {
+            let progress = Event::Progress {
+                phase: Phase::Eigenvalue,
+                done: index as u64,
+                total: LAYERS.len() as u64,
+            };
+            let mut layer = measured(index);
+            let mut verdict = observer.on(progress);
+            for (at, (value, residual)) in layer.history.clone().into_iter().enumerate() {
+                let wrong = self.trouble == Trouble::NotFinite;
+                let value = if wrong { f64::NAN } else { value };
+                let layer: Arc<str> = (*name).into();
+                let event = Event::Eigenvalue {
+                    layer,
+                    iteration: at + 1,
+                    value,
+                    residual,
+                };
+                verdict = observer.on(event);
+            }
+            if self.trouble == Trouble::NotFinite {
+                layer.eigenvalue = Some(f64::NAN);
+            }
+            if verdict == Verdict::Stop {
+                return Ok((sensitivity(index), Outcome::Stopped));
+            }
+            observer.on(Event::Layer {
+                measured: Box::new(layer),
+            });
+        }
+        let mut done = sensitivity(6);
+        if self.trouble == Trouble::NotFinite {
+            done.layers
+                .iter_mut()
+                .for_each(|layer| layer.eigenvalue = Some(f64::NAN));
+        }
+        Ok((done, Outcome::Done))
+    }
+
+    fn evaluate(&self, plan: &Plan, _: &mut dyn Observer) -> Result<Option<Score>> {
+        let bits: usize = plan
+            .layers
+            .iter()
+            .map(|row| usize::from(row.weight_bits.get()))
+            .sum();
+        Ok(Some(score(900 + bits.min(50))))
+    }
+
+    fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport> {
+        for event in tuning(request.epochs) {
+            if observer.on(event) == Verdict::Stop {
+                return Ok(TuneReport {
+                    outcome: Outcome::Stopped,
+                    test: None,
+                });
+            }
+        }
+        Ok(TuneReport {
+            outcome: Outcome::Done,
+            test: Some(score(955)),
+        })
+    }
+
+    fn export(&self, request: &ExportRequest, _: &mut dyn Observer) -> Result<ExportReport> {
+        Ok(ExportReport {
+            path: request.path.clone(),
+            bytes: 4321,
+            theoretical_bytes: 4000,
+            logit_difference: Some(0.0),
+            score: Some(score(955)),
+            sha256: "89abcdef".repeat(8),
+        })
+    }
+}
+
+/// The events of a staged run.
+pub fn tuning(epochs: usize) -> Vec<Event> {
+    let evaluated = |split, label: &str, step, correct| Event::Evaluated {
+        split,
+        label: label.into(),
+        step,
+        score: score(correct),
+    };
+    let mut events = vec![
+        evaluated(Split::Validation, "float", 0, 960),
+        evaluated(Split::Validation, "post-training", 0, 870),
+    ];
+    let total = 20 * epochs as u64;
+    for epoch in 0..epochs {
+        let layers = vec![LAYERS[epoch % 6].into(), LAYERS[(epoch + 1) % 6].into()];
+        events.push(Event::Stage {
+            index: epoch,
+            total: epochs,
+            layers,
+        });
+        for step in 1..=20 {
+            let step = 20 * epoch as u64 + step;
+            events.push(Event::Step {
+                step,
+                total,
+                epoch,
+                stage: epoch,
+                loss: 1.0 / (1.0 + step as f64 / 10.0),
+                accuracy: 0.8 + 0.003 * step as f64,
+                learning_rate: 0.01,
+                images: 128,
+            });
+        }
+        let step = 20 * (epoch as u64 + 1);
+        events.push(evaluated(
+            Split::Validation,
+            &format!("epoch {}", epoch + 1),
+            step,
+            930 + 5 * epoch,
+        ));
+        events.push(Event::Checkpoint { step });
+    }
+    events.push(evaluated(Split::Test, "final", total, 955));
+    events
+}

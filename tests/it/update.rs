@@ -1,0 +1,441 @@
+//! Keys as a script: what is typed, and what comes of it.
+
+use hawqeye::app::command::Command;
+use hawqeye::app::effect::Effect;
+use hawqeye::app::jobs::{Failure, JobKind, JobMessage, Task};
+use hawqeye::app::msg::{Msg, Signal};
+use hawqeye::app::project::{Session, Stored, StoredRun};
+use hawqeye::app::state::analysis::{Sort, Status};
+use hawqeye::app::state::bits::Accuracy;
+use hawqeye::app::state::guide::{Step, guide};
+use hawqeye::app::state::overlay::Overlay;
+use hawqeye::app::state::tune::RunStatus;
+use hawqeye::app::state::{Checking, Level, Loading, Screen};
+use hawqeye::engine::job::{Event, Outcome};
+use hawqeye::engine::plan::file;
+
+use crate::bench::Bench;
+use crate::fake::{self, Trouble};
+
+#[test]
+fn digits_and_tab_go_to_every_screen() {
+    let mut bench = Bench::loaded();
+    for (key, screen) in ["1", "2", "3", "4", "5"].into_iter().zip(Screen::ALL) {
+        assert_eq!(bench.keys(key).state.screen, screen);
+    }
+    assert_eq!(bench.keys("tab").state.screen, Screen::Model);
+    assert_eq!(bench.keys("shift-tab").state.screen, Screen::Export);
+}
+
+#[test]
+fn opening_loads_tests_and_plans_eight_bits() {
+    let bench = Bench::loaded();
+    assert!(matches!(bench.state.inputs, Loading::Loaded(_)));
+    assert_eq!(bench.state.check, Checking::Done(fake::score(960)));
+    assert_eq!(bench.bits(), [8; 6]);
+    assert!(matches!(bench.state.bits.accuracy(), Accuracy::Done(_)));
+}
+
+#[test]
+fn enter_alone_leads_from_the_model_to_the_exported_file() {
+    let mut bench = Bench::loaded();
+    for _ in 0..40 {
+        let step = guide(&bench.state).step;
+        if step == Step::Wait && bench.state.overlays.is_empty() {
+            break;
+        }
+        bench.keys("enter").work();
+        bench.wait(30).work();
+    }
+    assert_eq!(bench.state.screen, Screen::Export);
+    assert_eq!(bench.state.analysis.status, Status::Done);
+    assert_eq!(bench.state.tune.finished().unwrap().step, 40);
+    assert_eq!(bench.state.export.written.len(), 1);
+}
+
+#[test]
+fn bits_are_edited_in_place_and_undone() {
+    let cases: [(&str, [u8; 6]); 12] = [
+        ("-", [7, 8, 8, 8, 8, 8]),
+        ("left left", [6, 8, 8, 8, 8, 8]),
+        ("b 4", [4, 8, 8, 8, 8, 8]),
+        ("b f", [32, 8, 8, 8, 8, 8]),
+        ("+ + +", [32, 8, 8, 8, 8, 8]),
+        ("j j b 2", [8, 8, 2, 8, 8, 8]),
+        ("G b 3 g g b 5", [5, 8, 8, 8, 8, 3]),
+        ("v j j b 4", [4, 4, 4, 8, 8, 8]),
+        ("v j j b 4 u", [8; 6]),
+        ("b 2 j b 3 u u ctrl-r", [2, 8, 8, 8, 8, 8]),
+        ("v j t - -", [6, 6, 8, 8, 8, 8]),
+        ("v j t esc k T b 2", [2, 8, 8, 8, 8, 8]),
+    ];
+    for (keys, bits) in cases {
+        let mut bench = Bench::loaded();
+        bench.keys("3").keys(keys);
+        assert_eq!(bench.bits(), bits, "{keys}");
+    }
+}
+
+#[test]
+fn a_pattern_selects_many_rows() {
+    let mut bench = Bench::loaded();
+    bench.keys("3 *").text("layer2.*").keys("enter b 4");
+    assert_eq!(bench.bits(), [8, 8, 8, 4, 4, 8]);
+    bench.keys("esc *").text("nothing").keys("enter");
+    assert!(matches!(
+        bench.state.overlays.last(),
+        Some(Overlay::Line { problem: Some(problem), .. }) if problem.contains("no layer matches")
+    ));
+}
+
+#[test]
+fn a_filter_hides_rows_and_an_empty_one_shows_all() {
+    let mut bench = Bench::analysed();
+    bench.keys("2 /").text("layer1").keys("enter");
+    assert_eq!(bench.state.visible_layers(), [1, 2]);
+    assert_eq!(bench.state.layer, 1);
+    bench.keys("esc esc");
+    assert_eq!(bench.state.visible_layers().len(), 6);
+}
+
+#[test]
+fn layers_are_sorted_with_the_largest_first() {
+    let mut bench = Bench::analysed();
+    bench.keys("2 s");
+    assert_eq!(bench.state.analysis.sort, Sort::Eigenvalue);
+    assert_eq!(bench.state.visible_layers(), [0, 3, 5, 1, 2, 4]);
+    bench.keys("s s s");
+    assert_eq!(bench.state.visible_layers(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_allocator_keeps_pins_and_reset_returns_to_its_plan() {
+    let mut bench = Bench::planned();
+    let automatic = bench.bits();
+    assert!(automatic.iter().any(|bits| *bits < 8), "{automatic:?}");
+    bench.keys("b 8 p p");
+    assert!(bench.state.bits.plan.as_ref().unwrap().layers[0].pinned);
+    bench.keys("a enter").work();
+    assert_eq!(bench.bits()[0], 8);
+    bench.keys("u u u u u");
+    bench.keys("b 2 r");
+    assert_eq!(
+        bench.bits()[0],
+        bench.state.bits.automatic.as_ref().unwrap().layers[0]
+            .weight_bits
+            .get()
+    );
+}
+
+#[test]
+fn an_impossible_budget_is_answered_with_the_reachable_range() {
+    let mut bench = Bench::analysed();
+    bench.keys("3 a ctrl-u").text("100x").keys("enter").work();
+    let (notice, _) = bench.state.toast.clone().unwrap();
+    assert_eq!(notice.level, Level::Bad);
+    assert!(notice.text.contains("16"), "{}", notice.text);
+    assert_eq!(bench.bits(), [8; 6]);
+}
+
+#[test]
+fn a_budget_that_is_none_stays_in_the_window() {
+    let mut bench = Bench::analysed();
+    bench.keys("3 a ctrl-u").text("lots").keys("enter");
+    assert!(bench.started().is_empty());
+    assert!(matches!(
+        bench.state.overlays.last(),
+        Some(Overlay::Allocate {
+            problem: Some(_),
+            ..
+        })
+    ));
+}
+
+#[test]
+fn the_accuracy_is_measured_once_after_edits_end_and_then_remembered() {
+    let mut bench = Bench::loaded();
+    bench.keys("3 - - -");
+    assert!(bench.started().is_empty());
+    assert_eq!(bench.state.bits.accuracy(), Accuracy::Waiting);
+    bench.wait(1);
+    assert_eq!(bench.started().len(), 1);
+    let mut bench = Bench::loaded();
+    bench.keys("3 -").wait(1).work();
+    bench.keys("+").wait(1);
+    assert!(
+        bench.started().is_empty(),
+        "eight bits were measured at the start"
+    );
+    assert!(matches!(bench.state.bits.accuracy(), Accuracy::Done(_)));
+}
+
+#[test]
+fn an_edit_stops_the_measurement_of_the_plan_before_it() {
+    let mut bench = Bench::loaded();
+    bench.keys("3 -").wait(1);
+    let [(job, task)] = bench.started().try_into().unwrap();
+    bench.keys("-");
+    assert!(bench.has_asked(&Effect::Stop(job)));
+    let Task::Evaluate(plan) = task else {
+        panic!("{task:?}")
+    };
+    let stopped = hawqeye::app::jobs::Done::Evaluated { plan, score: None };
+    bench.wait(1);
+    bench.send(Msg::Job(JobMessage::Ended {
+        job,
+        result: Ok(stopped),
+    }));
+    bench.wait(1).work();
+    assert!(
+        matches!(bench.state.bits.accuracy(), Accuracy::Done(_)),
+        "{:?}",
+        bench.state.bits.accuracy()
+    );
+}
+
+#[test]
+fn stopping_an_analysis_keeps_what_is_finished_and_enter_goes_on() {
+    let mut bench = Bench::loaded();
+    bench.keys("a");
+    let [(job, task)] = bench.started().try_into().unwrap();
+    bench.keys("x");
+    assert!(bench.has_asked(&Effect::Stop(job)));
+    bench.finish(job, &task, 12);
+    assert_eq!(bench.state.analysis.status, Status::Stopped);
+    assert_eq!(bench.state.analysis.measured_count(), 2);
+    bench.keys("enter").work();
+    assert_eq!(bench.state.analysis.status, Status::Done);
+}
+
+#[test]
+fn a_panicking_worker_is_a_message_and_the_screens_still_work() {
+    let mut bench = Bench::loaded();
+    bench.keys("a");
+    let [(job, _)] = bench.started().try_into().unwrap();
+    let result = Err(Failure::Panic("index out of bounds".into()));
+    bench.send(Msg::Job(JobMessage::Ended { job, result }));
+    let Status::Failed(reason) = &bench.state.analysis.status else {
+        panic!()
+    };
+    assert!(reason.contains("internal error (index out of bounds)"));
+    assert_eq!(bench.keys("3 b 4").bits()[0], 4);
+}
+
+#[test]
+fn work_can_be_paused_and_one_foreground_job_runs_at_a_time() {
+    let mut bench = Bench::loaded();
+    bench.keys("a");
+    let [(job, _)] = bench.started().try_into().unwrap();
+    bench.keys("space");
+    assert!(bench.has_asked(&Effect::Pause { job, pause: true }));
+    assert!(bench.state.job(JobKind::Analyze).unwrap().paused);
+    bench.keys("space 4 t");
+    assert!(bench.has_asked(&Effect::Pause { job, pause: false }));
+    assert!(bench.started().is_empty());
+    assert!(
+        bench
+            .state
+            .toast
+            .as_ref()
+            .unwrap()
+            .0
+            .text
+            .contains("wait for analysis")
+    );
+}
+
+#[test]
+fn quitting_asks_only_while_work_runs() {
+    let mut bench = Bench::loaded();
+    bench.keys("q");
+    assert!(bench.has_asked(&Effect::Leave(0)) && bench.has_asked(&Effect::SaveSession));
+    let mut bench = Bench::loaded();
+    bench.keys("a q");
+    assert!(matches!(bench.state.overlays.last(), Some(Overlay::Quit)));
+    bench.keys("c");
+    assert!(bench.state.overlays.is_empty() && !bench.has_asked(&Effect::Leave(0)));
+    let [(job, task)] = bench.started().try_into().unwrap();
+    bench.keys("q s");
+    assert!(bench.has_asked(&Effect::Stop(job)) && !bench.has_asked(&Effect::Leave(0)));
+    bench.finish(job, &task, 6);
+    assert!(bench.has_asked(&Effect::Leave(0)));
+}
+
+#[test]
+fn finish_then_leave_waits_for_the_work() {
+    let mut bench = Bench::loaded();
+    bench.keys("a q f");
+    assert!(!bench.has_asked(&Effect::Leave(0)));
+    bench.work();
+    assert!(bench.has_asked(&Effect::Leave(0)));
+}
+
+#[test]
+fn a_signal_leaves_at_once_and_saves() {
+    let mut bench = Bench::loaded();
+    bench.keys("a");
+    bench.send(Msg::Signal(Signal::Terminate));
+    assert!(bench.has_asked(&Effect::SaveSession) && bench.has_asked(&Effect::Leave(130)));
+}
+
+#[test]
+fn a_run_is_followed_stopped_and_resumed_in_its_folder() {
+    let mut bench = Bench::planned();
+    bench.keys("4 + enter");
+    let [(job, task)] = bench.started().try_into().unwrap();
+    let Task::Tune(request) = &task else {
+        panic!("{task:?}")
+    };
+    assert_eq!((request.epochs, request.resume), (3, false));
+    let folder = request.folder.clone();
+    bench.finish(job, &task, 30);
+    let run = bench.state.tune.run.as_ref().unwrap();
+    assert_eq!(
+        (run.status.clone(), run.checkpoint),
+        (RunStatus::Stopped, Some(20))
+    );
+    bench.keys("enter");
+    let [(job, task)] = bench.started().try_into().unwrap();
+    let Task::Tune(request) = &task else {
+        panic!("{task:?}")
+    };
+    assert!(request.resume && request.folder == folder);
+    bench.finish(job, &task, usize::MAX);
+    assert_eq!(
+        bench.state.tune.run.as_ref().unwrap().status,
+        RunStatus::Done
+    );
+    bench.keys("N");
+    let [(_, task)] = bench.started().try_into().unwrap();
+    let Task::Tune(request) = &task else {
+        panic!("{task:?}")
+    };
+    assert!(!request.resume && request.folder != folder);
+}
+
+#[test]
+fn a_project_is_reopened_where_it_was_left() {
+    let planned = Bench::planned();
+    let plan = file::to_toml(planned.state.bits.plan.as_ref().unwrap());
+    let mut events = fake::tuning(2);
+    events.push(Event::Finished {
+        outcome: Outcome::Done,
+    });
+    let session = Session {
+        screen: Screen::Tune,
+        ..Session::default()
+    };
+    let stored = Stored {
+        session,
+        sensitivity: Some(fake::sensitivity(6)),
+        plan: Some(plan),
+        run: Some(StoredRun {
+            folder: "project/runs/007".into(),
+            events,
+        }),
+        next_run: 8,
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    assert_eq!(bench.state.screen, Screen::Tune);
+    assert_eq!(bench.state.analysis.status, Status::Done);
+    assert_eq!(bench.bits(), planned.bits());
+    assert_eq!(bench.state.tune.finished().unwrap().step, 40);
+}
+
+#[test]
+fn an_interrupted_analysis_is_offered_again() {
+    let stored = Stored {
+        sensitivity: Some(fake::sensitivity(2)),
+        partial: true,
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    assert_eq!(bench.state.analysis.status, Status::Stopped);
+    let guide = guide(&bench.state);
+    assert_eq!(guide.step, Step::Run(Command::Analyze));
+    assert!(guide.text.contains("2 of 6 layers"), "{}", guide.text);
+}
+
+#[test]
+fn measurements_of_another_network_are_left_aside() {
+    let mut sensitivity = fake::sensitivity(6);
+    sensitivity.model.as_mut().unwrap().weights_sha256 = "other".into();
+    let stored = Stored {
+        sensitivity: Some(sensitivity),
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    assert_eq!(bench.state.analysis.status, Status::Never);
+    assert!(
+        bench
+            .state
+            .log
+            .iter()
+            .any(|notice| notice.text.contains("another network"))
+    );
+}
+
+#[test]
+fn inputs_that_cannot_be_read_are_explained_and_tried_again() {
+    let mut bench = Bench::empty(Trouble::Open, Stored::default());
+    bench.work();
+    assert!(matches!(&bench.state.inputs, Loading::Failed(reason) if reason.contains("resnet32")));
+    bench.engine.trouble = Trouble::None;
+    bench.keys("enter").work();
+    assert!(matches!(bench.state.inputs, Loading::Loaded(_)));
+}
+
+#[test]
+fn the_palette_runs_what_was_found() {
+    let mut bench = Bench::loaded();
+    bench.keys(":").text("bit tab").keys("enter");
+    assert_eq!(bench.state.screen, Screen::Bits);
+    bench.keys("? esc L esc : esc");
+    assert!(bench.state.overlays.is_empty());
+}
+
+#[test]
+fn whatever_is_typed_nothing_panics() {
+    let keys = "1 2 3 4 5 j k g g G + - b 4 v * esc p t T r a esc m u ctrl-r / esc ? esc : esc L esc \
+                space x s n w page-down page-up home end tab shift-tab enter esc ctrl-l ctrl-t";
+    for trouble in [Trouble::None, Trouble::Open, Trouble::NotFinite] {
+        let mut bench = Bench::empty(trouble, Stored::default());
+        for _ in 0..2 {
+            bench.keys(keys);
+            bench.wait(1).work();
+            bench.keys("a").wait(30).work();
+        }
+    }
+}
+
+#[test]
+fn every_command_is_bound_or_in_the_palette_and_says_why_it_cannot() {
+    let bench = Bench::empty(Trouble::Open, Stored::default());
+    for command in Command::ALL {
+        let reason = hawqeye::app::update::why_not(&bench.state, *command);
+        assert!(reason.is_none_or(|reason| !reason.is_empty()), "{command}");
+    }
+}
+
+#[test]
+fn nothing_wakes_an_idle_application() {
+    let mut bench = Bench::loaded();
+    bench.wait(60).wait(60);
+    assert_eq!(bench.state.wake_at(), None);
+    assert!(bench.state.running.is_empty());
+}
+
+#[test]
+fn a_run_of_an_earlier_plan_is_told_apart() {
+    let mut bench = Bench::planned();
+    bench.keys("4 enter").work();
+    assert_eq!(guide(&bench.state).step, Step::Go(Screen::Export));
+    bench.keys("3 b 5 4");
+    assert_eq!(guide(&bench.state).step, Step::Run(Command::TuneAnew));
+    bench.keys("enter");
+    assert!(bench.started().iter().any(|(_, task)| matches!(task, Task::Tune(_))));
+}
