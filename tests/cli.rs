@@ -55,9 +55,13 @@ impl Ended {
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hawqeye"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["HAWQEYE_LOG", "HAWQEYE_HOME", "COLUMNS", "NO_COLOR"] {
+    for name in ["HAWQEYE_LOG", "COLUMNS", "NO_COLOR"] {
         command.env_remove(name);
     }
+    command.env(
+        "HAWQEYE_HOME",
+        std::env::temp_dir().join("hawqeye-test-no-such-folder"),
+    );
     command
 }
 
@@ -186,6 +190,20 @@ fn version_help_completions_and_manual_go_to_stdout() {
             .contains("tolerance")
     );
     hawqeye(&["man", "analyse"]).refused(2, &["did you mean analyze?"]);
+    let keymap = hawqeye(&["config", "--print", "keymap"]).done().stdout;
+    assert!(keymap.contains("[global]"));
+    assert!(
+        hawqeye(&["config", "--print", "theme"])
+            .done()
+            .stdout
+            .contains("[style]")
+    );
+    assert!(
+        hawqeye(&["config"])
+            .done()
+            .stdout
+            .contains("keymap.toml (defaults in use)")
+    );
     let doctor = hawqeye(&["doctor"]).done().stdout;
     for word in ["version", "instructions", "portable", "TERM", "projects"] {
         assert!(doctor.contains(word), "{word}: {doctor}");

@@ -85,7 +85,7 @@ pub fn run_with(options: &Options, make: MakeEngine) -> ExitCode {
         Ok(code) => code,
         Err((code, sentence)) => {
             // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "hawqeye: {sentence}");
+            let _ = writeln!(io::stderr(), "error: {sentence}");
             code
         }
     };

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::commands::{analyze, application, completions, demo_images, eval, man, plan};
+use super::commands::{analyze, application, completions, config, demo_images, eval, man, plan};
 use super::failure::Failure;
 use super::report::Reporter;
 use super::stop::Stop;
@@ -52,6 +52,8 @@ pub enum Command {
     Eval(Box<eval::Args>),
     /// Describe this machine, for a bug report
     Doctor,
+    /// Print a default file of the terminal application to copy and change
+    Config(config::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Print the manual page

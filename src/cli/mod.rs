@@ -10,6 +10,7 @@ pub mod args;
 pub mod commands;
 pub mod device;
 pub mod failure;
+pub mod folders;
 pub mod inputs;
 pub mod output;
 pub mod report;
@@ -77,6 +78,7 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
         Command::Plan(args) => commands::plan::run(args, shared),
         Command::Eval(args) => commands::eval::run(args, shared),
         Command::Doctor => commands::doctor::run(),
+        Command::Config(args) => commands::config::run(args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Man(args) => commands::man::run(args),
         Command::DemoImages(args) => commands::demo_images::run(args),
@@ -96,8 +98,15 @@ fn finish(result: Result<(), Failure>) -> ExitCode {
 /// Logs to stderr what `HAWQEYE_LOG` asks for, such as `debug` or `hawqeye::engine=trace`.
 fn start_log() {
     use tracing_subscriber::EnvFilter;
-    let Ok(filter) = EnvFilter::try_from_env("HAWQEYE_LOG") else {
+    let Some(asked) = std::env::var("HAWQEYE_LOG")
+        .ok()
+        .filter(|text| !text.is_empty())
+    else {
         return;
+    };
+    let filter = match EnvFilter::try_new(&asked) {
+        Ok(filter) => filter,
+        Err(refused) => return output::tell(&format!("warning: HAWQEYE_LOG={asked}: {refused}\n")),
     };
     // A second subscriber in one process (tests) is no failure.
     let _ = tracing_subscriber::fmt()

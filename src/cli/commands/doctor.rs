@@ -7,9 +7,8 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::thread;
 
-use directories::ProjectDirs;
-
 use crate::cli::failure::Failure;
+use crate::cli::folders::Folders;
 use crate::cli::output;
 use crate::engine::backend::cpu::Isa;
 
@@ -27,7 +26,7 @@ pub fn run() -> Result<(), Failure> {
     ] {
         writeln!(text, "{heading}").expect("invariant: text can be written to memory");
         for (name, value) in lines {
-            writeln!(text, "  {name:<14}{value}")
+            writeln!(text, "  {name:<14} {value}")
                 .expect("invariant: text can be written to memory");
         }
     }
@@ -138,23 +137,18 @@ fn size() -> String {
 }
 
 fn folders() -> Lines {
-    let Some(found) = ProjectDirs::from("", "", "hawqeye") else {
-        return vec![("home", "unknown: set HAWQEYE_HOME to a folder".to_owned())];
-    };
-    let home = env::var_os("HAWQEYE_HOME").filter(|home| !home.is_empty());
-    let folder = |usual: &Path| {
-        let folder = home.as_ref().map_or(usual, |home| Path::new(home));
-        format!("{} ({})", folder.display(), state(folder))
-    };
-    let temporary = env::temp_dir();
-    vec![
-        ("configuration", folder(found.config_dir())),
-        ("projects", folder(found.data_dir())),
-        (
-            "temporary",
-            format!("{} ({})", temporary.display(), state(&temporary)),
-        ),
-    ]
+    let place = |folder: &Path| format!("{} ({})", folder.display(), state(folder));
+    let mut lines = Folders::find().map_or_else(
+        || vec![("home", "none: name a folder with HAWQEYE_HOME".to_owned())],
+        |folders| {
+            vec![
+                ("configuration", place(&folders.config)),
+                ("projects", place(&folders.data)),
+            ]
+        },
+    );
+    lines.push(("temporary", place(&env::temp_dir())));
+    lines
 }
 
 fn state(folder: &Path) -> String {

@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod application;
 pub mod completions;
+pub mod config;
 pub mod demo_images;
 pub mod doctor;
 pub mod eval;

@@ -1,0 +1,62 @@
+//! `config`: the defaults of the terminal application, to copy and change.
+
+use clap::ValueEnum;
+
+use crate::cli::failure::Failure;
+use crate::cli::folders::Folders;
+use crate::cli::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  hawqeye config                                        where the files belong
+  hawqeye config --print keymap > ~/.config/hawqeye/keymap.toml
+  hawqeye config --print theme > ~/.config/hawqeye/themes/mine.toml
+
+Lines that are left out keep their defaults. HAWQEYE_HOME names another folder.";
+
+/// Options of `config`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Print this default file instead of where the files belong
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub print: Option<What>,
+}
+
+/// A default file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Keys and their commands
+    Keymap,
+    /// Colours: the theme that is used when none was chosen
+    Theme,
+}
+
+/// Prints a default file, or where the user's files belong.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    match args.print {
+        Some(What::Keymap) => output::print(include_str!("../../../assets/keymap.toml")),
+        Some(What::Theme) => output::print(include_str!("../../../themes/terminal.toml")),
+        None => places(),
+    }
+}
+
+fn places() -> Result<(), Failure> {
+    let Folders { config, data } = Folders::find().ok_or_else(|| {
+        Failure::failed("there is no home folder; name a folder with HAWQEYE_HOME")
+    })?;
+    let state = |found: bool| if found { "in use" } else { "defaults in use" };
+    let (keymap, themes) = (config.join("keymap.toml"), config.join("themes"));
+    let text = format!(
+        "keymap    {} ({})\nthemes    {} ({})\nprojects  {}\n",
+        keymap.display(),
+        state(keymap.is_file()),
+        themes.display(),
+        state(themes.is_dir()),
+        data.display()
+    );
+    output::print(&text)
+}
