@@ -7,5 +7,7 @@ pub mod config;
 pub mod demo_images;
 pub mod doctor;
 pub mod eval;
+pub mod export;
 pub mod man;
 pub mod plan;
+pub mod tune;
