@@ -437,5 +437,10 @@ fn a_run_of_an_earlier_plan_is_told_apart() {
     bench.keys("3 b 5 4");
     assert_eq!(guide(&bench.state).step, Step::Run(Command::TuneAnew));
     bench.keys("enter");
-    assert!(bench.started().iter().any(|(_, task)| matches!(task, Task::Tune(_))));
+    assert!(
+        bench
+            .started()
+            .iter()
+            .any(|(_, task)| matches!(task, Task::Tune(_)))
+    );
 }
