@@ -124,6 +124,10 @@ fn tune(state: &State) -> Guide {
             "The run failed; enter tries to go on.",
             Step::Run(Command::Tune),
         ),
+        Some(RunStatus::Done) if is_outdated(state) => Guide::new(
+            "The plan changed since this run; enter starts a new one.",
+            Step::Run(Command::TuneAnew),
+        ),
         Some(RunStatus::Done) => Guide::new(
             "Done; enter goes on to the export.",
             Step::Go(Screen::Export),

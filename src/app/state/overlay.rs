@@ -76,6 +76,9 @@ impl Purpose {
 /// The commands that fit a query, best first.
 #[must_use]
 pub fn matches(query: &str) -> Vec<Command> {
+    if query.trim().is_empty() {
+        return Command::ALL.to_vec();
+    }
     let score = |command: &Command| {
         let by_name = fuzzy(query, command.name());
         let by_doc = fuzzy(query, command.doc()).map(|score| score - 20);

@@ -2,17 +2,14 @@
 
 use crate::app::command::{Command, Group};
 use crate::app::effect::Effect;
-use crate::app::jobs::{AnalysisRequest, ExportRequest, JobKind, Task, TuneRequest};
-use crate::app::state::analysis::Status;
-use crate::app::state::bits::{Change, key};
-use crate::app::state::export::Written;
+use crate::app::jobs::{JobKind, Task};
+use crate::app::state::bits::Change;
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
-use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{edit, leave, start};
+use super::{edit, launch, leave, start};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -118,8 +115,8 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
         Group::Movement => movement(state, command),
         Group::Model | Group::Sensitivity => model(state, command),
         Group::Bits => bits(state, command),
-        Group::Tune => tune(state, command),
-        Group::Export => export(state, command),
+        Group::Tune => launch::tune(state, command),
+        Group::Export => launch::export(state, command),
     }
 }
 
@@ -168,7 +165,7 @@ const fn screen_of(command: Command) -> Screen {
     }
 }
 
-fn go(state: &mut State, screen: Screen) {
+pub(super) fn go(state: &mut State, screen: Screen) {
     state.screen = screen;
     let visible = state.visible_layers();
     if state.cursor(&visible).is_none()
@@ -312,11 +309,11 @@ fn model(state: &mut State, command: Command) -> Vec<Effect> {
     let measured = state.analysis.measured_count() > 0;
     let request = &mut state.analysis.request;
     match command {
-        Command::Analyze => return analyze(state, false),
+        Command::Analyze => return launch::analyze(state, false),
         Command::AnalyzeAnew if measured => {
             state.overlays.push(Overlay::Confirm(command));
         }
-        Command::AnalyzeAnew => return analyze(state, true),
+        Command::AnalyzeAnew => return launch::analyze(state, true),
         Command::Check => {
             state.inputs = Loading::Running;
             return start(state, Task::Open);
@@ -344,24 +341,6 @@ fn model(state: &mut State, command: Command) -> Vec<Effect> {
         _ => state.analysis.sort = state.analysis.sort.next(),
     }
     Vec::new()
-}
-
-/// Starts the analysis, or goes on with it.
-pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
-    let Some(inputs) = state.loaded().cloned() else {
-        return Vec::new();
-    };
-    let anew = anew || state.analysis.status == Status::Done;
-    state.analysis.start(anew, &inputs);
-    go(state, Screen::Sensitivity);
-    let request = AnalysisRequest {
-        anew,
-        ..state.analysis.request.clone()
-    };
-    // A crash must not lose the settings that an interrupted analysis is recognised by.
-    let mut effects = vec![Effect::SaveSession];
-    effects.extend(start(state, Task::Analyze(request)));
-    effects
 }
 
 fn bits(state: &mut State, command: Command) -> Vec<Effect> {
@@ -398,79 +377,4 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         _ => edit::ask_budget(state),
     }
     Vec::new()
-}
-
-fn tune(state: &mut State, command: Command) -> Vec<Effect> {
-    let settings = &mut state.tune.settings;
-    match command {
-        Command::Tune => return start_run(state, false),
-        Command::TuneAnew => return start_run(state, true),
-        Command::MoreEpochs => settings.epochs = (settings.epochs + 1).min(MAX_EPOCHS),
-        Command::FewerEpochs => settings.epochs = settings.epochs.saturating_sub(1).max(1),
-        Command::Schedule => {
-            settings.schedule = match settings.schedule {
-                crate::app::jobs::Schedule::Staged => crate::app::jobs::Schedule::Joint,
-                crate::app::jobs::Schedule::Joint => crate::app::jobs::Schedule::Staged,
-            };
-        }
-        _ => state.tune.next_learning_rate(),
-    }
-    Vec::new()
-}
-
-fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
-    let Some(plan) = state.bits.plan.clone() else {
-        return Vec::new();
-    };
-    let resumed = state
-        .tune
-        .run
-        .take()
-        .filter(|run| !anew && run.is_resumable());
-    let resume = resumed.as_ref().is_some_and(|run| run.checkpoint.is_some());
-    let folder = match &resumed {
-        Some(run) if resume => run.folder.clone(),
-        _ => state.tune.take_folder(),
-    };
-    let mut run = resumed
-        .filter(|_| resume)
-        .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
-    run.status = RunStatus::Running;
-    run.plan = Some(key(&plan));
-    run.interrupt();
-    let settings = &mut state.tune.settings;
-    settings.last_run = Some(run.name());
-    let request = TuneRequest {
-        plan: (*plan).clone(),
-        sensitivity: state.analysis.sensitivity(),
-        epochs: settings.epochs,
-        schedule: settings.schedule,
-        learning_rate: settings.learning_rate,
-        folder,
-        resume,
-    };
-    state.tune.run = Some(run);
-    go(state, Screen::Tune);
-    let mut effects = vec![Effect::SaveSession];
-    effects.extend(start(state, Task::Tune(Box::new(request))));
-    effects
-}
-
-fn export(state: &mut State, command: Command) -> Vec<Effect> {
-    let format = state.export.format;
-    let run = state.tune.run.as_ref();
-    let name = run.map(Run::name).unwrap_or_default();
-    let path = state.export.path(format, &name);
-    if command == Command::ExportPath {
-        ask(state, Purpose::Path, path.display().to_string());
-        return Vec::new();
-    }
-    let Some(run) = run else { return Vec::new() };
-    let request = ExportRequest {
-        run: run.folder.clone(),
-        format,
-        path,
-    };
-    state.export.written.insert(format.name(), Written::Running);
-    start(state, Task::Export(request))
 }

@@ -3,6 +3,7 @@
 mod command;
 mod edit;
 mod job;
+mod launch;
 mod overlay;
 
 pub use command::{available, why_not};

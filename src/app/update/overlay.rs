@@ -10,7 +10,7 @@ use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
 
-use super::{command, edit, leave};
+use super::{command, edit, launch, leave};
 
 /// Longest line that can be typed.
 const LONGEST: usize = 4096;
@@ -109,7 +109,7 @@ fn control(c: char) -> Key {
 
 fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
     match asked {
-        Command::AnalyzeAnew => command::analyze(state, true),
+        Command::AnalyzeAnew => launch::analyze(state, true),
         other => command::execute(state, other),
     }
 }

@@ -1,4 +1,4 @@
-//! The bit table with its totals, and the frontier of the best plans with this plan on it.
+//! The bit table, edited in place.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
-use super::format::{bytes, maybe, number, percent, short_count, wrap};
-use super::plot::{self, Curve, Kind, Labels};
-use super::{FILL, columns, heading, rows, scroll};
-use crate::app::state::bits::{Accuracy, Column as Edited};
+use super::format::maybe;
+use super::plot;
+use super::{FILL, columns, rows, scroll, totals as sums};
+use crate::app::state::State;
+use crate::app::state::bits::Column as Edited;
 use crate::app::state::planning::{self, Row};
-use crate::app::state::{Checking, State};
 use crate::app::theme::{Role, Theme};
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::plan::{Plan, Totals};
@@ -63,17 +63,17 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     if area.width >= 110 && area.height >= 18 {
         let [left, _, right] = columns(area, [FILL, 2, 38]);
         table(frame, left, (state, plan, &totals), theme);
-        side(frame, right, (state, plan, &totals), theme);
+        sums::side(frame, right, (state, plan, &totals), theme);
     } else if area.height >= 26 {
         let [top, middle, bottom] = rows(area, [FILL, 4, 9]);
         table(frame, top, (state, plan, &totals), theme);
-        summary(frame, middle, (state, plan, &totals), theme);
-        frontier(frame, bottom, (state, plan, &totals), theme);
+        sums::summary(frame, middle, (state, plan, &totals), theme);
+        sums::frontier(frame, bottom, (state, plan, &totals), theme);
     } else {
         let lines = if area.height >= 10 { 4 } else { 1 };
         let [top, bottom] = rows(area, [FILL, lines]);
         table(frame, top, (state, plan, &totals), theme);
-        summary(frame, bottom, (state, plan, &totals), theme);
+        sums::summary(frame, bottom, (state, plan, &totals), theme);
     }
 }
 
@@ -298,153 +298,4 @@ fn show(bits: Bits) -> String {
     } else {
         bits.to_string()
     }
-}
-
-/// What the whole plan comes to: names and values.
-fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
-    let pinned = plan.layers.iter().filter(|row| row.pinned).count();
-    let harm = harm(state, plan).map_or_else(|| "-".to_owned(), number);
-    vec![
-        ("weights", bytes(totals.weight_bytes())),
-        ("mean bits", format!("{:.2}", totals.average_bits())),
-        ("W-comp", format!("{:.2}x", totals.weight_compression())),
-        (
-            "A-comp",
-            totals
-                .activation_compression()
-                .map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x")),
-        ),
-        ("BOPs", short_count(totals.bops as f64)),
-        (metric_name(state), harm),
-        ("pinned", pinned.to_string()),
-    ]
-}
-
-/// The predicted harm of the plan.
-fn harm(state: &State, plan: &Plan) -> Option<f64> {
-    planning::harm_of(plan, &state.analysis.layers, state.bits.metric)
-}
-
-const fn metric_name(state: &State) -> &'static str {
-    match state.bits.metric {
-        crate::engine::hessian::Metric::Eigenvalue => "omega",
-        crate::engine::hessian::Metric::Trace => "trace harm",
-        crate::engine::hessian::Metric::LossChange => "loss change",
-    }
-}
-
-/// The accuracy of exactly this plan.
-fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
-    match state.bits.accuracy() {
-        Accuracy::Unknown => Span::styled("not measured", theme.style(Role::Muted)),
-        Accuracy::Waiting => Span::styled("waiting ...", theme.style(Role::Muted)),
-        Accuracy::Running => Span::styled("being measured ...", theme.style(Role::LiveBar)),
-        Accuracy::Failed(reason) => Span::styled(reason, theme.style(Role::Bad)),
-        Accuracy::Done(score) => {
-            let float = match &state.check {
-                Checking::Done(float) => format!(" (float {})", percent(float.accuracy())),
-                _ => String::new(),
-            };
-            Span::styled(
-                format!("{}{float}", percent(score.accuracy())),
-                theme.style(Role::Good),
-            )
-        }
-    }
-}
-
-/// Totals under a narrow table.
-fn summary(
-    frame: &mut Frame,
-    area: Rect,
-    (state, plan, totals): (&State, &Plan, &Totals),
-    theme: &Theme,
-) {
-    let sums = sums(state, plan, totals);
-    let piece = |(name, value): &(&'static str, String)| {
-        [
-            Span::styled(format!("{name} "), theme.style(Role::Muted)),
-            Span::styled(format!("{value:<11}"), theme.style(Role::Text)),
-        ]
-    };
-    let line = |range: &[(&'static str, String)]| {
-        Line::from(range.iter().flat_map(piece).collect::<Vec<_>>())
-    };
-    let measured = Line::from(vec![
-        Span::styled("post-training accuracy ", theme.style(Role::Muted)),
-        accuracy(state, theme),
-    ]);
-    let lines = if area.height == 1 {
-        vec![measured]
-    } else {
-        let title = heading("This plan", area.width, theme);
-        vec![title, line(&sums[..4]), line(&sums[4..]), measured]
-    };
-    frame.render_widget(Paragraph::new(lines), area);
-}
-
-/// Totals and frontier beside a wide table.
-fn side(
-    frame: &mut Frame,
-    area: Rect,
-    (state, plan, totals): (&State, &Plan, &Totals),
-    theme: &Theme,
-) {
-    let sums = sums(state, plan, totals);
-    let mut lines = vec![heading("This plan", area.width, theme)];
-    lines.extend(
-        sums.into_iter()
-            .map(|(name, value)| super::fact(name, value, theme)),
-    );
-    let mut measured = super::fact("accuracy", "", theme);
-    measured.spans.pop();
-    measured.spans.push(accuracy(state, theme));
-    lines.push(measured);
-    lines.push(Line::styled(
-        "              post-training, test set",
-        theme.style(Role::Muted),
-    ));
-    let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
-    frame.render_widget(Paragraph::new(lines), top);
-    frontier(frame, bottom, (state, plan, totals), theme);
-}
-
-/// The best plans by size and predicted harm, and this plan.
-fn frontier(
-    frame: &mut Frame,
-    area: Rect,
-    (state, plan, totals): (&State, &Plan, &Totals),
-    theme: &Theme,
-) {
-    let [title, chart] = rows(area, [1, FILL]);
-    frame.render_widget(heading("Frontier", title.width, theme), title);
-    let Some(raw) = &state.bits.frontier else {
-        let text = "The best plans by size and harm appear here after the analysis.";
-        let lines = wrap(text, chart.width as usize);
-        let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
-        frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), chart);
-        return;
-    };
-    let points = plot::logarithmic(raw.iter().copied());
-    let mine = harm(state, plan).map(|harm| (totals.weight_bytes(), harm));
-    let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
-    let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
-    let curves = [
-        Curve {
-            points,
-            style: theme.series(0),
-            kind: Kind::Line,
-        },
-        Curve {
-            points: plot::logarithmic(mine),
-            style: theme.series(1),
-            kind: Kind::Mark,
-        },
-    ];
-    let labels = Labels {
-        title: "harm over weight size; X: this plan",
-        x: [&low, &high],
-        log: true,
-    };
-    plot::draw(frame, chart, theme, (labels, &curves));
 }

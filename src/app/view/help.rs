@@ -15,10 +15,11 @@ pub(super) enum Entry {
 }
 
 /// What a newcomer should know.
-const INTRODUCTION: [&str; 4] = [
-    "Enter does what the line above the footer says: from the model through analysis, bits and",
-    "fine-tuning to the exported file. Digits go to a screen directly.",
-    "Keys come from keymap.toml and colours from themes/*.toml in the configuration folder.",
+const INTRODUCTION: [&str; 5] = [
+    "Enter does what the line above the footer says: from the model through",
+    "analysis, bits and fine-tuning to the exported file. Digits go to a screen.",
+    "Keys come from keymap.toml and colours from themes/*.toml in the",
+    "configuration folder, which `hawqeye doctor` names.",
     "",
 ];
 

@@ -18,6 +18,7 @@ mod model;
 mod overlay;
 pub mod plot;
 mod sensitivity;
+mod totals;
 mod tune;
 
 use ratatui::Frame;

@@ -1,0 +1,227 @@
+//! Work in the background: the narrow port through which the application asks the engine for
+//! anything that takes time, and the named threads it runs on.
+//!
+//! ```text
+//! update --Effect::Start(id, Task)--> Jobs --thread--> Engine + Reporter --Inbox--> Msg::Job
+//! ```
+//! Every job runs on its own thread inside `catch_unwind`: a panic becomes [`Failure::Panic`] and
+//! the screen stays up. Progress is replaced by newer progress while it waits to be drawn, points of
+//! curves are thinned when too many wait, and everything else is always delivered, in order.
+
+mod inbox;
+mod port;
+mod task;
+
+pub use inbox::Inbox;
+pub use port::{
+    AnalysisRequest, Engine, ExportReport, ExportRequest, Format, Inputs, Schedule, TuneReport,
+    TuneRequest,
+};
+pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::engine::Result;
+use crate::engine::job::{Event, Observer, Verdict};
+
+/// Holds and stops a job from outside.
+#[derive(Debug, Default)]
+struct Control {
+    stop: AtomicBool,
+    paused: Mutex<bool>,
+    resumed: Condvar,
+}
+
+impl Control {
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.pause(false);
+    }
+
+    fn pause(&self, pause: bool) {
+        *lock(&self.paused) = pause;
+        self.resumed.notify_all();
+    }
+
+    /// Returns at once, or when the job is resumed or stopped.
+    fn hold_while_paused(&self) {
+        let paused = lock(&self.paused);
+        let waited = self.resumed.wait_while(paused, |paused| *paused);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The observer a job reports to.
+struct Reporter {
+    job: JobId,
+    control: Arc<Control>,
+    inbox: Arc<Inbox>,
+}
+
+impl Observer for Reporter {
+    fn on(&mut self, event: Event) -> Verdict {
+        self.inbox.push(JobMessage::Event {
+            job: self.job,
+            event,
+        });
+        self.control.hold_while_paused();
+        if self.control.stop.load(Ordering::Relaxed) {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
+    }
+}
+
+/// The jobs that run.
+pub struct Jobs {
+    engine: Arc<dyn Engine>,
+    inbox: Arc<Inbox>,
+    running: Vec<Started>,
+}
+
+/// A job that was started.
+struct Started {
+    id: JobId,
+    kind: JobKind,
+    control: Arc<Control>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Jobs {
+    /// No job yet.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        Self {
+            engine,
+            inbox: Arc::default(),
+            running: Vec::new(),
+        }
+    }
+
+    /// Where messages arrive.
+    #[must_use]
+    pub fn inbox(&self) -> Arc<Inbox> {
+        self.inbox.clone()
+    }
+
+    /// Starts a task on a thread of its own.
+    pub fn start(&mut self, job: JobId, task: Task) {
+        self.running.retain(|job| !job.thread.is_finished());
+        let control = Arc::new(Control::default());
+        let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
+        let mut reporter = Reporter {
+            job,
+            control: control.clone(),
+            inbox: inbox.clone(),
+        };
+        let kind = task.kind();
+        let name = format!("hawqeye-{kind:?}").to_lowercase();
+        let work = move || {
+            let result = caught(|| task.run(&*engine, &mut reporter));
+            inbox.push(JobMessage::Ended { job, result });
+        };
+        match thread::Builder::new().name(name).spawn(work) {
+            Ok(thread) => self.running.push(Started {
+                id: job,
+                kind,
+                control,
+                thread,
+            }),
+            Err(refused) => {
+                let reason = format!("cannot start a thread: {refused}");
+                self.inbox.push(JobMessage::Ended {
+                    job,
+                    result: Err(Failure::Error(reason)),
+                });
+            }
+        }
+    }
+
+    /// Asks a job to stop at its next report.
+    pub fn stop(&self, job: JobId) {
+        self.controls(job).for_each(Control::stop);
+    }
+
+    /// Holds a job at its next report, or lets it go on.
+    pub fn pause(&self, job: JobId, pause: bool) {
+        self.controls(job).for_each(|control| control.pause(pause));
+    }
+
+    /// Stops everything, and waits for the threads that save their state or write a file.
+    pub fn stop_all(&mut self) {
+        for job in &self.running {
+            job.control.stop();
+        }
+        let saves = |job: &Started| job.kind.is_resumable() || job.kind == JobKind::Export;
+        for job in self.running.drain(..).filter(saves) {
+            if job.thread.join().is_err() {
+                tracing::error!("a job's thread panicked outside its guard");
+            }
+        }
+    }
+
+    fn controls(&self, job: JobId) -> impl Iterator<Item = &Control> {
+        let mine = self.running.iter().filter(move |started| started.id == job);
+        mine.map(|started| &*started.control)
+    }
+}
+
+/// Runs `work`, turning an error or a panic into a [`Failure`].
+fn caught(work: impl FnOnce() -> Result<Done>) -> std::result::Result<Done, Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(Failure::from),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            Err(Failure::Panic(text.unwrap_or("no message").to_owned()))
+        }
+    }
+}
+
+/// Locks; a thread that panicked while it held the lock left plain values behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Error;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_panic_becomes_a_failure() {
+        assert_eq!(
+            caught(|| panic!("oh no")),
+            Err(Failure::Panic("oh no".into()))
+        );
+        let error = caught(|| Err(Error::invalid("no such layer")));
+        assert_eq!(error, Err(Failure::Error("no such layer".into())));
+    }
+
+    #[test]
+    fn a_paused_job_waits_and_a_stopped_one_is_told() {
+        let control = Arc::new(Control::default());
+        control.pause(true);
+        let (sender, receiver) = mpsc::channel();
+        let mut reporter = Reporter {
+            job: JobId(0),
+            control: control.clone(),
+            inbox: Arc::default(),
+        };
+        let thread = thread::spawn(move || {
+            sender.send(None).unwrap();
+            let verdict = reporter.on(Event::Checkpoint { step: 1 });
+            sender.send(Some(verdict)).unwrap();
+        });
+        assert_eq!(receiver.recv().unwrap(), None);
+        assert!(receiver.try_recv().is_err());
+        control.stop();
+        assert_eq!(receiver.recv().unwrap(), Some(Verdict::Stop));
+        thread.join().unwrap();
+    }
+}

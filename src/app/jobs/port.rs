@@ -1,0 +1,249 @@
+//! The port: what the application needs of the engine, and the values that pass through it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::Result;
+use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::engine::job::{Observer, Outcome, Score};
+use crate::engine::plan::Plan;
+
+/// What the application needs of the engine, no more.
+///
+/// Every method runs on a thread of its own and reports to the observer; `Verdict::Stop` ends it
+/// early with what is finished.
+pub trait Engine: Send + Sync + 'static {
+    /// Reads the model and the data. Called before anything else.
+    ///
+    /// # Errors
+    /// When a file is missing or is not what it should be.
+    fn open(&self, observer: &mut dyn Observer) -> Result<Inputs>;
+
+    /// Accuracy of the float network over the test images; `None` when stopped.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn check(&self, observer: &mut dyn Observer) -> Result<Option<Score>>;
+
+    /// Measures what the project's sensitivity file lacks for these settings, saving as it goes.
+    ///
+    /// # Errors
+    /// When a number is not finite, or the file cannot be written.
+    fn analyze(
+        &self,
+        request: &AnalysisRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)>;
+
+    /// Post-training accuracy of a plan over the test images; `None` when stopped.
+    ///
+    /// # Errors
+    /// When the plan does not belong to the network.
+    fn evaluate(&self, plan: &Plan, observer: &mut dyn Observer) -> Result<Option<Score>>;
+
+    /// Fine-tunes a plan into a run folder, or goes on with the run that is there.
+    ///
+    /// # Errors
+    /// When the loss is not finite, or the folder cannot be written.
+    fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport>;
+
+    /// Writes a file, reads it back and compares.
+    ///
+    /// # Errors
+    /// When the file cannot be written or reads back differently.
+    fn export(&self, request: &ExportRequest, observer: &mut dyn Observer) -> Result<ExportReport>;
+}
+
+/// What was loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inputs {
+    /// Architecture name.
+    pub architecture: String,
+    /// Where the weights come from.
+    pub weights: String,
+    /// SHA-256 of the weights.
+    pub weights_sha256: String,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Name of the data set.
+    pub data: String,
+    /// Where the images come from.
+    pub data_source: String,
+    /// Size of an image, such as `3x32x32`.
+    pub image: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// Training images.
+    pub train_images: usize,
+    /// Test images.
+    pub test_images: usize,
+    /// Where the numbers are computed.
+    pub device: String,
+    /// Known accuracy of these weights over these test images, 0 to 1.
+    pub expected_accuracy: Option<f64>,
+    /// Identifies model and data.
+    pub fingerprint: String,
+    /// The layers with what is known before any analysis: facts and perturbations.
+    pub layers: Vec<LayerSensitivity>,
+}
+
+/// Settings of an analysis that the user can change.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnalysisRequest {
+    /// Training images in the sample.
+    pub samples: usize,
+    /// Relative residual that counts as converged.
+    pub tolerance: f64,
+    /// Also measure the traces.
+    pub trace: bool,
+    /// Also measure the loss changes.
+    pub loss_change: bool,
+    /// Forget what an earlier analysis measured.
+    #[serde(default)]
+    pub anew: bool,
+}
+
+impl Default for AnalysisRequest {
+    fn default() -> Self {
+        Self {
+            samples: 512,
+            tolerance: 1e-3,
+            trace: true,
+            loss_change: true,
+            anew: false,
+        }
+    }
+}
+
+/// Order of fine-tuning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// One layer or block after another, in descending omega (the paper).
+    #[default]
+    Staged,
+    /// All layers at once.
+    Joint,
+}
+
+impl Schedule {
+    /// The name on screen and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Joint => "joint",
+        }
+    }
+}
+
+/// A fine-tuning run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneRequest {
+    /// The bits.
+    pub plan: Plan,
+    /// Gives the order of the stages.
+    pub sensitivity: Option<Arc<Sensitivity>>,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Order of fine-tuning.
+    pub schedule: Schedule,
+    /// Learning rate at the start; the engine's default when absent.
+    pub learning_rate: Option<f64>,
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Go on with the run in the folder.
+    pub resume: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneReport {
+    /// Done, or stopped with a checkpoint.
+    pub outcome: Outcome,
+    /// Test accuracy of the last checkpoint, when the run is done.
+    pub test: Option<Score>,
+}
+
+/// File formats of the export.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Bit-packed weights; really small.
+    #[default]
+    Packed,
+    /// ONNX with `Quant` nodes.
+    Qonnx,
+    /// Dequantized weights with their original names, for `PyTorch`.
+    Safetensors,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Packed, Self::Qonnx, Self::Safetensors];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Packed => "packed",
+            Self::Qonnx => "qonnx",
+            Self::Safetensors => "safetensors",
+        }
+    }
+
+    /// The file name's end.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Packed => "packed.safetensors",
+            Self::Qonnx => "onnx",
+            Self::Safetensors => "safetensors",
+        }
+    }
+
+    /// What it is for, in a sentence.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Packed => {
+                "bit-packed weights, as small as predicted; runs with `hawqeye eval --packed`"
+            }
+            Self::Qonnx => {
+                "ONNX with Quant nodes, exact, for other tools; stores floats, so it is large"
+            }
+            Self::Safetensors => "dequantized floats with the original names, for PyTorch; large",
+        }
+    }
+}
+
+/// A file to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportRequest {
+    /// The run to export.
+    pub run: PathBuf,
+    /// How.
+    pub format: Format,
+    /// Where to.
+    pub path: PathBuf,
+}
+
+/// A file that was written, read back and compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes of the weights at their bits, without anything else.
+    pub theoretical_bytes: u64,
+    /// Largest difference of a logit between the run and the file read back.
+    pub logit_difference: Option<f64>,
+    /// Test accuracy of the file read back.
+    pub score: Option<Score>,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}

@@ -1,0 +1,216 @@
+//! Pieces of work, what they bring, and the messages on the way.
+
+use std::sync::Arc;
+
+use super::port::{
+    AnalysisRequest, Engine, ExportReport, ExportRequest, Inputs, TuneReport, TuneRequest,
+};
+use crate::app::state::bits::{Allocation, Frontier};
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::job::{Event, Observer, Outcome, Score};
+use crate::engine::plan::Plan;
+use crate::engine::{Error, Result};
+
+/// A piece of work for a thread.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Task {
+    /// Load the inputs.
+    Open,
+    /// Evaluate the float network.
+    Check,
+    /// Measure the layers.
+    Analyze(AnalysisRequest),
+    /// Choose bits under a budget.
+    Allocate(Box<Allocation>),
+    /// Compute the frontier of all budgets.
+    Frontier(Box<Frontier>),
+    /// Measure the accuracy of a plan.
+    Evaluate(Arc<Plan>),
+    /// Fine-tune a plan.
+    Tune(Box<TuneRequest>),
+    /// Write a file.
+    Export(ExportRequest),
+}
+
+/// Kinds of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobKind {
+    /// [`Task::Open`].
+    Open,
+    /// [`Task::Check`].
+    Check,
+    /// [`Task::Analyze`].
+    Analyze,
+    /// [`Task::Allocate`].
+    Allocate,
+    /// [`Task::Frontier`].
+    Frontier,
+    /// [`Task::Evaluate`].
+    Evaluate,
+    /// [`Task::Tune`].
+    Tune,
+    /// [`Task::Export`].
+    Export,
+}
+
+impl JobKind {
+    /// What is going on, in a word or two.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "loading",
+            Self::Check => "testing the float network",
+            Self::Analyze => "analysis",
+            Self::Allocate => "allocation",
+            Self::Frontier => "frontier",
+            Self::Evaluate => "evaluating the plan",
+            Self::Tune => "fine-tuning",
+            Self::Export => "export",
+        }
+    }
+
+    /// Whether the user asked for it and waits for it: asked about on leaving, one at a time.
+    #[must_use]
+    pub const fn is_foreground(self) -> bool {
+        matches!(self, Self::Open | Self::Analyze | Self::Tune | Self::Export)
+    }
+
+    /// Whether stopping keeps what is finished, and going on later is possible.
+    #[must_use]
+    pub const fn is_resumable(self) -> bool {
+        matches!(self, Self::Analyze | Self::Tune)
+    }
+}
+
+impl Task {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> JobKind {
+        match self {
+            Self::Open => JobKind::Open,
+            Self::Check => JobKind::Check,
+            Self::Analyze(_) => JobKind::Analyze,
+            Self::Allocate(_) => JobKind::Allocate,
+            Self::Frontier(_) => JobKind::Frontier,
+            Self::Evaluate(_) => JobKind::Evaluate,
+            Self::Tune(_) => JobKind::Tune,
+            Self::Export(_) => JobKind::Export,
+        }
+    }
+
+    /// Does the work on the calling thread.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn run(&self, engine: &dyn Engine, observer: &mut dyn Observer) -> Result<Done> {
+        Ok(match self {
+            Self::Open => Done::Opened(Box::new(engine.open(observer)?)),
+            Self::Check => Done::Checked(engine.check(observer)?),
+            Self::Analyze(request) => {
+                let (sensitivity, outcome) = engine.analyze(request, observer)?;
+                Done::Analyzed {
+                    sensitivity: Box::new(sensitivity),
+                    outcome,
+                }
+            }
+            Self::Allocate(allocation) => Done::Allocated(Box::new(allocation.solve()?)),
+            Self::Frontier(frontier) => Done::Frontier(frontier.solve()?),
+            Self::Evaluate(plan) => {
+                let score = engine.evaluate(plan, observer)?;
+                Done::Evaluated {
+                    plan: plan.clone(),
+                    score,
+                }
+            }
+            Self::Tune(request) => Done::Tuned(engine.tune(request, observer)?),
+            Self::Export(request) => Done::Exported(Box::new(engine.export(request, observer)?)),
+        })
+    }
+}
+
+/// What a task brought.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// The inputs.
+    Opened(Box<Inputs>),
+    /// The float network's score; `None` when stopped.
+    Checked(Option<Score>),
+    /// The measurements.
+    Analyzed {
+        /// What was measured so far.
+        sensitivity: Box<Sensitivity>,
+        /// Whether that is everything.
+        outcome: Outcome,
+    },
+    /// A plan within the budget.
+    Allocated(Box<Plan>),
+    /// Cost and predicted harm of the best plans.
+    Frontier(Vec<(f64, f64)>),
+    /// A plan's score; `None` when stopped.
+    Evaluated {
+        /// The plan that was measured.
+        plan: Arc<Plan>,
+        /// Its score.
+        score: Option<Score>,
+    },
+    /// How a run ended.
+    Tuned(TuneReport),
+    /// The file.
+    Exported(Box<ExportReport>),
+}
+
+/// Why a job brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The engine said why.
+    Error(String),
+    /// No plan fits the budget.
+    Infeasible(String),
+    /// A defect of ours; the message of the panic.
+    Panic(String),
+}
+
+impl Failure {
+    /// One sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Error(message) | Self::Infeasible(message) => message.clone(),
+            Self::Panic(message) => {
+                format!("an internal error ({message}); what was saved is safe, the log has more")
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Infeasible(message) => Self::Infeasible(message),
+            other => Self::Error(other.to_string()),
+        }
+    }
+}
+
+/// Identifies a job for as long as the application runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct JobId(pub u64);
+
+/// What comes back from a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobMessage {
+    /// Progress, a point, a layer, ...
+    Event {
+        /// Which job.
+        job: JobId,
+        /// What it reports.
+        event: Event,
+    },
+    /// It ended.
+    Ended {
+        /// Which job.
+        job: JobId,
+        /// With what.
+        result: std::result::Result<Done, Failure>,
+    },
+}

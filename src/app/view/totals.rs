@@ -1,0 +1,163 @@
+//! What the plan adds up to, and the frontier of the best plans with this one on it.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::format::{bytes, number, percent, short_count, wrap};
+use super::plot::{self, Curve, Kind, Labels};
+use super::{FILL, heading, rows};
+use crate::app::state::bits::Accuracy;
+use crate::app::state::{Checking, State, planning};
+use crate::app::theme::{Role, Theme};
+use crate::engine::plan::{Plan, Totals};
+
+/// What the whole plan comes to: names and values.
+fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
+    let pinned = plan.layers.iter().filter(|row| row.pinned).count();
+    let harm = harm(state, plan).map_or_else(|| "-".to_owned(), number);
+    vec![
+        ("weights", bytes(totals.weight_bytes())),
+        ("mean bits", format!("{:.2}", totals.average_bits())),
+        ("W-comp", format!("{:.2}x", totals.weight_compression())),
+        (
+            "A-comp",
+            totals
+                .activation_compression()
+                .map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x")),
+        ),
+        ("BOPs", short_count(totals.bops as f64)),
+        (metric_name(state), harm),
+        ("pinned", pinned.to_string()),
+    ]
+}
+
+/// The predicted harm of the plan.
+fn harm(state: &State, plan: &Plan) -> Option<f64> {
+    planning::harm_of(plan, &state.analysis.layers, state.bits.metric)
+}
+
+const fn metric_name(state: &State) -> &'static str {
+    match state.bits.metric {
+        crate::engine::hessian::Metric::Eigenvalue => "omega",
+        crate::engine::hessian::Metric::Trace => "trace harm",
+        crate::engine::hessian::Metric::LossChange => "loss change",
+    }
+}
+
+/// The accuracy of exactly this plan.
+fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
+    match state.bits.accuracy() {
+        Accuracy::Unknown => Span::styled("not measured", theme.style(Role::Muted)),
+        Accuracy::Waiting => Span::styled("waiting ...", theme.style(Role::Muted)),
+        Accuracy::Running => Span::styled("being measured ...", theme.style(Role::LiveBar)),
+        Accuracy::Failed(reason) => Span::styled(reason, theme.style(Role::Bad)),
+        Accuracy::Done(score) => {
+            let float = match &state.check {
+                Checking::Done(float) => format!(" (float {})", percent(float.accuracy())),
+                _ => String::new(),
+            };
+            Span::styled(
+                format!("{}{float}", percent(score.accuracy())),
+                theme.style(Role::Good),
+            )
+        }
+    }
+}
+
+/// Totals under a narrow table.
+pub(super) fn summary(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let sums = sums(state, plan, totals);
+    let piece = |(name, value): &(&'static str, String)| {
+        [
+            Span::styled(format!("{name} "), theme.style(Role::Muted)),
+            Span::styled(format!("{value:<11}"), theme.style(Role::Text)),
+        ]
+    };
+    let line = |range: &[(&'static str, String)]| {
+        Line::from(range.iter().flat_map(piece).collect::<Vec<_>>())
+    };
+    let measured = Line::from(vec![
+        Span::styled("post-training accuracy ", theme.style(Role::Muted)),
+        accuracy(state, theme),
+    ]);
+    let lines = if area.height == 1 {
+        vec![measured]
+    } else {
+        let title = heading("This plan", area.width, theme);
+        vec![title, line(&sums[..4]), line(&sums[4..]), measured]
+    };
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Totals and frontier beside a wide table.
+pub(super) fn side(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let sums = sums(state, plan, totals);
+    let mut lines = vec![heading("This plan", area.width, theme)];
+    lines.extend(
+        sums.into_iter()
+            .map(|(name, value)| super::fact(name, value, theme)),
+    );
+    let mut measured = super::fact("accuracy", "", theme);
+    measured.spans.pop();
+    measured.spans.push(accuracy(state, theme));
+    lines.push(measured);
+    lines.push(Line::styled(
+        "              post-training, test set",
+        theme.style(Role::Muted),
+    ));
+    let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
+    frame.render_widget(Paragraph::new(lines), top);
+    frontier(frame, bottom, (state, plan, totals), theme);
+}
+
+/// The best plans by size and predicted harm, and this plan.
+pub(super) fn frontier(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let [title, chart] = rows(area, [1, FILL]);
+    frame.render_widget(heading("Frontier", title.width, theme), title);
+    let Some(raw) = &state.bits.frontier else {
+        let text = "The best plans by size and harm appear here after the analysis.";
+        let lines = wrap(text, chart.width as usize);
+        let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
+        frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), chart);
+        return;
+    };
+    let points = plot::logarithmic(raw.iter().copied());
+    let mine = harm(state, plan).map(|harm| (totals.weight_bytes(), harm));
+    let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
+    let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
+    let curves = [
+        Curve {
+            points,
+            style: theme.series(0),
+            kind: Kind::Line,
+        },
+        Curve {
+            points: plot::logarithmic(mine),
+            style: theme.series(1),
+            kind: Kind::Mark,
+        },
+    ];
+    let labels = Labels {
+        title: "harm over weight size; X: this plan",
+        x: [&low, &high],
+        log: true,
+    };
+    plot::draw(frame, chart, theme, (labels, &curves));
+}
