@@ -211,6 +211,23 @@ fn version_help_completions_and_manual_go_to_stdout() {
 }
 
 #[test]
+fn help_is_as_reviewed() {
+    insta::assert_snapshot!("short", hawqeye(&["-h"]).done().stdout);
+    insta::assert_snapshot!("long", hawqeye(&["--help"]).done().stdout);
+    for name in [
+        "analyze",
+        "plan",
+        "eval",
+        "doctor",
+        "config",
+        "completions",
+        "man",
+    ] {
+        insta::assert_snapshot!(name, hawqeye(&[name, "--help"]).done().stdout);
+    }
+}
+
+#[test]
 fn mistakes_on_the_command_line_exit_with_2() {
     for arguments in [
         &["fly"][..],
