@@ -1,11 +1,11 @@
 //! Which layers are quantized when: the fine-tuning order of HAWQ (arXiv 1905.03696 section 3.3),
 //! layers in descending omega, tied layers together.
 
-use std::sync::Arc;
-
 use super::settings::Schedule;
+use crate::engine::allocate::harm::harm;
+use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, PlannedLayer};
 use crate::engine::{Error, Result};
 
 /// Layers, by position, that are quantized together.
@@ -70,27 +70,23 @@ fn groups(plan: &Plan) -> Vec<Stage> {
 /// # Errors
 /// When the eigenvalue or the perturbation of a quantized layer is not in the file.
 pub fn omegas(plan: &Plan, sensitivity: &Sensitivity) -> Result<Vec<f64>> {
-    let omega = |(name, bits): (&Arc<str>, u8)| {
-        let lacks = |what: &str| {
+    let omega = |layer: &PlannedLayer| {
+        let mut measured = sensitivity.layers.iter();
+        let measured = measured.find(|measured| measured.layer == layer.name);
+        let measured = measured.ok_or_else(|| {
             Error::invalid(format!(
-                "the sensitivity file has no {what} for layer {name}, which staged fine-tuning \
-                 orders layers by; analyse with --metric eigenvalue, or use the joint schedule"
+                "the sensitivity file has no layer {}, which staged fine-tuning orders layers by; \
+                 analyse this network, or use the joint schedule",
+                layer.name
             ))
-        };
-        let layers = &sensitivity.layers;
-        let measured = layers.iter().find(|layer| layer.layer == *name);
-        let measured = measured.ok_or_else(|| lacks("entry"))?;
-        let eigenvalue = measured.eigenvalue.ok_or_else(|| lacks("eigenvalue"))?;
-        let perturbation = measured.perturbation.get(&bits);
-        let perturbation =
-            perturbation.ok_or_else(|| lacks(&format!("perturbation at {bits} bits")))?;
-        Ok(eigenvalue.abs() * perturbation)
+        })?;
+        harm(measured, layer.weight_bits, Metric::Eigenvalue, plan.scale)
     };
-    plan.layers
-        .iter()
+    let layers = plan.layers.iter();
+    layers
         .map(|layer| match layer.weight_bits {
             bits if bits.is_float() => Ok(0.0),
-            bits => omega((&layer.name, bits.get())),
+            _ => omega(layer),
         })
         .collect()
 }
@@ -99,7 +95,6 @@ pub fn omegas(plan: &Plan, sensitivity: &Sensitivity) -> Result<Vec<f64>> {
 mod tests {
     use super::*;
     use crate::engine::hessian::sensitivity::LayerSensitivity;
-    use crate::engine::plan::PlannedLayer;
     use crate::engine::quant::{Bits, ScaleRule};
 
     fn plan(layers: &[(&str, u64, Option<&str>)]) -> Plan {
@@ -165,7 +160,7 @@ mod tests {
         };
         assert!(refused(None).contains("joint schedule"));
         let measured = sensitivity(&[("a", 1.0, 1.0)]);
-        assert!(refused(Some(&measured)).contains("perturbation at 3 bits for layer a"));
-        assert!(refused(Some(&sensitivity(&[]))).contains("no entry for layer a"));
+        assert!(refused(Some(&measured)).contains("a has no perturbation at 3 bits"));
+        assert!(refused(Some(&sensitivity(&[]))).contains("has no layer a"));
     }
 }
