@@ -39,12 +39,20 @@ impl Calendar {
         self.steps_per_epoch * epochs as u64
     }
 
-    /// The steps of a stage: an equal share, whole.
+    /// The steps of a stage: an equal share of the first half of the run; the last stage goes on
+    /// through the second half, when the learning rate falls with everything quantized.
+    ///
+    /// `ResNet20` on CIFAR-10 at 10x, 20 stages in 2 epochs: 90.4 %; with equal shares of the whole
+    /// run 89.7 %, and 89.8 % with a learning rate that falls anew in every stage.
     #[must_use]
-    pub const fn stage(&self, stage: usize) -> Range<u64> {
-        let stages = self.stages as u64;
-        let start = self.total() * stage as u64 / stages;
-        start..self.total() * (stage as u64 + 1) / stages
+    pub fn stage(&self, stage: usize) -> Range<u64> {
+        let start = |stage: usize| self.total() * stage as u64 / (2 * self.stages as u64);
+        let end = if stage + 1 < self.stages {
+            start(stage + 1)
+        } else {
+            self.total()
+        };
+        start(stage)..end
     }
 
     /// Learning rate of a 0-based step.
@@ -95,14 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn stages_share_the_steps_without_gap() {
+    fn stages_share_the_first_half_without_gap_and_the_last_one_has_the_second() {
         for stages in [1, 3, 7, 40, 60] {
             let calendar = calendar(Decay::Cosine, stages);
             let mut end = 0;
             for stage in 0..stages {
                 let steps = calendar.stage(stage);
                 assert_eq!(steps.start, end);
-                assert!((steps.end - steps.start).abs_diff(40 / stages as u64) <= 1);
+                let last = if stage + 1 == stages { 20 } else { 0 };
+                let length = steps.end - steps.start;
+                assert!(length.abs_diff(20 / stages as u64 + last) <= 1);
                 end = steps.end;
             }
             assert_eq!(end, calendar.total());
