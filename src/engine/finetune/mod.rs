@@ -15,6 +15,7 @@ mod batches;
 mod checkpoint;
 mod distillation;
 mod folder;
+mod inputs;
 mod journal;
 mod optimizer;
 mod record;

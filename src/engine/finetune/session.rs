@@ -3,43 +3,27 @@
 
 use std::sync::mpsc::Receiver;
 
-use super::batches::{BatchImages, Batches};
-use super::checkpoint::{self, Outline, Position, State};
-use super::distillation::Answers;
-use super::folder::{RunFolder, bits_after};
+use super::checkpoint::{self, Outline, State};
+use super::folder::RunFolder;
+use super::inputs::{Inputs, prepare};
 use super::journal::{Journal, Reporter};
-use super::optimizer::{Update, Velocities, descend};
+use super::optimizer::{Update, descend};
 use super::record::Record;
-use super::schedule::Calendar;
 use super::{Report, Request, Start, Subject};
 use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient, Measured};
 use crate::engine::autodiff::{Program, wanted};
 use crate::engine::backend::Backend;
-use crate::engine::data::{Order, Selection, sample, split_train};
+use crate::engine::data::Selection;
 use crate::engine::evaluation;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{Purpose, Wanted};
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::{Event, Observer, Outcome, Score, Split, Verdict};
-use crate::engine::quant::{LayerBits, QuantizedNetwork};
+use crate::engine::quant::QuantizedNetwork;
 use crate::engine::{Error, Result};
 
 /// Share of a batch's statistics in the new running statistics, as in `PyTorch`.
 const BATCH_SHARE: f64 = 0.1;
-
-/// What a run reads.
-struct Inputs<'a, B: Backend> {
-    backend: &'a B,
-    subject: &'a Subject<'a>,
-    request: &'a Request<'a>,
-    calendar: Calendar,
-    distance: u64,
-    validation: Selection<'a>,
-    calibration: Selection<'a>,
-    test: Selection<'a>,
-    /// The float network, when it is learned from.
-    teacher: Option<Program<'a, B>>,
-}
 
 /// A run under way.
 struct Session<'s, 'a, B: Backend> {
@@ -76,20 +60,18 @@ pub(super) fn run<B: Backend>(
         ),
         Start::Resume => reopen(&inputs, &record, observer)?,
     };
-    let position = kept.as_ref().map(|state| state.position.clone());
-    let keep = position.map_or(0, |position| position.journal);
+    let begun = kept.is_some();
+    let state = kept.map_or_else(|| inputs.beginning(), Ok)?;
+    let journal = Journal::open(&folder.events(), state.position.journal)?;
     let mut session = Session {
         inputs: &inputs,
         folder: &folder,
-        reporter: Reporter::new(Journal::open(&folder.events(), keep)?, observer),
-        state: match &kept {
-            Some(state) => state.clone(),
-            None => inputs.beginning()?,
-        },
+        reporter: Reporter::new(journal, observer),
+        state,
         calibrated: None,
         memory: BatchStep::default(),
     };
-    if kept.is_none() && session.begin()? == Verdict::Stop {
+    if !begun && session.begin()? == Verdict::Stop {
         return session.end(Outcome::Stopped);
     }
     if session.state.position.test.is_some() {
@@ -100,45 +82,6 @@ pub(super) fn run<B: Backend>(
         let ahead = batches.ahead(scope, steps)?;
         session.go(&ahead)
     })
-}
-
-/// What the run reads, and its batches.
-fn prepare<'a, B: Backend>(
-    backend: &'a B,
-    subject: &'a Subject<'a>,
-    request: &'a Request<'a>,
-) -> Result<(Inputs<'a, B>, Batches<'a>)> {
-    let settings = request.settings;
-    let images = (subject.train, subject.normalization);
-    let held_out = (subject.train.len() as f64 * settings.validation) as usize;
-    let (train, validation) = split_train(subject.train.len(), held_out, settings.seed)?;
-    let fitted = settings.calibration.min(train.len());
-    let fitted = sample(Order::Random, fitted, settings.seed, train.len())?;
-    let fitted = fitted.into_iter().map(|place| train[place]).collect();
-    let batches = Batches::new(images, train, settings);
-    let calendar = Calendar {
-        steps_per_epoch: batches.per_epoch(),
-        epochs: settings.epochs,
-        stages: request.stages.len(),
-        learning_rate: settings.learning_rate,
-        decay: settings.decay,
-    };
-    let teacher = (settings.distill > 0.0).then(|| {
-        let walk = (BatchNormMode::Running, Purpose::Evaluate);
-        Program::new(subject.graph, backend, subject.parameters, walk)
-    });
-    let inputs = Inputs {
-        backend,
-        subject,
-        request,
-        calendar,
-        distance: settings.checkpoint_distance(subject.graph),
-        validation: Selection::new(images.0, images.1, validation)?,
-        calibration: Selection::new(images.0, images.1, fitted)?,
-        test: Selection::all(subject.test, subject.normalization)?,
-        teacher: teacher.transpose()?,
-    };
-    Ok((inputs, batches))
 }
 
 /// The folder of a run that goes on, and its last state if it has one.
@@ -171,50 +114,6 @@ fn reopen<B: Backend>(
     };
     let state = checkpoint::read(&folder.checkpoint(), &outline)?;
     Ok((folder, Some(state)))
-}
-
-impl<B: Backend> Inputs<'_, B> {
-    /// Bits of each layer after this many stages.
-    fn bits(&self, entered: usize) -> Vec<LayerBits> {
-        bits_after(self.request.plan, self.request.stages, entered)
-    }
-
-    /// The network with these bits, its layers' weights as in `parameters`.
-    fn quantized(&self, parameters: &Parameters, bits: &[LayerBits]) -> Result<QuantizedNetwork> {
-        QuantizedNetwork::new(
-            self.subject.graph,
-            parameters,
-            bits,
-            self.request.plan.scale,
-        )
-    }
-
-    /// What the float network says of a batch, if it is learned from.
-    fn answers(&self, batch: &Batch) -> Result<Option<Answers>> {
-        let Some(teacher) = &self.teacher else {
-            return Ok(None);
-        };
-        let settings = self.request.settings;
-        let mut logits = Vec::new();
-        evaluation::logits(teacher, &BatchImages(batch), &mut |some, _| {
-            logits.extend_from_slice(some);
-            Verdict::Continue
-        })?;
-        Ok(Some(Answers {
-            logits,
-            total: batch.labels.len(),
-            weight: settings.distill,
-            temperature: settings.temperature,
-        }))
-    }
-
-    fn beginning(&self) -> Result<State> {
-        Ok(State {
-            network: self.quantized(self.subject.parameters, &self.bits(0))?,
-            velocities: Velocities::new(),
-            position: Position::default(),
-        })
-    }
 }
 
 impl<B: Backend> Session<'_, '_, B> {

@@ -174,67 +174,48 @@ impl Settings {
     /// # Errors
     /// A sentence naming the setting, what was given and what is possible.
     pub fn check(&self) -> Result<()> {
+        let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
-        let rules: [(bool, &str, f64, &str); 9] = [
-            (self.epochs > 0, "epochs", self.epochs as f64, "1 or more"),
+        require(
+            positive(self.learning_rate),
+            "learning rate",
+            self.learning_rate,
+            "above 0",
+        )?;
+        require(
+            share(self.momentum),
+            "momentum",
+            self.momentum,
+            "0 to below 1",
+        )?;
+        let decays = self.weight_decay.is_finite() && self.weight_decay >= 0.0;
+        require(decays, "weight decay", self.weight_decay, "0 or more")?;
+        require(
+            share(self.validation),
+            "share of validation images",
+            self.validation,
+            "0 to below 1",
+        )?;
+        let weighs = (0.0..=1.0).contains(&self.distill);
+        require(weighs, "weight of distillation", self.distill, "0 to 1")?;
+        require(
+            positive(self.temperature),
+            "temperature of distillation",
+            self.temperature,
+            "above 0",
+        )?;
+        for (name, count) in [
+            ("epochs", self.epochs as u64),
+            ("batch size", self.batch_size as u64),
+            ("calibration images", self.calibration as u64),
             (
-                self.learning_rate.is_finite() && self.learning_rate > 0.0,
-                "learning rate",
-                self.learning_rate,
-                "above 0",
+                "steps between checkpoints",
+                self.checkpoint_every.unwrap_or(1),
             ),
-            (
-                share(self.momentum),
-                "momentum",
-                self.momentum,
-                "0 to below 1",
-            ),
-            (
-                self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-                "weight decay",
-                self.weight_decay,
-                "0 or more",
-            ),
-            (
-                self.batch_size > 0,
-                "batch size",
-                self.batch_size as f64,
-                "1 or more",
-            ),
-            (
-                share(self.validation),
-                "share of validation images",
-                self.validation,
-                "0 to below 1",
-            ),
-            (
-                self.calibration > 0,
-                "calibration images",
-                self.calibration as f64,
-                "1 or more",
-            ),
-            (
-                (0.0..=1.0).contains(&self.distill),
-                "weight of distillation",
-                self.distill,
-                "0 to 1",
-            ),
-            (
-                self.temperature.is_finite() && self.temperature > 0.0,
-                "temperature of distillation",
-                self.temperature,
-                "above 0",
-            ),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            None if self.checkpoint_every == Some(0) => Err(Error::invalid(
-                "checkpoints every 0 steps: expected 1 or more",
-            )),
-            None => Ok(()),
-            Some((_, name, value, expected)) => Err(Error::invalid(format!(
-                "{name} {value}: expected {expected}"
-            ))),
+        ] {
+            require(count > 0, name, count, "1 or more")?;
         }
+        Ok(())
     }
 
     /// Steps between two checkpoints of a network.
@@ -245,6 +226,15 @@ impl Settings {
         let distance = (CHECKPOINT_MACS / work).clamp(1, 500);
         self.checkpoint_every.unwrap_or(distance)
     }
+}
+
+fn require(holds: bool, name: &str, value: impl fmt::Display, expected: &str) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{name} {value}: expected {expected}"
+    )))
 }
 
 #[cfg(test)]
@@ -277,7 +267,7 @@ mod tests {
         assert!(refused(|s| s.batch_size = 0).contains("batch size 0"));
         assert!(refused(|s| s.validation = 1.0).contains("validation"));
         assert!(refused(|s| s.distill = 1.5).contains("distillation 1.5"));
-        assert!(refused(|s| s.checkpoint_every = Some(0)).contains("every 0 steps"));
+        assert!(refused(|s| s.checkpoint_every = Some(0)).contains("checkpoints 0: expected 1"));
     }
 
     #[test]

@@ -291,6 +291,25 @@ fn stages_enter_in_the_order_given() {
 }
 
 #[test]
+fn without_held_out_images_there_is_no_validation() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut setting = Setting::staged();
+    setting.settings.validation = 0.0;
+    setting.settings.batch_size = 1000;
+    setting
+        .run(folder.path(), Start::Fresh, &mut Silent)
+        .unwrap();
+    let events = read_events(folder.path()).unwrap();
+    let scored = |event: &Event| match event {
+        Event::Evaluated { split, score, .. } => Some((*split, score.total)),
+        _ => None,
+    };
+    let scored: Vec<_> = events.iter().filter_map(scored).collect();
+    let train = (Split::Train, 240);
+    assert_eq!(scored, [train, train, train, (Split::Test, 90)]);
+}
+
+#[test]
 fn a_stopped_run_goes_on_as_if_nothing_had_happened() {
     let folder = tempfile::tempdir().unwrap();
     let setting = Setting::staged();
