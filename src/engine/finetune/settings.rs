@@ -108,7 +108,7 @@ impl Variation {
 
 /// How a plan is fine-tuned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Passes over the training images.
     pub epochs: usize,

@@ -5,10 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::engine::autodiff::Program;
 use crate::engine::backend::cpu::{Cpu, Isa};
+use crate::engine::data::Selection;
+use crate::engine::evaluation::evaluate;
+use crate::engine::graph::operations::BatchNormMode;
+use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Builder, ConvolutionOptions, Role, Shape};
 use crate::engine::job::{Event, Silent, Split, Verdict};
-use crate::engine::plan::PlannedLayer;
+use crate::engine::plan::{LayerFacts, PlannedLayer};
 use crate::engine::quant::{Bits, ScaleRule};
 
 const CLASSES: usize = 3;
@@ -253,6 +258,42 @@ fn distillation_and_frozen_norms_learn_too() {
         let running = matches!(spec.role, Role::RunningMean | Role::RunningVariance);
         assert_eq!(same, running, "{}", spec.name);
     }
+}
+
+#[test]
+fn a_run_is_read_back_without_its_weights_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = Shape::map(1, SIDE, SIDE);
+    let architecture = "resnet20".parse().unwrap();
+    let model = Model::untrained(architecture, (shape, CLASSES), 3).unwrap();
+    let mut setting = Setting::float();
+    setting.train = images(60, 1);
+    let facts = LayerFacts::of(&model.graph);
+    let four = Bits::new(4).unwrap();
+    let plan = Plan::uniform("resnet20", &facts, four, four);
+    setting.settings.epochs = 1;
+    let stages = stages(&plan, Schedule::Joint, None).unwrap();
+    let images = (&setting.train, &setting.test);
+    let subject = Subject::new(("resnet20", &model), &setting.normalization, images);
+    let request = Request {
+        plan: &plan,
+        stages: &stages,
+        settings: &setting.settings,
+        folder: folder.path(),
+        start: Start::Fresh,
+    };
+    let backend = Cpu::new(Isa::detect());
+    let report = tune(&backend, &subject, &request, &mut Silent).unwrap();
+    let run = load_run(folder.path()).unwrap();
+    assert!(run.is_done() && run.plan == plan && run.record.settings == setting.settings);
+    let effective = run.network.effective();
+    let walk = (BatchNormMode::Running, Purpose::Evaluate);
+    let program = Program::new(&run.network.graph, &backend, &effective, walk).unwrap();
+    let test = Selection::all(&setting.test, &setting.normalization).unwrap();
+    let score = evaluate(&program, &test, &mut Silent).unwrap();
+    assert_eq!(score, report.test);
+    std::fs::write(folder.path().join("plan.toml"), "format = 1").unwrap();
+    assert!(load_run(folder.path()).is_err());
 }
 
 #[test]
