@@ -1,1 +1,135 @@
-//! finetune
+//! Fine-tuning a plan into a run folder: quantization-aware training with learned step sizes.
+//!
+//! ```text
+//! Subject + Request --tune--> run folder --load_run--> quantized network
+//! ```
+//! Master weights, biases, batch normalisation and step sizes are trained by SGD with momentum on
+//! seeded batches; layers enter in stages, in descending omega (HAWQ, arXiv 1905.03696 section
+//! 3.3), or all at once. Validation uses training images that are held out; the test images are
+//! seen once, at the end.
+//!
+//! A run that was stopped, or killed, goes on from its last checkpoint and ends as an undisturbed
+//! one does, bit for bit: every batch is a function of its step, every sum has a fixed order.
+
+mod batches;
+mod checkpoint;
+mod distillation;
+mod folder;
+mod inputs;
+mod journal;
+mod optimizer;
+mod record;
+mod schedule;
+mod session;
+mod settings;
+mod stages;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use checkpoint::Position;
+pub use folder::{
+    Run, RunFolder, bits_after, holds_run, load_run, load_run_of, read_events, read_plan,
+    read_position, read_record,
+};
+pub use optimizer::{Update, Velocities};
+pub use record::{DataRecord, ModelRecord, Record};
+pub use schedule::Calendar;
+pub use settings::{DISTILLATION_WEIGHT, Decay, Norms, Schedule, Settings, Variation};
+pub use stages::{Stage, omegas, stages};
+
+use super::Result;
+use super::backend::Backend;
+use super::data::{Dataset, Normalization};
+use super::graph::{Graph, Parameters};
+use super::job::{Observer, Outcome, Score};
+use super::model::Model;
+use super::plan::Plan;
+
+/// What is fine-tuned, and on what.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Architecture name.
+    pub name: &'a str,
+    /// The float network.
+    pub graph: &'a Graph,
+    /// Its trained parameters.
+    pub parameters: &'a Parameters,
+    /// SHA-256 of the file they came from.
+    pub weights_sha256: &'a str,
+    /// Normalisation of the images.
+    pub normalization: &'a Normalization,
+    /// All training images; the held-out ones are taken from them.
+    pub train: &'a Dataset,
+    /// The test images.
+    pub test: &'a Dataset,
+}
+
+impl<'a> Subject<'a> {
+    /// A model on a data set; `name` is its architecture's.
+    #[must_use]
+    pub const fn new(
+        (name, model): (&'a str, &'a Model),
+        normalization: &'a Normalization,
+        (train, test): (&'a Dataset, &'a Dataset),
+    ) -> Self {
+        Self {
+            name,
+            graph: &model.graph,
+            parameters: &model.parameters,
+            weights_sha256: model.weights_sha256.as_str(),
+            normalization,
+            train,
+            test,
+        }
+    }
+}
+
+/// Whether a run begins or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// Begins in a folder that holds none.
+    Fresh,
+    /// Goes on from the last checkpoint.
+    Resume,
+}
+
+/// How it is fine-tuned, and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The bits.
+    pub plan: &'a Plan,
+    /// Which layers are quantized when; see [`stages`].
+    pub stages: &'a [Stage],
+    /// How it is trained.
+    pub settings: &'a Settings,
+    /// The run folder.
+    pub folder: &'a Path,
+    /// Whether the run begins or goes on.
+    pub start: Start,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Report {
+    /// Done, or stopped with a checkpoint.
+    pub outcome: Outcome,
+    /// Score over the test images, when the run is done.
+    pub test: Option<Score>,
+}
+
+/// Fine-tunes a plan into a run folder. Asked to stop, it saves the state after the current step.
+///
+/// # Errors
+/// When plan, images and network do not belong together, the folder holds another run or (to begin)
+/// any run, a file cannot be written, or the loss is not finite; the last checkpoint stays.
+pub fn tune<B: Backend>(
+    backend: &B,
+    subject: &Subject,
+    request: &Request,
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    session::run((backend, subject, request), observer)
+}

@@ -1,0 +1,253 @@
+//! The state of a run on disk: a safetensors file of float64 tensors with the position in its
+//! metadata. What is read back is what was written, bit for bit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::{Velocities, weight_step_name};
+use crate::engine::autodiff::loss::Tally;
+use crate::engine::graph::{Graph, Parameters};
+use crate::engine::job::Score;
+use crate::engine::model::weights::{ElementType, Entry, serialize_safetensors};
+use crate::engine::quant::{LayerBits, QuantizedNetwork, ScaleRule};
+use crate::engine::{Error, Result, files};
+
+/// Key of the metadata.
+const POSITION: &str = "hawqeye/checkpoint";
+/// Before the name of a parameter, what SGD remembers of it.
+const VELOCITY: &str = "velocity/";
+/// Largest checkpoint that is read.
+const LIMIT: u64 = 4 << 30;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Training steps done.
+    pub step: u64,
+    /// Stages entered.
+    pub stages: usize,
+    /// Epochs evaluated.
+    pub epochs: usize,
+    /// Sums over the steps of the epoch.
+    pub running: Running,
+    /// Bytes of the event file that belong to this state.
+    pub journal: u64,
+    /// Step of the last checkpoint that the event file tells of.
+    pub told: Option<u64>,
+    /// Score over the test images; the run is done.
+    pub test: Option<Score>,
+}
+
+/// Sums over the training images of an epoch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    loss: f64,
+    correct: usize,
+    correct_top5: usize,
+    total: usize,
+}
+
+impl Running {
+    /// Adds the images of a step.
+    pub fn add(&mut self, tally: &Tally) {
+        self.loss += tally.loss;
+        self.correct += tally.correct;
+        self.correct_top5 += tally.correct_top5;
+        self.total += tally.total;
+    }
+
+    /// Means.
+    #[must_use]
+    pub fn score(&self) -> Score {
+        Score {
+            loss: self.loss / self.total.max(1) as f64,
+            correct: self.correct,
+            correct_top5: self.correct_top5,
+            total: self.total,
+        }
+    }
+}
+
+/// The state of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// The network, quantized as far as the stages go.
+    pub network: QuantizedNetwork,
+    /// What SGD remembers.
+    pub velocities: Velocities,
+    /// Where the run stands.
+    pub position: Position,
+}
+
+/// What a checkpoint is read into.
+pub struct Outline<'a> {
+    /// The float network's graph.
+    pub base: &'a Graph,
+    /// Bits of each layer after a number of stages.
+    pub bits: &'a dyn Fn(usize) -> Vec<LayerBits>,
+    /// How step sizes of weights are first chosen.
+    pub scale: ScaleRule,
+}
+
+/// A tensor on its way to disk.
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn new(name: impl Into<String>, shape: &[usize], values: &[f64]) -> Self {
+        Self {
+            name: name.into(),
+            shape: shape.to_vec(),
+            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
+}
+
+/// Writes a state, atomically.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, state: &State) -> Result<()> {
+    let State {
+        network,
+        velocities,
+        position,
+    } = state;
+    let specs = network.graph.parameters().iter();
+    let mut tensors: Vec<Tensor> = specs
+        .zip(network.parameters.all())
+        .map(|(spec, values)| Tensor::new(&*spec.name, &spec.shape, values))
+        .collect();
+    for quantizer in network.quantizers.iter().flatten() {
+        let name = weight_step_name(&quantizer.layer);
+        let steps = [quantizer.step, quantizer.first_step];
+        tensors.push(Tensor::new(name, &[2], &steps));
+    }
+    for (name, velocity) in velocities {
+        let name = format!("{VELOCITY}{name}");
+        tensors.push(Tensor::new(name, &[velocity.len()], velocity));
+    }
+    let entries: Vec<Entry> = tensors
+        .iter()
+        .map(|tensor| Entry {
+            name: &tensor.name,
+            element: ElementType::F64,
+            shape: &tensor.shape,
+            bytes: &tensor.bytes,
+        })
+        .collect();
+    let position =
+        serde_json::to_string(position).map_err(|error| Error::format(path, error.to_string()))?;
+    let metadata = BTreeMap::from([(POSITION.to_owned(), position)]);
+    files::write_atomically(path, &serialize_safetensors(&entries, &metadata)?)
+}
+
+/// Reads a state back.
+///
+/// # Errors
+/// When the file cannot be read or is not the checkpoint of such a run.
+pub fn read(path: &Path, outline: &Outline) -> Result<State> {
+    let bytes = files::read_limited(path, LIMIT)?;
+    let damaged = |reason: String| {
+        Error::format(
+            path,
+            format!("damaged checkpoint ({reason}); start a new run in another folder"),
+        )
+    };
+    let (position, tensors) = parse(&bytes).map_err(damaged)?;
+    restore(outline, position, tensors).map_err(|error| match error {
+        Failure::Content(reason) => damaged(reason),
+        Failure::Engine(error) => error,
+    })
+}
+
+/// Where a checkpoint stands, without its tensors.
+///
+/// # Errors
+/// When the file cannot be read or is no checkpoint.
+pub fn read_position(path: &Path) -> Result<Position> {
+    let bytes = files::read_limited(path, LIMIT)?;
+    let parsed = parse(&bytes).map_err(|reason| Error::format(path, reason))?;
+    Ok(parsed.0)
+}
+
+type Tensors = BTreeMap<String, Vec<f64>>;
+
+fn parse(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let metadata = header.metadata().as_ref();
+    let position = metadata.and_then(|metadata| metadata.get(POSITION));
+    let position = position.ok_or_else(|| format!("no metadata {POSITION}"))?;
+    let position = serde_json::from_str(position).map_err(|error| error.to_string())?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let mut tensors = Tensors::new();
+    for (name, view) in file.iter() {
+        if view.dtype() != Dtype::F64 {
+            return Err(format!("{name} is not float64"));
+        }
+        let (numbers, _) = view.data().as_chunks::<8>();
+        let values = numbers.iter().map(|n| f64::from_le_bytes(*n)).collect();
+        tensors.insert(name.to_owned(), values);
+    }
+    Ok((position, tensors))
+}
+
+enum Failure {
+    Content(String),
+    Engine(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+fn restore(
+    outline: &Outline,
+    position: Position,
+    mut tensors: Tensors,
+) -> std::result::Result<State, Failure> {
+    let mut take = |name: &str, len: usize| match tensors.remove(name) {
+        Some(values) if values.len() == len => Ok(values),
+        Some(values) => Err(Failure::Content(format!(
+            "{name} has {} numbers: expected {len}",
+            values.len()
+        ))),
+        None => Err(Failure::Content(format!("{name} is missing"))),
+    };
+    let specs = outline.base.parameters().iter();
+    let base = specs
+        .map(|spec| take(&spec.name, spec.elements()))
+        .collect::<std::result::Result<_, _>>()?;
+    let bits = (outline.bits)(position.stages);
+    let mut network =
+        QuantizedNetwork::new(outline.base, &Parameters::new(base), &bits, outline.scale)?;
+    let specs = network.graph.parameters().iter();
+    let inserted = specs
+        .zip(network.parameters.all_mut())
+        .skip(outline.base.parameters().len());
+    for (spec, values) in inserted {
+        *values = take(&spec.name, spec.elements())?;
+    }
+    for quantizer in network.quantizers.iter_mut().flatten() {
+        let steps = take(&weight_step_name(&quantizer.layer), 2)?;
+        (quantizer.step, quantizer.first_step) = (steps[0], steps[1]);
+    }
+    let velocities = tensors.into_iter().filter_map(|(name, values)| {
+        let name = name.strip_prefix(VELOCITY)?.to_owned();
+        Some((name, values))
+    });
+    Ok(State {
+        velocities: velocities.collect(),
+        network,
+        position,
+    })
+}

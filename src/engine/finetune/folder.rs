@@ -1,0 +1,279 @@
+//! The folder of a run:
+//!
+//! ```text
+//! settings.json            what the run is; written once
+//! plan.toml                the plan, as given
+//! events.jsonl             what happened, appended as the run goes
+//! checkpoint.safetensors   the last state; replaced atomically
+//! lock                     held while a program works on the run
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::checkpoint::{self, Outline, Position};
+use super::journal;
+use super::record::{FORMAT, Record};
+use super::stages::Stage;
+use crate::engine::graph::{Graph, Shape};
+use crate::engine::job::Event;
+use crate::engine::model::Architecture;
+use crate::engine::plan::{self, Plan};
+use crate::engine::quant::{LayerBits, QuantizedNetwork};
+use crate::engine::{Error, Result, files};
+
+/// Largest `settings.json` that is read.
+const LIMIT: u64 = 16 << 20;
+
+/// A run folder that this program works on; no other does until it is dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// A new run in a folder that holds none; the folder is created.
+    ///
+    /// # Errors
+    /// When the folder holds a run, is in use, or cannot be written.
+    pub fn create(path: &Path, record: &Record, plan: &Plan) -> Result<Self> {
+        fs::create_dir_all(path).map_err(|source| Error::file("create", path, source))?;
+        if holds_run(path) {
+            return Err(Error::invalid(format!(
+                "{} already holds a run: continue it with --resume, or choose another folder",
+                path.display()
+            )));
+        }
+        let folder = Self::locked(path)?;
+        plan::file::write(&plan_path(path), plan)?;
+        let mut text = serde_json::to_string_pretty(record)
+            .map_err(|error| Error::format(path, error.to_string()))?;
+        text.push('\n');
+        files::write_atomically(&settings_path(path), text.as_bytes())?;
+        Ok(folder)
+    }
+
+    /// The folder of a run that is to be continued as `record`.
+    ///
+    /// # Errors
+    /// When it holds no run, another one, or is in use.
+    pub fn open(path: &Path, record: &Record) -> Result<(Self, Record)> {
+        let found = read_record(path)?;
+        let differences = found.differences(record);
+        if !differences.is_empty() {
+            return Err(Error::invalid(format!(
+                "{} holds another run: {}; give what it was started with, or start a new run in \
+                 another folder",
+                path.display(),
+                differences.join("; ")
+            )));
+        }
+        Ok((Self::locked(path)?, found))
+    }
+
+    fn locked(path: &Path) -> Result<Self> {
+        let lock_path = path.join("lock");
+        let failed = |source| Error::file("write", &lock_path, source);
+        let lock = File::create(&lock_path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
+                "another program works on the run in {}; wait for it, or stop it first",
+                path.display()
+            ))),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Self {
+                    path: path.to_owned(),
+                    _lock: lock,
+                })
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Where the last state is.
+    #[must_use]
+    pub fn checkpoint(&self) -> PathBuf {
+        checkpoint_path(&self.path)
+    }
+
+    /// Where the events are.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        events_path(&self.path)
+    }
+}
+
+fn settings_path(folder: &Path) -> PathBuf {
+    folder.join("settings.json")
+}
+
+fn plan_path(folder: &Path) -> PathBuf {
+    folder.join("plan.toml")
+}
+
+fn events_path(folder: &Path) -> PathBuf {
+    folder.join("events.jsonl")
+}
+
+fn checkpoint_path(folder: &Path) -> PathBuf {
+    folder.join("checkpoint.safetensors")
+}
+
+/// Whether a folder holds a run.
+#[must_use]
+pub fn holds_run(folder: &Path) -> bool {
+    settings_path(folder).exists()
+}
+
+/// What a run is.
+///
+/// # Errors
+/// When the folder holds no run, or its record cannot be read.
+pub fn read_record(folder: &Path) -> Result<Record> {
+    if !holds_run(folder) {
+        return Err(Error::invalid(format!(
+            "{} holds no run; start one without --resume",
+            folder.display()
+        )));
+    }
+    let path = settings_path(folder);
+    let bytes = files::read_limited(&path, LIMIT)?;
+    let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::format(&path, format!("expected the settings of a run: {error}"))
+    })?;
+    if record.format != FORMAT || record.version != 1 {
+        let (format, version) = (&record.format, record.version);
+        return Err(Error::format(
+            &path,
+            format!("expected format {FORMAT:?} version 1, got {format:?} version {version}"),
+        ));
+    }
+    Ok(record)
+}
+
+/// The plan of a run, as it was given.
+///
+/// # Errors
+/// When the folder holds no run, or its plan was changed since.
+pub fn read_plan(folder: &Path, record: &Record) -> Result<Plan> {
+    let names: Vec<_> = record.plan.iter().map(|(name, _)| name.clone()).collect();
+    let path = plan_path(folder);
+    let plan = plan::file::read(&path, Some(&names))?;
+    for (layer, (name, bits)) in plan.layers.iter().zip(&record.plan) {
+        let found = format!("{}/{}", layer.weight_bits, layer.activation_bits);
+        if found != *bits {
+            return Err(Error::format(
+                &path,
+                format!(
+                    "layer {name} has bits {found}, but the run was started with {bits}; put them \
+                     back, or start a new run with the changed plan"
+                ),
+            ));
+        }
+    }
+    Ok(plan)
+}
+
+/// What happened in a run so far.
+///
+/// # Errors
+/// When the events cannot be read.
+pub fn read_events(folder: &Path) -> Result<Vec<Event>> {
+    let path = events_path(folder);
+    if holds_run(folder) && !path.exists() {
+        return Ok(Vec::new());
+    }
+    journal::read(&path)
+}
+
+/// Where the last checkpoint of a run stands; `None` before the first.
+///
+/// # Errors
+/// When the folder holds no run, or its checkpoint cannot be read.
+pub fn read_position(folder: &Path) -> Result<Option<Position>> {
+    let path = checkpoint_path(folder);
+    if !path.exists() {
+        return read_record(folder).map(|_| None);
+    }
+    checkpoint::read_position(&path).map(Some)
+}
+
+/// A run read back from its folder.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What it is.
+    pub record: Record,
+    /// Its plan.
+    pub plan: Plan,
+    /// The network of the last checkpoint; quantized as far as the stages went.
+    pub network: QuantizedNetwork,
+    /// Where the last checkpoint stands.
+    pub position: Position,
+}
+
+impl Run {
+    /// Whether training and the final evaluation are done.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.position.test.is_some()
+    }
+}
+
+/// The network, plan and settings of a run; the weights file it started from is not needed.
+///
+/// # Errors
+/// When the folder holds no run, no checkpoint yet, or a damaged one.
+pub fn load_run(folder: &Path) -> Result<Run> {
+    let record = read_record(folder)?;
+    let [channels, height, width] = record.model.image;
+    let architecture = Architecture::from_str(&record.model.name)?;
+    let image = Shape::map(channels, height, width);
+    let base = architecture.graph(image, record.model.classes)?;
+    load_run_of(folder, record, &base)
+}
+
+/// As [`load_run`], for a network of a known graph.
+///
+/// # Errors
+/// As [`load_run`].
+pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
+    let plan = read_plan(folder, &record)?;
+    let stages = record.stage_layers()?;
+    let path = checkpoint_path(folder);
+    if !path.exists() {
+        return Err(Error::invalid(format!(
+            "the run in {} has no checkpoint yet; continue it with --resume",
+            folder.display()
+        )));
+    }
+    let outline = Outline {
+        base,
+        bits: &|entered| bits_after(&plan, &stages, entered),
+        scale: record.scale,
+    };
+    let state = checkpoint::read(&path, &outline)?;
+    Ok(Run {
+        network: state.network,
+        position: state.position,
+        record,
+        plan,
+    })
+}
+
+/// Bits of each layer once this many stages were entered.
+#[must_use]
+pub fn bits_after(plan: &Plan, stages: &[Stage], entered: usize) -> Vec<LayerBits> {
+    let planned = plan.bits();
+    let mut bits = vec![LayerBits::FLOAT; planned.len()];
+    for &layer in stages.iter().take(entered).flatten() {
+        bits[layer] = planned[layer];
+    }
+    bits
+}

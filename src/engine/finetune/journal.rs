@@ -1,0 +1,186 @@
+//! The events of a run as they went to disk, one JSON line each, and their way to the observer.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::engine::job::{Event, Observer, Verdict};
+use crate::engine::{Error, Result, files};
+
+/// Largest event file that is read.
+const LIMIT: u64 = 1 << 30;
+
+/// An event file that grows line by line.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Journal {
+    /// Opens the file, or creates it, and keeps its first `keep` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be written, or holds less than that.
+    pub fn open(path: &Path, keep: u64) -> Result<Self> {
+        let failed = |source| Error::file("write", path, source);
+        let options = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        let mut file = options.map_err(failed)?;
+        let found = file.metadata().map_err(failed)?.len();
+        if found < keep {
+            return Err(Error::format(
+                path,
+                format!(
+                    "{found} bytes, but the checkpoint beside it was written after {keep}; the file \
+                     was cut or replaced: start a new run in another folder"
+                ),
+            ));
+        }
+        file.set_len(keep).map_err(failed)?;
+        file.seek(SeekFrom::Start(keep)).map_err(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes: keep,
+        })
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends an event.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&mut self, event: &Event) -> Result<()> {
+        let mut line = serde_json::to_string(event)
+            .map_err(|error| Error::format(&self.path, error.to_string()))?;
+        line.push('\n');
+        let written = self.file.write_all(line.as_bytes());
+        written.map_err(|source| Error::file("write", &self.path, source))?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.file.sync_data();
+        synced.map_err(|source| Error::file("write", &self.path, source))
+    }
+}
+
+/// Reads an event file; a last line that is still being written is left out.
+///
+/// # Errors
+/// When the file cannot be read, or a line is not an event.
+pub fn read(path: &Path) -> Result<Vec<Event>> {
+    let bytes = files::read_limited(path, LIMIT)?;
+    let end = bytes.iter().rposition(|&byte| byte == b'\n');
+    let whole = &bytes[..end.map_or(0, |end| end + 1)];
+    let lines = whole.split(|&byte| byte == b'\n').enumerate();
+    lines
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(number, line)| {
+            serde_json::from_slice(line).map_err(|error| {
+                let line = number + 1;
+                Error::format(path, format!("line {line}: expected an event: {error}"))
+            })
+        })
+        .collect()
+}
+
+/// Writes events down and hands them on.
+pub(super) struct Reporter<'o> {
+    journal: Journal,
+    observer: &'o mut dyn Observer,
+    stopping: bool,
+}
+
+impl<'o> Reporter<'o> {
+    pub fn new(journal: Journal, observer: &'o mut dyn Observer) -> Self {
+        Self {
+            journal,
+            observer,
+            stopping: false,
+        }
+    }
+
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Whether the observer asked to stop.
+    pub const fn stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Writes an event down, and hands it on.
+    pub fn record(&mut self, event: Event) -> Result<()> {
+        self.journal.append(&event)?;
+        self.tell(event);
+        Ok(())
+    }
+
+    /// Hands an event on that does not belong to the run's story.
+    pub fn tell(&mut self, event: Event) {
+        self.stopping |= self.observer.on(event) == Verdict::Stop;
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn on(&mut self, event: Event) -> Verdict {
+        self.tell(event);
+        if self.stopping {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(step: u64) -> Event {
+        Event::Checkpoint { step }
+    }
+
+    #[test]
+    fn a_journal_is_cut_back_and_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut journal = Journal::open(&path, 0).unwrap();
+        journal.append(&checkpoint(1)).unwrap();
+        let kept = journal.bytes();
+        journal.append(&checkpoint(2)).unwrap();
+        drop(journal);
+        let mut journal = Journal::open(&path, kept).unwrap();
+        journal.append(&checkpoint(3)).unwrap();
+        assert_eq!(read(&path).unwrap(), [checkpoint(1), checkpoint(3)]);
+        let error = Journal::open(&path, 1000).unwrap_err().to_string();
+        assert!(error.contains("cut or replaced"), "{error}");
+    }
+
+    #[test]
+    fn a_line_in_the_making_is_left_out_and_a_wrong_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let line = "{\"event\":\"checkpoint\",\"step\":4}";
+        std::fs::write(&path, format!("{line}\n{{\"event\":\"che")).unwrap();
+        assert_eq!(read(&path).unwrap(), [checkpoint(4)]);
+        std::fs::write(&path, format!("{line}\n{{}}\n")).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("line 2"));
+    }
+}

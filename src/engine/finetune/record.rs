@@ -1,0 +1,296 @@
+//! What a run is: its inputs and settings, written once into its folder, compared before a resume.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::settings::Settings;
+use super::stages::Stage;
+use super::{Request, Subject};
+use crate::engine::data::{Dataset, Normalization};
+use crate::engine::graph::{Graph, Shape};
+use crate::engine::plan::Plan;
+use crate::engine::quant::ScaleRule;
+use crate::engine::{Error, Result};
+
+/// Value of the `format` key.
+pub const FORMAT: &str = "hawqeye/run";
+
+/// What a run is; `settings.json` of its folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// Schema version, 1.
+    pub version: u32,
+    /// Version of the program that started it.
+    pub program: String,
+    /// Device it was started on.
+    pub device: String,
+    /// The float network.
+    pub model: ModelRecord,
+    /// The images.
+    pub data: DataRecord,
+    /// How step sizes of weights are first chosen.
+    pub scale: ScaleRule,
+    /// `weight bits/activation bits` of each layer, in order.
+    pub plan: Vec<(Arc<str>, String)>,
+    /// Layers that are quantized together, in the order of the stages.
+    pub stages: Vec<Vec<Arc<str>>>,
+    /// How it is trained.
+    pub settings: Settings,
+}
+
+/// The float network of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Architecture name.
+    pub name: String,
+    /// SHA-256 of the weights file.
+    pub weights_sha256: String,
+    /// Channels, rows and columns of an image.
+    pub image: [usize; 3],
+    /// Classes.
+    pub classes: usize,
+    /// Trainable parameters.
+    pub parameters: usize,
+}
+
+/// The images of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Data set name.
+    pub name: String,
+    /// SHA-256 of the training images.
+    pub train_sha256: String,
+    /// SHA-256 of the test images.
+    pub test_sha256: String,
+    /// Their normalisation.
+    pub normalization: Normalization,
+}
+
+impl Record {
+    /// Of what is asked for.
+    ///
+    /// # Errors
+    /// When plan, stages, images and network do not belong together, or a setting is impossible.
+    pub fn new(subject: &Subject, request: &Request, device: String) -> Result<Self> {
+        request.settings.check()?;
+        let names = check_plan(subject.graph, request.plan)?;
+        check_stages(request.plan, request.stages)?;
+        check_images(subject.graph, subject.train)?;
+        check_images(subject.graph, subject.test)?;
+        let stage = |stage: &Stage| stage.iter().map(|&layer| names[layer].clone()).collect();
+        let Subject { train, test, .. } = subject;
+        let layers = request.plan.layers.iter();
+        Ok(Self {
+            format: FORMAT.to_owned(),
+            version: 1,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            device,
+            model: ModelRecord {
+                name: subject.name.to_owned(),
+                weights_sha256: subject.weights_sha256.to_owned(),
+                image: [train.channels, train.height, train.width],
+                classes: subject.graph.classes(),
+                parameters: subject.graph.trainable_count(),
+            },
+            data: DataRecord {
+                name: train.name.clone(),
+                train_sha256: train.checksum(),
+                test_sha256: test.checksum(),
+                normalization: subject.normalization.clone(),
+            },
+            scale: request.plan.scale,
+            plan: layers
+                .map(|layer| {
+                    let bits = format!("{}/{}", layer.weight_bits, layer.activation_bits);
+                    (layer.name.clone(), bits)
+                })
+                .collect(),
+            stages: request.stages.iter().map(stage).collect(),
+            settings: request.settings.clone(),
+        })
+    }
+
+    /// The stages by position of their layers.
+    ///
+    /// # Errors
+    /// When a layer is not in the plan.
+    pub fn stage_layers(&self) -> Result<Vec<Stage>> {
+        let position = |name: &Arc<str>| {
+            let found = self.plan.iter().position(|(layer, _)| layer == name);
+            found.ok_or_else(|| Error::invalid(format!("stage of unknown layer {name}")))
+        };
+        self.stages
+            .iter()
+            .map(|stage| stage.iter().map(position).collect())
+            .collect()
+    }
+
+    /// In what the run `other` asks for differs from this one, each as a phrase; program and device
+    /// may differ.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let value = |record: &Self| {
+            let record = Self {
+                program: String::new(),
+                device: String::new(),
+                ..record.clone()
+            };
+            serde_json::to_value(record).unwrap_or_default()
+        };
+        let mut found = Vec::new();
+        compare("", (&value(self), &value(other)), &mut found);
+        found
+    }
+}
+
+/// Notes where two values differ.
+fn compare(path: &str, (there, here): (&Value, &Value), found: &mut Vec<String>) {
+    match (there, here) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, value) in a {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path} {key}")
+                };
+                let other = b.get(key).unwrap_or(&Value::Null);
+                compare(&path, (value, other), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() && path == "plan" => {
+            for (a, b) in a.iter().zip(b).filter(|(a, b)| a != b) {
+                found.push(format!("plan {a} there, {b} now"));
+            }
+        }
+        (a, b) if a != b => {
+            let path = path.replace('_', " ");
+            found.push(match (a, b) {
+                (Value::Array(_), _) | (_, Value::Array(_)) => format!("{path} differ"),
+                _ => format!("{path} {a} there, {b} now"),
+            });
+        }
+        _ => {}
+    }
+}
+
+fn check_plan(graph: &Graph, plan: &Plan) -> Result<Vec<Arc<str>>> {
+    let names: Vec<Arc<str>> = graph.layers().into_iter().map(|l| l.name).collect();
+    if plan.names() == names {
+        return Ok(names);
+    }
+    Err(Error::invalid(format!(
+        "the plan is for {} layers from {}, the network has {} from {}; make the plan anew for \
+         this network",
+        plan.layers.len(),
+        plan.layers.first().map_or("none", |layer| &layer.name),
+        names.len(),
+        names.first().map_or("none", |name| name),
+    )))
+}
+
+fn check_stages(plan: &Plan, stages: &[Stage]) -> Result<()> {
+    let mut entered = vec![0; plan.layers.len()];
+    for &layer in stages.iter().flatten() {
+        let Some(count) = entered.get_mut(layer) else {
+            return Err(Error::invalid(format!(
+                "a stage holds layer {layer}, but the plan has {}",
+                plan.layers.len()
+            )));
+        };
+        *count += 1;
+    }
+    for (layer, count) in plan.layers.iter().zip(entered) {
+        let quantized = !(layer.weight_bits.is_float() && layer.activation_bits.is_float());
+        if count > 1 || (quantized && count == 0) {
+            return Err(Error::invalid(format!(
+                "layer {} is in {count} stages: expected one",
+                layer.name
+            )));
+        }
+    }
+    if stages.is_empty() {
+        return Err(Error::invalid("no stage: expected at least one"));
+    }
+    Ok(())
+}
+
+fn check_images(graph: &Graph, images: &Dataset) -> Result<()> {
+    let shape = Shape::map(images.channels, images.height, images.width);
+    if shape != graph.input_shape() || images.classes > graph.classes() || images.is_empty() {
+        return Err(Error::invalid(format!(
+            "{} has {} images of {shape} in {} classes, but the network reads {} and tells {} \
+             classes apart",
+            images.name,
+            images.len(),
+            images.classes,
+            graph.input_shape(),
+            graph.classes()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            format: FORMAT.into(),
+            version: 1,
+            program: "0.1.0".into(),
+            device: "cpu".into(),
+            model: ModelRecord {
+                name: "resnet20".into(),
+                weights_sha256: "ab".into(),
+                image: [3, 32, 32],
+                classes: 10,
+                parameters: 5,
+            },
+            data: DataRecord {
+                name: "cifar10".into(),
+                train_sha256: "cd".into(),
+                test_sha256: "ef".into(),
+                normalization: Normalization {
+                    mean: vec![0.5],
+                    std: vec![0.25],
+                },
+            },
+            scale: ScaleRule::Mse,
+            plan: vec![("a".into(), "2/4".into()), ("b".into(), "3/4".into())],
+            stages: vec![vec!["b".into()], vec!["a".into()]],
+            settings: Settings::default(),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_a_round_trip_and_equals_itself_on_another_device() {
+        let text = serde_json::to_string_pretty(&record()).unwrap();
+        let mut read: Record = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, record());
+        read.device = "cuda".into();
+        assert!(record().differences(&read).is_empty());
+        assert_eq!(read.stage_layers().unwrap(), [vec![1], vec![0]]);
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let mut other = record();
+        other.settings.learning_rate = 0.02;
+        other.plan[1].1 = "4/4".into();
+        other.model.weights_sha256 = "00".into();
+        other.stages.reverse();
+        let found = record().differences(&other);
+        let expected = [
+            "model weights sha256 \"ab\" there, \"00\" now",
+            "plan [\"b\",\"3/4\"] there, [\"b\",\"4/4\"] now",
+            "stages differ",
+            "settings learning rate 0.01 there, 0.02 now",
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,128 @@
+//! When everything happens: epochs, stages and learning rates by step.
+
+use std::f64::consts::PI;
+use std::ops::Range;
+
+use super::settings::Decay;
+
+/// The steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calendar {
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Epochs.
+    pub epochs: usize,
+    /// Stages; at least one.
+    pub stages: usize,
+    /// Learning rate at the start.
+    pub learning_rate: f64,
+    /// How it falls.
+    pub decay: Decay,
+}
+
+impl Calendar {
+    /// Steps in all.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.steps_per_epoch * self.epochs as u64
+    }
+
+    /// The 0-based epoch of a 0-based step.
+    #[must_use]
+    pub const fn epoch(&self, step: u64) -> usize {
+        (step / self.steps_per_epoch) as usize
+    }
+
+    /// Steps after which this many epochs are over.
+    #[must_use]
+    pub const fn end_of_epochs(&self, epochs: usize) -> u64 {
+        self.steps_per_epoch * epochs as u64
+    }
+
+    /// The steps of a stage: an equal share of the first half of the run; the last stage goes on
+    /// through the second half, when the learning rate falls with everything quantized.
+    ///
+    /// `ResNet20` on CIFAR-10 at 10x, 20 stages in 2 epochs: 90.4 %; with equal shares of the whole
+    /// run 89.7 %, and 89.8 % with a learning rate that falls anew in every stage.
+    #[must_use]
+    pub fn stage(&self, stage: usize) -> Range<u64> {
+        let start = |stage: usize| self.total() * stage as u64 / (2 * self.stages as u64);
+        let end = if stage + 1 < self.stages {
+            start(stage + 1)
+        } else {
+            self.total()
+        };
+        start(stage)..end
+    }
+
+    /// Learning rate of a 0-based step.
+    #[must_use]
+    pub fn rate(&self, step: u64) -> f64 {
+        let share = step as f64 / self.total().max(1) as f64;
+        self.learning_rate
+            * match self.decay {
+                Decay::Cosine => f64::midpoint(1.0, (PI * share).cos()),
+                Decay::Step if share >= 0.75 => 0.01,
+                Decay::Step if share >= 0.5 => 0.1,
+                Decay::Step | Decay::Constant => 1.0,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calendar(decay: Decay, stages: usize) -> Calendar {
+        Calendar {
+            steps_per_epoch: 10,
+            epochs: 4,
+            stages,
+            learning_rate: 0.2,
+            decay,
+        }
+    }
+
+    #[test]
+    fn the_cosine_starts_full_is_half_in_the_middle_and_ends_near_zero() {
+        let calendar = calendar(Decay::Cosine, 1);
+        assert!((calendar.rate(0) - 0.2).abs() < 1e-15);
+        assert!((calendar.rate(10) - 0.2 * f64::midpoint(1.0, 0.5f64.sqrt())).abs() < 1e-15);
+        assert!((calendar.rate(20) - 0.1).abs() < 1e-15);
+        assert!(calendar.rate(39) < 0.001 && calendar.rate(40).abs() < 1e-15);
+    }
+
+    #[test]
+    fn steps_fall_to_a_tenth_twice_and_constant_never() {
+        let step = calendar(Decay::Step, 1);
+        let rates = [0, 19, 20, 29, 30, 39].map(|at| step.rate(at) / 0.2);
+        for (rate, expected) in rates.iter().zip([1.0, 1.0, 0.1, 0.1, 0.01, 0.01]) {
+            assert!((rate - expected).abs() < 1e-15);
+        }
+        assert!((calendar(Decay::Constant, 1).rate(39) - 0.2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn stages_share_the_first_half_without_gap_and_the_last_one_has_the_second() {
+        for stages in [1, 3, 7, 40, 60] {
+            let calendar = calendar(Decay::Cosine, stages);
+            let mut end = 0;
+            for stage in 0..stages {
+                let steps = calendar.stage(stage);
+                assert_eq!(steps.start, end);
+                let last = if stage + 1 == stages { 20 } else { 0 };
+                let length = steps.end - steps.start;
+                assert!(length.abs_diff(20 / stages as u64 + last) <= 1);
+                end = steps.end;
+            }
+            assert_eq!(end, calendar.total());
+        }
+    }
+
+    #[test]
+    fn epochs_are_counted_from_zero() {
+        let calendar = calendar(Decay::Cosine, 1);
+        assert_eq!([0, 9, 10, 39].map(|s| calendar.epoch(s)), [0, 0, 1, 3]);
+        assert_eq!(calendar.end_of_epochs(2), 20);
+    }
+}

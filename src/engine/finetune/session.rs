@@ -1,0 +1,383 @@
+//! A run from its first event to its last: what comes next is a function of the [`State`] alone, so
+//! that a run read back from disk goes on as if nothing had happened.
+
+use std::sync::mpsc::Receiver;
+
+use super::checkpoint::{self, Outline, State};
+use super::folder::RunFolder;
+use super::inputs::{Inputs, prepare};
+use super::journal::{Journal, Reporter};
+use super::optimizer::{Update, descend};
+use super::record::Record;
+use super::{Report, Request, Start, Subject};
+use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient, Measured};
+use crate::engine::autodiff::{Program, wanted};
+use crate::engine::backend::Backend;
+use crate::engine::data::Selection;
+use crate::engine::evaluation;
+use crate::engine::graph::operations::BatchNormMode;
+use crate::engine::graph::operations::rules::{Purpose, Wanted};
+use crate::engine::graph::{Graph, Parameters};
+use crate::engine::job::{Event, Observer, Outcome, Score, Split, Verdict};
+use crate::engine::quant::QuantizedNetwork;
+use crate::engine::{Error, Result};
+
+/// Share of a batch's statistics in the new running statistics, as in `PyTorch`.
+const BATCH_SHARE: f64 = 0.1;
+
+/// A run under way.
+struct Session<'s, 'a, B: Backend> {
+    inputs: &'s Inputs<'a, B>,
+    folder: &'s RunFolder,
+    reporter: Reporter<'s>,
+    state: State,
+    /// The whole plan after calibration, as the beginning of a run left it.
+    calibrated: Option<QuantizedNetwork>,
+    memory: BatchStep<B>,
+}
+
+/// What comes next.
+enum Next {
+    Evaluate,
+    Checkpoint,
+    EnterStage,
+    /// Training up to this many steps.
+    Train(u64),
+    Finish,
+}
+
+/// Carries out a request; see [`tune`](super::tune).
+pub(super) fn run<B: Backend>(
+    (backend, subject, request): (&B, &Subject, &Request),
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    let record = Record::new(subject, request, backend.describe())?;
+    let (inputs, batches) = prepare(backend, subject, request)?;
+    let (folder, kept) = match request.start {
+        Start::Fresh => (
+            RunFolder::create(request.folder, &record, request.plan)?,
+            None,
+        ),
+        Start::Resume => reopen(&inputs, &record, observer)?,
+    };
+    let begun = kept.is_some();
+    let state = kept.map_or_else(|| inputs.beginning(), Ok)?;
+    let journal = Journal::open(&folder.events(), state.position.journal)?;
+    let mut session = Session {
+        inputs: &inputs,
+        folder: &folder,
+        reporter: Reporter::new(journal, observer),
+        state,
+        calibrated: None,
+        memory: BatchStep::default(),
+    };
+    if !begun && session.begin()? == Verdict::Stop {
+        return session.end(Outcome::Stopped);
+    }
+    if session.state.position.test.is_some() {
+        return Ok(session.report(Outcome::Done));
+    }
+    std::thread::scope(|scope| {
+        let steps = session.state.position.step..inputs.calendar.total();
+        let ahead = batches.ahead(scope, steps)?;
+        session.go(&ahead)
+    })
+}
+
+/// The folder of a run that goes on, and its last state if it has one.
+fn reopen<B: Backend>(
+    inputs: &Inputs<B>,
+    record: &Record,
+    observer: &mut dyn Observer,
+) -> Result<(RunFolder, Option<State>)> {
+    let (folder, found) = RunFolder::open(inputs.request.folder, record)?;
+    for (what, there, here) in [
+        ("device", &found.device, &record.device),
+        ("program version", &found.program, &record.program),
+    ] {
+        if there != here {
+            observer.on(Event::Warning {
+                message: format!(
+                    "the run was started with {what} {there} and goes on with {here}: numbers may \
+                     differ in their last digits from those of an undisturbed run"
+                ),
+            });
+        }
+    }
+    if !folder.checkpoint().exists() {
+        return Ok((folder, None));
+    }
+    let outline = Outline {
+        base: inputs.subject.graph,
+        bits: &|entered| inputs.bits(entered),
+        scale: inputs.request.plan.scale,
+    };
+    let state = checkpoint::read(&folder.checkpoint(), &outline)?;
+    Ok((folder, Some(state)))
+}
+
+impl<B: Backend> Session<'_, '_, B> {
+    /// Measures the float network and the plan without training: the lines that training starts
+    /// between.
+    fn begin(&mut self) -> Result<Verdict> {
+        let subject = self.inputs.subject;
+        let images = &self.inputs.validation;
+        let Some(score) = self.score((subject.graph, subject.parameters), images)? else {
+            return Ok(Verdict::Stop);
+        };
+        self.tell_score(Split::Validation, "float".to_owned(), score)?;
+        let bits = self.inputs.bits(self.inputs.request.stages.len());
+        let mut network = self.inputs.quantized(subject.parameters, &bits)?;
+        if !self.calibrate(&mut network, &|_| true)? {
+            return Ok(Verdict::Stop);
+        }
+        let (graph, effective) = (network.graph.clone(), network.effective());
+        let Some(score) = self.score((&graph, &effective), images)? else {
+            return Ok(Verdict::Stop);
+        };
+        self.tell_score(Split::Validation, "post-training".to_owned(), score)?;
+        self.calibrated = Some(network);
+        Ok(Verdict::Continue)
+    }
+
+    fn go(&mut self, batches: &Receiver<Result<Batch>>) -> Result<Report> {
+        loop {
+            if self.reporter.stopping() {
+                return self.stopped();
+            }
+            match self.next() {
+                Next::Evaluate => self.evaluate()?,
+                Next::Checkpoint => self.checkpoint()?,
+                Next::EnterStage => self.enter_stage()?,
+                Next::Train(until) => self.train(until, batches)?,
+                Next::Finish => {
+                    self.finish()?;
+                    if self.state.position.test.is_some() {
+                        return Ok(self.report(Outcome::Done));
+                    }
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Next {
+        let (calendar, distance) = (&self.inputs.calendar, self.inputs.distance);
+        let position = &self.state.position;
+        let (step, total) = (position.step, calendar.total());
+        let epoch_end = calendar.end_of_epochs(position.epochs + 1);
+        let stage = calendar.stage(position.stages);
+        let scheduled = step % distance == 0 || step == total;
+        if step >= epoch_end {
+            Next::Evaluate
+        } else if scheduled && position.told != Some(step) {
+            Next::Checkpoint
+        } else if step == total {
+            Next::Finish
+        } else if position.stages < calendar.stages && step >= stage.start {
+            Next::EnterStage
+        } else {
+            let next_stage = if position.stages < calendar.stages {
+                stage.start
+            } else {
+                total
+            };
+            let next_checkpoint = (step / distance + 1) * distance;
+            Next::Train(next_checkpoint.min(epoch_end).min(next_stage).min(total))
+        }
+    }
+
+    /// Scores the epoch that ended: its training steps, and the validation images.
+    fn evaluate(&mut self) -> Result<()> {
+        let network = &self.state.network;
+        let (graph, effective) = (network.graph.clone(), network.effective());
+        let images = &self.inputs.validation;
+        let Some(score) = self.score((&graph, &effective), images)? else {
+            return Ok(());
+        };
+        self.state.position.epochs += 1;
+        let running = std::mem::take(&mut self.state.position.running);
+        let label = format!("epoch {}", self.state.position.epochs);
+        self.tell_score(Split::Train, label.clone(), running.score())?;
+        self.tell_score(Split::Validation, label, score)
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.save()?;
+        let step = self.state.position.step;
+        self.state.position.told = Some(step);
+        self.reporter.record(Event::Checkpoint { step })
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.reporter.journal().sync()?;
+        self.state.position.journal = self.reporter.journal().bytes();
+        checkpoint::write(&self.folder.checkpoint(), &self.state)
+    }
+
+    /// Quantizes the next stage's layers from where training has brought them.
+    fn enter_stage(&mut self) -> Result<()> {
+        let index = self.state.position.stages;
+        let stages = self.inputs.request.stages;
+        let network = match self.calibrated.take() {
+            Some(network) if stages.len() == 1 => network,
+            _ => {
+                let bits = self.inputs.bits(index + 1);
+                let trained = &self.state.network;
+                let mut network = self.inputs.quantized(&trained.parameters, &bits)?;
+                network.adopt_steps(trained);
+                if !self.calibrate(&mut network, &|layer| stages[index].contains(&layer))? {
+                    return Ok(());
+                }
+                network
+            }
+        };
+        self.state.network = network;
+        self.memory = BatchStep::default();
+        self.state.position.stages += 1;
+        let layers = self.inputs.subject.graph.layers();
+        let name = |&layer: &usize| layers[layer].name.clone();
+        self.reporter.record(Event::Stage {
+            index,
+            total: stages.len(),
+            layers: stages[index].iter().map(name).collect(),
+        })
+    }
+
+    fn calibrate(
+        &mut self,
+        network: &mut QuantizedNetwork,
+        which: &dyn Fn(usize) -> bool,
+    ) -> Result<bool> {
+        let images = &self.inputs.calibration;
+        network.calibrate(self.inputs.backend, images, which, &mut self.reporter)
+    }
+
+    /// Trains up to `until` steps, or until asked to stop.
+    fn train(&mut self, until: u64, batches: &Receiver<Result<Batch>>) -> Result<()> {
+        let graph = self.state.network.graph.clone();
+        let walk = (self.inputs.request.settings.norms.mode(), Purpose::Train);
+        let effective = self.state.network.effective();
+        let mut program = Program::new(&graph, self.inputs.backend, &effective, walk)?;
+        let wanted = wanted(&graph, |id| {
+            graph.parameters()[id.index()].role.is_trainable()
+        });
+        while self.state.position.step < until && !self.reporter.stopping() {
+            let batch = batches.recv();
+            let batch = batch.expect("invariant: a batch is prepared for every step")?;
+            self.step(&mut program, &wanted, &batch)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, program: &mut Program<B>, wanted: &Wanted, batch: &Batch) -> Result<()> {
+        let settings = self.inputs.request.settings;
+        let rate = self.inputs.calendar.rate(self.state.position.step);
+        let answers = self.inputs.answers(batch)?;
+        let state = &mut self.state;
+        let effective = state.network.effective();
+        program.update(&effective)?;
+        let gradient = answers.map(|answers| {
+            move |images, logits: &[f64], labels: &[u8]| answers.gradient(images, logits, labels)
+        });
+        let gradient = gradient.as_ref().map(|gradient| gradient as &LossGradient);
+        let measured = self
+            .memory
+            .run(program, &effective, batch, (wanted, gradient))?;
+        let Measured {
+            tally,
+            gradients,
+            statistics,
+        } = measured;
+        let score = tally.score();
+        let step = state.position.step + 1;
+        if !score.loss.is_finite() {
+            return Err(Error::NotFinite(format!(
+                "the loss of training step {step}"
+            )));
+        }
+        for (norm, statistics) in &statistics {
+            norm.track(&mut state.network.parameters, statistics, BATCH_SHARE);
+        }
+        let update = Update::new(settings, rate);
+        descend(
+            &mut state.network,
+            &mut state.velocities,
+            (gradients, update),
+            step,
+        )?;
+        let epoch = self.inputs.calendar.epoch(state.position.step);
+        state.position.running.add(&tally);
+        state.position.step = step;
+        self.reporter.record(Event::Step {
+            step,
+            total: self.inputs.calendar.total(),
+            epoch,
+            stage: self.state.position.stages.saturating_sub(1),
+            loss: score.loss,
+            accuracy: score.accuracy(),
+            learning_rate: rate,
+            images: batch.labels.len(),
+        })
+    }
+
+    /// Sees the test images, once.
+    fn finish(&mut self) -> Result<()> {
+        let network = &self.state.network;
+        let (graph, effective) = (network.graph.clone(), network.effective());
+        let images = &self.inputs.test;
+        let Some(score) = self.score((&graph, &effective), images)? else {
+            return Ok(());
+        };
+        self.tell_score(Split::Test, "final".to_owned(), score)?;
+        let outcome = Outcome::Done;
+        self.reporter.record(Event::Finished { outcome })?;
+        self.state.position.test = Some(score);
+        self.save()
+    }
+
+    /// Saves the state of a run that was asked to stop. This checkpoint is not part of its story, which
+    /// goes on as if it had not been stopped.
+    fn stopped(&mut self) -> Result<Report> {
+        self.save()?;
+        let step = self.state.position.step;
+        self.reporter.tell(Event::Checkpoint { step });
+        self.end(Outcome::Stopped)
+    }
+
+    fn end(&mut self, outcome: Outcome) -> Result<Report> {
+        self.reporter.record(Event::Finished { outcome })?;
+        Ok(self.report(outcome))
+    }
+
+    /// `None` when asked to stop; over no images, a score of none.
+    fn score(
+        &mut self,
+        (graph, parameters): (&Graph, &Parameters),
+        images: &Selection,
+    ) -> Result<Option<Score>> {
+        let walk = (BatchNormMode::Running, Purpose::Evaluate);
+        let program = Program::new(graph, self.inputs.backend, parameters, walk)?;
+        evaluation::evaluate(&program, images, &mut self.reporter)
+    }
+
+    /// Reports a score, unless it is over no images.
+    fn tell_score(&mut self, split: Split, label: String, score: Score) -> Result<()> {
+        if score.total == 0 {
+            return Ok(());
+        }
+        let step = self.state.position.step;
+        self.reporter.record(Event::Evaluated {
+            split,
+            label,
+            step,
+            score,
+        })
+    }
+
+    fn report(&self, outcome: Outcome) -> Report {
+        Report {
+            outcome,
+            test: self.state.position.test,
+        }
+    }
+}
