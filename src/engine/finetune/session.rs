@@ -246,7 +246,7 @@ impl<B: Backend> Session<'_, '_, B> {
     fn calibrate(
         &mut self,
         network: &mut QuantizedNetwork,
-        which: &dyn Fn(usize) -> bool,
+        which: &(dyn Fn(usize) -> bool + Sync),
     ) -> Result<bool> {
         let images = &self.inputs.calibration;
         network.calibrate(self.inputs.backend, images, which, &mut self.reporter)
