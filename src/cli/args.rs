@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::commands::{analyze, application, completions, config, demo_images, eval, man, plan};
+use super::commands::{
+    analyze, application, completions, config, demo_images, demo_weights, eval, man, plan, tune,
+};
 use super::failure::Failure;
 use super::report::Reporter;
 use super::stop::Stop;
@@ -50,6 +52,8 @@ pub enum Command {
     Plan(plan::Args),
     /// Loss and accuracy of a network, a plan, a packed file or a run
     Eval(Box<eval::Args>),
+    /// Fine-tune a plan into a run folder
+    Tune(Box<tune::Args>),
     /// Describe this machine, for a bug report
     Doctor,
     /// Print a default file of the terminal application to copy and change
@@ -61,6 +65,9 @@ pub enum Command {
     /// Make the embedded images of the demo from the original files of Fashion-MNIST
     #[command(hide = true)]
     DemoImages(demo_images::Args),
+    /// Train the network of the demo from the original files of Fashion-MNIST
+    #[command(hide = true)]
+    DemoWeights(demo_weights::Args),
 }
 
 /// What every command understands.
@@ -70,9 +77,9 @@ pub struct Shared {
     /// Threads that compute [default: one a core]
     #[arg(long, value_name = "N", global = true)]
     pub threads: Option<NonZeroUsize>,
-    /// Seed of everything left to chance
-    #[arg(long, value_name = "N", global = true, default_value_t = 0)]
-    pub seed: u64,
+    /// Seed of everything left to chance [default: 0]
+    #[arg(long, value_name = "N", global = true)]
+    pub seed: Option<u64>,
     /// Progress on stderr
     #[arg(long, value_name = "HOW", global = true, value_enum, default_value_t)]
     pub progress: Progress,
@@ -97,6 +104,12 @@ pub enum Progress {
 }
 
 impl Shared {
+    /// The seed that was given, or 0.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
     /// Starts the threads that compute.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The model and the data, the same for every command: options, and what they load.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
@@ -46,6 +47,15 @@ pub struct Inputs {
     pub normalization: Normalization,
     /// The network.
     pub model: Model,
+}
+
+impl Inputs {
+    /// The layers by name, in the order of the network.
+    #[must_use]
+    pub fn layer_names(&self) -> Vec<Arc<str>> {
+        let layers = self.model.graph.layers();
+        layers.iter().map(|layer| layer.name.clone()).collect()
+    }
 }
 
 impl InputArgs {

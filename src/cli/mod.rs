@@ -77,11 +77,13 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
         Command::Analyze(args) => commands::analyze::run(args, shared),
         Command::Plan(args) => commands::plan::run(args, shared),
         Command::Eval(args) => commands::eval::run(args, shared),
+        Command::Tune(args) => commands::tune::run(args, shared),
         Command::Doctor => commands::doctor::run(),
         Command::Config(args) => commands::config::run(args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Man(args) => commands::man::run(args),
         Command::DemoImages(args) => commands::demo_images::run(args),
+        Command::DemoWeights(args) => commands::demo_weights::run(args, shared),
     }
 }
 

@@ -54,6 +54,31 @@ pub fn probe(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Makes a folder that is not there yet.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|source| Error::file("create", path, source).into())
+}
+
+/// Refuses a folder in which no file could be made, before a long computation; one that is not
+/// there yet is judged by the nearest folder above it, and not made.
+///
+/// # Errors
+/// What making it would say.
+pub fn probe_new_folder(path: &Path) -> Result<(), Failure> {
+    let failed = |source| Failure::from(Error::file("create", path, source));
+    let above = path
+        .ancestors()
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        })
+        .find(|folder| folder.exists());
+    probe_folder(above.unwrap_or(Path::new("."))).map_err(failed)
+}
+
 /// Whether a file can be created in `folder`.
 ///
 /// # Errors

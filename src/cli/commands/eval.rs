@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde_json::json;
@@ -99,16 +98,14 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         .plan
         .as_ref()
         .map(|path| {
-            let layers = inputs.model.graph.layers();
-            let names: Vec<Arc<str>> = layers.iter().map(|layer| layer.name.clone()).collect();
-            plan::file::read(path, Some(&names))
+            plan::file::read(path, Some(&inputs.layer_names()))
         })
         .transpose()?;
     let work = Evaluating {
         model: &inputs.model,
         plan: plan.as_ref(),
-        images: &select(&inputs.source, &inputs.normalization, (split, shared.seed))?,
-        calibration: args.calibration_images(&inputs, plan.is_some(), shared.seed)?,
+        images: &select(&inputs.source, &inputs.normalization, (split, shared.seed()))?,
+        calibration: args.calibration_images(&inputs, plan.is_some(), shared.seed())?,
         reporter: &mut reporter,
     };
     let score = args.device.run(work)?;

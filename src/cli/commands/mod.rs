@@ -5,6 +5,7 @@ pub mod application;
 pub mod completions;
 pub mod config;
 pub mod demo_images;
+pub mod demo_weights;
 pub mod doctor;
 pub mod eval;
 pub mod export;

@@ -3,6 +3,7 @@
 pub mod resnet;
 pub mod weights;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use weights::WeightsFile;
+use weights::{NamedTensor, WeightsFile};
 
 use super::data::Normalization;
 use super::graph::{Graph, ParameterSpec, Parameters, Role, Shape};
@@ -131,6 +132,27 @@ impl Model {
             parameters,
             weights_sha256: file.sha256.clone(),
         })
+    }
+
+    /// Writes the parameters as a safetensors file that [`load`](Self::load) and `PyTorch` read.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let values = self.parameters.all();
+        let tensors: Vec<NamedTensor> = self
+            .graph
+            .parameters()
+            .iter()
+            .zip(values)
+            .filter(|(spec, _)| spec.role.is_in_weights_files())
+            .map(|(spec, values)| NamedTensor {
+                name: spec.name.to_string(),
+                shape: spec.shape.clone(),
+                values: values.iter().map(|&value| value as f32).collect(),
+            })
+            .collect();
+        weights::write_safetensors(path, &tensors, &BTreeMap::new())
     }
 
     /// An untrained network: weights from He's normal distribution (arXiv 1502.01852), seeded.

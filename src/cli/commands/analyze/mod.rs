@@ -97,7 +97,7 @@ pub struct Measure {
     )]
     pub bits: Vec<Bits>,
     /// Step sizes of weights: max (nothing clipped) or mse (least squared error)
-    #[arg(long, value_name = "RULE", default_value_t)]
+    #[arg(long, value_name = "RULE", default_value_t = ScaleRule::Max)]
     pub scale: ScaleRule,
     /// How the sample is taken
     #[arg(long, value_enum, default_value_t)]
@@ -175,8 +175,8 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let mut reporter = shared.reporter()?;
     let start = Instant::now();
     let inputs = args.inputs.load(Part::Train)?;
-    let settings = args.measure.settings(&inputs.model, shared.seed)?;
-    let images = args.measure.sample(&inputs, shared.seed)?;
+    let settings = args.measure.settings(&inputs.model, shared.seed())?;
+    let images = args.measure.sample(&inputs, shared.seed())?;
     let work = Measuring {
         args,
         settings: &settings,

@@ -1,0 +1,232 @@
+//! `tune`: fine-tunes a plan into a run folder.
+
+mod order;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::Shared;
+use crate::cli::device::{DeviceArgs, Work};
+use crate::cli::failure::Failure;
+use crate::cli::inputs::{InputArgs, Inputs};
+use crate::cli::output;
+use crate::cli::report::{Reporter, sentence};
+use crate::engine::backend::Backend;
+use crate::engine::data::Part;
+use crate::engine::finetune::{
+    self, Request, Schedule, Settings, Start, Subject, Variation,
+};
+use crate::engine::job::Outcome;
+use crate::engine::plan::{self, Plan};
+
+const EXAMPLES: &str = "\
+Examples:
+  hawqeye tune --data demo --plan p.toml --epochs 2 --schedule joint -o run
+  hawqeye tune ... --plan p.toml --sensitivity s.json --epochs 20 -o run     in stages
+  hawqeye tune ... -o run --resume                 go on after ^C or a crash
+
+The run folder holds events.jsonl, appended as the run goes, and its checkpoints.
+With --resume, the plan and the settings are those the run was started with.";
+
+/// Options of `tune`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Which network, and which images.
+    #[command(flatten)]
+    pub inputs: InputArgs,
+    /// Which device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// How it is trained.
+    #[command(flatten)]
+    pub training: Training,
+    /// Run folder
+    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
+    pub output: PathBuf,
+    /// Go on with the run in the folder
+    #[arg(long, help_heading = "Result")]
+    pub resume: bool,
+}
+
+/// How a plan is trained; what is not given is usual, or with `--resume` as before.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Fine-tuning")]
+pub struct Training {
+    /// Bits of every layer
+    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    pub plan: Option<PathBuf>,
+    /// Sensitivity file that orders the stages by omega [default: measured first]
+    #[arg(long, value_name = "FILE")]
+    pub sensitivity: Option<PathBuf>,
+    /// Epochs in all [default: 10]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<NonZeroUsize>,
+    /// Order of quantizing: staged (layer by layer in descending omega, as in the paper) or joint
+    /// (all layers at once) [default: staged]
+    #[arg(long, value_name = "ORDER")]
+    pub schedule: Option<Schedule>,
+    /// Learning rate at the start [default: 0.01]
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Images of a training step [default: 128]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
+    /// Also learn from the outputs of the float network; their weight in the loss
+    #[arg(long, value_name = "WEIGHT", num_args = 0..=1, default_missing_value = "0.5")]
+    pub distill: Option<f64>,
+}
+
+impl Training {
+    /// The settings of a run: what is given, else what it was started with, else what is usual.
+    fn settings(&self, started: Option<Settings>, data: &str, seed: Option<u64>) -> Settings {
+        let usual = || Settings {
+            variation: Variation::usual(data),
+            ..Settings::default()
+        };
+        let base = started.unwrap_or_else(usual);
+        Settings {
+            epochs: self.epochs.map_or(base.epochs, NonZeroUsize::get),
+            schedule: self.schedule.unwrap_or(base.schedule),
+            learning_rate: self.lr.unwrap_or(base.learning_rate),
+            batch_size: self.batch_size.map_or(base.batch_size, NonZeroUsize::get),
+            distill: self.distill.unwrap_or(base.distill),
+            seed: seed.unwrap_or(base.seed),
+            ..base
+        }
+    }
+}
+
+/// Fine-tunes.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
+    let folder = args.output.as_path();
+    let start = args.start(folder)?;
+    let reporter = shared.reporter()?;
+    let inputs = args.inputs.load(Part::Train)?;
+    let started = match start {
+        Start::Resume => Some(finetune::read_record(folder)?),
+        Start::Fresh => None,
+    };
+    let plan = match (&args.training.plan, &started) {
+        (None, Some(record)) => finetune::read_plan(folder, record)?,
+        (Some(path), _) => plan::file::read(path, Some(&inputs.layer_names()))?,
+        (None, None) => unreachable!("invariant: clap asks for a plan without --resume"),
+    };
+    let data = inputs.source.spec.name();
+    let started = started.map(|record| record.settings);
+    let settings = args.training.settings(started, data, shared.seed);
+    settings.check().map_err(Failure::usage)?;
+    args.device.run(Tuning {
+        args,
+        start,
+        inputs: &inputs,
+        plan: &plan,
+        settings: &settings,
+        reporter,
+    })
+}
+
+impl Args {
+    /// Whether the run begins or goes on; refuses a folder that suits neither, before any work.
+    fn start(&self, folder: &Path) -> Result<Start, Failure> {
+        let shown = folder.display();
+        match (self.resume, finetune::holds_run(folder)) {
+            (true, true) => Ok(Start::Resume),
+            (false, false) => {
+                output::probe_new_folder(folder)?;
+                Ok(Start::Fresh)
+            }
+            (false, true) => Err(Failure::failed(format!(
+                "{shown} already holds a run: go on with --resume, or choose another folder"
+            ))),
+            (true, false) if self.training.plan.is_some() => {
+                output::probe_new_folder(folder)?;
+                Ok(Start::Fresh)
+            }
+            (true, false) => Err(Failure::failed(format!(
+                "{shown} holds no run to go on with; start one with --plan FILE"
+            ))),
+        }
+    }
+}
+
+struct Tuning<'a> {
+    args: &'a Args,
+    start: Start,
+    inputs: &'a Inputs,
+    plan: &'a Plan,
+    settings: &'a Settings,
+    reporter: Reporter,
+}
+
+impl Work for Tuning<'_> {
+    type Output = ();
+
+    fn run<B: Backend>(mut self, backend: &B) -> Result<(), Failure> {
+        let Inputs { source, model, .. } = self.inputs;
+        let folder = self.args.output.as_path();
+        let stages = self.stages(backend)?;
+        let name = model.architecture.to_string();
+        let images = (source.part(Part::Train)?, source.part(Part::Test)?);
+        let subject = Subject::new((&name, model), &self.inputs.normalization, images);
+        let request = Request {
+            plan: self.plan,
+            stages: &stages,
+            settings: self.settings,
+            folder,
+            start: self.start,
+        };
+        let report = finetune::tune(backend, &subject, &request, &mut self.reporter)?;
+        self.reporter.finish();
+        match (report.outcome, report.test) {
+            (Outcome::Done, Some(score)) => output::print(&format!("{}\n", sentence(score))),
+            _ => Err(Failure::interrupted(format!(
+                "the run is kept in {}; run the same command with --resume to go on",
+                folder.display()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::engine::finetune::DISTILLATION_WEIGHT;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn settings(line: &[&str], started: Option<Settings>) -> Settings {
+        let line = ["tune", "--plan", "p", "-o", "run"].iter().chain(line);
+        let parsed = Line::try_parse_from(line).unwrap();
+        parsed.args.training.settings(started, "cifar10", None)
+    }
+
+    #[test]
+    fn distilling_without_a_weight_takes_the_usual_one() {
+        assert_eq!(settings(&[], None).distill.to_bits(), 0.0_f64.to_bits());
+        let usual = settings(&["--distill"], None).distill;
+        assert_eq!(usual.to_bits(), DISTILLATION_WEIGHT.to_bits());
+        let given = settings(&["--distill", "0.25"], None).distill;
+        assert_eq!(given.to_bits(), 0.25_f64.to_bits());
+    }
+
+    #[test]
+    fn a_resumed_run_keeps_its_settings_unless_others_are_given() {
+        let started = Settings {
+            epochs: 7,
+            seed: 3,
+            ..Settings::default()
+        };
+        assert_eq!(settings(&[], Some(started.clone())), started);
+        assert_eq!(settings(&["--epochs", "2"], Some(started)).epochs, 2);
+    }
+}
