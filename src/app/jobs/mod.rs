@@ -14,8 +14,7 @@ mod task;
 
 pub use inbox::Inbox;
 pub use port::{
-    AnalysisRequest, Engine, ExportReport, ExportRequest, Format, Inputs, Schedule, TuneReport,
-    TuneRequest,
+    AnalysisRequest, Engine, ExportReport, ExportRequest, Format, Inputs, TuneReport, TuneRequest,
 };
 pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::Result;
+use crate::engine::finetune::Schedule;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
@@ -112,28 +113,6 @@ impl Default for AnalysisRequest {
             trace: true,
             loss_change: true,
             anew: false,
-        }
-    }
-}
-
-/// Order of fine-tuning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// One layer or block after another, in descending omega (the paper).
-    #[default]
-    Staged,
-    /// All layers at once.
-    Joint,
-}
-
-impl Schedule {
-    /// The name on screen and in files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Staged => "staged",
-            Self::Joint => "joint",
         }
     }
 }

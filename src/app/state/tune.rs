@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bits::PlanKey;
 use super::series::Series;
-use crate::app::jobs::Schedule;
+use crate::engine::finetune::Schedule;
 use crate::engine::job::{Event, Outcome, Score, Split};
 
 /// Learning rates to choose from.

@@ -4,13 +4,14 @@ use super::command::{ask, go};
 use super::start;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
-use crate::app::jobs::{AnalysisRequest, ExportRequest, Schedule, Task, TuneRequest};
+use crate::app::jobs::{AnalysisRequest, ExportRequest, Task, TuneRequest};
 use crate::app::state::analysis::Status;
 use crate::app::state::bits::key;
 use crate::app::state::export::Written;
 use crate::app::state::overlay::Purpose;
 use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
 use crate::app::state::{Screen, State};
+use crate::engine::finetune::Schedule;
 
 /// Starts the analysis, or goes on with it.
 pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {

@@ -63,8 +63,10 @@ fn rate(state: &State) -> String {
 fn settings(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let settings = &state.tune.settings;
     let order = match settings.schedule {
-        crate::app::jobs::Schedule::Staged => "staged: one layer or block after another, by omega",
-        crate::app::jobs::Schedule::Joint => "joint: all layers at once",
+        crate::engine::finetune::Schedule::Staged => {
+            "staged: one layer or block after another, by omega"
+        }
+        crate::engine::finetune::Schedule::Joint => "joint: all layers at once",
     };
     let mut lines = vec![
         heading("Next run", area.width, theme),
@@ -154,7 +156,7 @@ fn next_run(state: &State, run: &Run) -> String {
         return String::new();
     }
     let settings = &state.tune.settings;
-    let (epochs, order) = (settings.epochs, settings.schedule.name());
+    let (epochs, order) = (settings.epochs, settings.schedule);
     format!(
         "next run: {epochs} epochs, {order}, learning rate {}",
         rate(state)

@@ -89,7 +89,10 @@ impl Work for Training<'_> {
     type Output = ();
 
     fn run<B: Backend>(mut self, backend: &B) -> Result<(), Failure> {
-        let images = (self.source.part(Part::Train)?, self.source.part(Part::Test)?);
+        let images = (
+            self.source.part(Part::Train)?,
+            self.source.part(Part::Test)?,
+        );
         let name = ARCHITECTURE.to_string();
         let subject = Subject::new((&name, &self.model), &self.normalization, images);
         let plan = unquantized(&name, &LayerFacts::of(&self.model.graph));

@@ -97,14 +97,16 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let plan = args
         .plan
         .as_ref()
-        .map(|path| {
-            plan::file::read(path, Some(&inputs.layer_names()))
-        })
+        .map(|path| plan::file::read(path, Some(&inputs.layer_names())))
         .transpose()?;
     let work = Evaluating {
         model: &inputs.model,
         plan: plan.as_ref(),
-        images: &select(&inputs.source, &inputs.normalization, (split, shared.seed()))?,
+        images: &select(
+            &inputs.source,
+            &inputs.normalization,
+            (split, shared.seed()),
+        )?,
         calibration: args.calibration_images(&inputs, plan.is_some(), shared.seed())?,
         reporter: &mut reporter,
     };

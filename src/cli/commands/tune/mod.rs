@@ -14,7 +14,7 @@ use crate::cli::report::{Reporter, sentence};
 use crate::engine::backend::Backend;
 use crate::engine::data::Part;
 use crate::engine::finetune::{
-    self, Request, Schedule, Settings, Start, Subject, Variation,
+    self, Record, Request, Schedule, Settings, Start, Subject, Variation,
 };
 use crate::engine::job::Outcome;
 use crate::engine::plan::{self, Plan};
@@ -116,12 +116,12 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         (None, None) => unreachable!("invariant: clap asks for a plan without --resume"),
     };
     let data = inputs.source.spec.name();
-    let started = started.map(|record| record.settings);
-    let settings = args.training.settings(started, data, shared.seed);
+    let before = started.as_ref().map(|record| record.settings.clone());
+    let settings = args.training.settings(before, data, shared.seed);
     settings.check().map_err(Failure::usage)?;
     args.device.run(Tuning {
         args,
-        start,
+        started: started.as_ref(),
         inputs: &inputs,
         plan: &plan,
         settings: &settings,
@@ -155,7 +155,7 @@ impl Args {
 
 struct Tuning<'a> {
     args: &'a Args,
-    start: Start,
+    started: Option<&'a Record>,
     inputs: &'a Inputs,
     plan: &'a Plan,
     settings: &'a Settings,
@@ -177,7 +177,7 @@ impl Work for Tuning<'_> {
             stages: &stages,
             settings: self.settings,
             folder,
-            start: self.start,
+            start: self.started.map_or(Start::Fresh, |_| Start::Resume),
         };
         let report = finetune::tune(backend, &subject, &request, &mut self.reporter)?;
         self.reporter.finish();

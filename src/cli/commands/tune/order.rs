@@ -19,11 +19,14 @@ const FILE: &str = "sensitivity.json";
 const SAMPLES: usize = 512;
 
 impl Tuning<'_> {
-    /// Which layers are quantized when.
+    /// Which layers are quantized when; a run that goes on knows it already.
     ///
     /// # Errors
     /// When the order cannot be told, or measuring it fails.
     pub(super) fn stages<B: Backend>(&mut self, backend: &B) -> Result<Vec<Stage>, Failure> {
+        if let (Some(record), None) = (self.started, &self.args.training.sensitivity) {
+            return Ok(record.stage_layers()?);
+        }
         let sensitivity = match self.settings.schedule {
             Schedule::Joint => None,
             Schedule::Staged => Some(self.sensitivity(backend)?),

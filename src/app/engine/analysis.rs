@@ -1,0 +1,93 @@
+//! The analysis of a project: it goes on where an earlier one with the same fingerprint stopped.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::SEED;
+use super::load::Loaded;
+use crate::app::jobs::AnalysisRequest;
+use crate::engine::data::{Order, Selection, sample};
+use crate::engine::hessian::analysis::{Subject, prepare, run};
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::hessian::{Analysis, Metric};
+use crate::engine::job::{Observer, Outcome};
+use crate::engine::{Error, Result};
+
+/// The engine's settings of an analysis.
+pub(super) fn settings(request: &AnalysisRequest) -> Analysis {
+    let mut metrics = vec![Metric::Eigenvalue];
+    metrics.extend(request.trace.then_some(Metric::Trace));
+    metrics.extend(request.loss_change.then_some(Metric::LossChange));
+    Analysis {
+        metrics,
+        tolerance: request.tolerance,
+        seed: SEED,
+        ..Analysis::default()
+    }
+}
+
+/// Measures the layers into the file `target`, and beside it while unfinished.
+pub(super) fn analyze(
+    (loaded, request): (&Loaded, &AnalysisRequest),
+    target: &Path,
+    observer: &mut dyn Observer,
+) -> Result<(Sensitivity, Outcome)> {
+    let started = Instant::now();
+    let samples = request.samples.min(loaded.train.len());
+    let indices = sample(Order::Random, samples, SEED, loaded.train.len())?;
+    let images = Selection::new(&loaded.train, &loaded.normalization, indices)?;
+    let Loaded { model, backend, .. } = loaded;
+    let subject = Subject {
+        model,
+        backend,
+        images: &images,
+    };
+    let settings = settings(request);
+    let fresh = prepare(&subject, &settings)?;
+    let earlier = (!request.anew)
+        .then(|| earlier(target, fresh.fingerprint.as_ref()))
+        .flatten();
+    let mut state = earlier.unwrap_or(fresh);
+    let before = state.seconds.unwrap_or(0.0);
+    let partial = partial_of(target);
+    let mut save = |state: &Sensitivity| {
+        let mut state = state.clone();
+        state.seconds = Some(before + started.elapsed().as_secs_f64());
+        state.write(&partial)
+    };
+    let outcome = run(&subject, &settings, &mut state, &mut save, observer)?;
+    state.seconds = Some(before + started.elapsed().as_secs_f64());
+    match outcome {
+        Outcome::Stopped => state.write(&partial)?,
+        Outcome::Done => {
+            state.write(target)?;
+            remove(&partial)?;
+        }
+    }
+    Ok((state, outcome))
+}
+
+/// Where an unfinished analysis is kept.
+fn partial_of(target: &Path) -> PathBuf {
+    target.with_extension("json.partial")
+}
+
+/// What an earlier analysis with the same fingerprint measured.
+fn earlier(target: &Path, fingerprint: Option<&String>) -> Option<Sensitivity> {
+    let candidates = [partial_of(target), target.to_owned()];
+    let read = candidates
+        .into_iter()
+        .filter_map(|path| Sensitivity::read(&path).ok());
+    read.into_iter()
+        .find(|earlier| earlier.fingerprint.as_ref() == fingerprint)
+}
+
+/// Removes a file if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(refused) if refused.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("remove", path, refused))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,139 @@
+//! From the inputs of a project to what is in memory.
+
+use std::path::Path;
+
+use super::analysis::settings;
+use crate::app::jobs::{AnalysisRequest, Inputs};
+use crate::app::project::InputFile;
+use crate::engine::backend::cpu::{Cpu, Isa};
+use crate::engine::data::{DataSpec, Dataset, Normalization, Part, Selection, image_shape};
+use crate::engine::hessian::analysis::{Subject, prepare};
+use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::job::{Event, Observer, Phase, Verdict};
+use crate::engine::model::{Architecture, Model};
+use crate::engine::{Error, Result, files};
+
+/// Weights with a known accuracy over known test images: SHA-256 of the file, name of the data set,
+/// number of test images, correct ones.
+const KNOWN: [(&str, &str, usize, usize); 2] = [
+    // ResNet20 on CIFAR-10, as published and as safetensors (counted in float64).
+    (
+        "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
+        "cifar10",
+        10_000,
+        9173,
+    ),
+    (
+        "e35331a5f2ee1d1cc855b2071281d773a415143a3b73fa5f198771d5beaa7f3a",
+        "cifar10",
+        10_000,
+        9173,
+    ),
+];
+
+/// What is in memory.
+pub(super) struct Loaded {
+    pub model: Model,
+    pub train: Dataset,
+    pub test: Dataset,
+    pub normalization: Normalization,
+    pub backend: Cpu,
+}
+
+/// Reads the model and both parts of the data.
+pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Loaded> {
+    let report = |done: u64, observer: &mut dyn Observer| {
+        let progress = Event::Progress {
+            phase: Phase::Load,
+            done,
+            total: 3,
+        };
+        match observer.on(progress) {
+            Verdict::Continue => Ok(()),
+            Verdict::Stop => Err(Error::invalid("loading was stopped")),
+        }
+    };
+    let architecture: Architecture = inputs.model.parse()?;
+    let data: DataSpec = inputs.data.parse()?;
+    report(0, observer)?;
+    let train = data.load(Part::Train)?;
+    report(1, observer)?;
+    let test = data.load(Part::Test)?;
+    report(2, observer)?;
+    let image = (image_shape(&test), test.classes);
+    let model = match &inputs.weights {
+        Some(path) => Model::load(architecture, image, path)?,
+        None => return Err(Error::invalid("no weights were named; use --weights FILE")),
+    };
+    let usual = architecture.normalization(test.channels);
+    let normalization = Normalization::new(
+        inputs.mean.clone().unwrap_or(usual.mean),
+        inputs.std.clone().unwrap_or(usual.std),
+    )?;
+    let backend = Cpu::new(Isa::detect());
+    report(3, observer)?;
+    Ok(Loaded {
+        model,
+        train,
+        test,
+        normalization,
+        backend,
+    })
+}
+
+impl Loaded {
+    /// What the application shows of it.
+    pub fn describe(&self, inputs: &InputFile) -> Result<Inputs> {
+        let Loaded {
+            model,
+            train,
+            test,
+            normalization,
+            backend,
+        } = self;
+        let first = Selection::new(train, normalization, vec![0])?;
+        let subject = Subject {
+            model,
+            backend,
+            images: &first,
+        };
+        let layers: Vec<LayerSensitivity> =
+            prepare(&subject, &settings(&AnalysisRequest::default()))?.layers;
+        let identity = [
+            model.weights_sha256.clone(),
+            train.checksum(),
+            test.checksum(),
+        ];
+        let known = KNOWN.iter().find(|(sum, data, images, _)| {
+            *sum == model.weights_sha256 && *data == test.name && *images == test.len()
+        });
+        Ok(Inputs {
+            architecture: model.architecture.to_string(),
+            weights: inputs
+                .weights
+                .as_deref()
+                .map_or("embedded".to_owned(), show),
+            weights_sha256: model.weights_sha256.clone(),
+            parameters: model.graph.trainable_count(),
+            data: test.name.clone(),
+            data_source: inputs.data.clone(),
+            image: image_shape(test).to_string(),
+            classes: test.classes,
+            train_images: train.len(),
+            test_images: test.len(),
+            device: format!(
+                "cpu {}, {} threads",
+                Isa::detect(),
+                rayon::current_num_threads()
+            ),
+            expected_accuracy: known
+                .map(|(_, _, images, correct)| *correct as f64 / *images as f64),
+            fingerprint: files::sha256_hex(identity.join(" ").as_bytes()),
+            layers,
+        })
+    }
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}

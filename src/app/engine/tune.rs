@@ -1,0 +1,77 @@
+//! Fine-tuning a project's plan into a run folder.
+
+use super::SEED;
+use super::load::Loaded;
+use crate::app::jobs::{TuneReport, TuneRequest};
+use crate::engine::Result;
+use crate::engine::finetune::{
+    self, Request, Settings, Stage, Start, Subject, Variation, read_plan, read_record,
+};
+use crate::engine::job::Observer;
+use crate::engine::plan::Plan;
+
+/// What is fine-tuned, and how: as asked for, or as the run in the folder was started.
+struct Work {
+    plan: Plan,
+    stages: Vec<Stage>,
+    settings: Settings,
+    start: Start,
+}
+
+pub(super) fn tune(
+    loaded: &Loaded,
+    request: &TuneRequest,
+    observer: &mut dyn Observer,
+) -> Result<TuneReport> {
+    let work = if request.resume {
+        begun(request)?
+    } else {
+        fresh(loaded, request)?
+    };
+    let name = loaded.model.architecture.to_string();
+    let images = (&loaded.train, &loaded.test);
+    let subject = Subject::new((&name, &loaded.model), &loaded.normalization, images);
+    let asked = Request {
+        plan: &work.plan,
+        stages: &work.stages,
+        settings: &work.settings,
+        folder: &request.folder,
+        start: work.start,
+    };
+    let report = finetune::tune(&loaded.backend, &subject, &asked, observer)?;
+    Ok(TuneReport {
+        outcome: report.outcome,
+        test: report.test,
+    })
+}
+
+fn begun(request: &TuneRequest) -> Result<Work> {
+    let record = read_record(&request.folder)?;
+    Ok(Work {
+        plan: read_plan(&request.folder, &record)?,
+        stages: record.stage_layers()?,
+        settings: record.settings,
+        start: Start::Resume,
+    })
+}
+
+fn fresh(loaded: &Loaded, request: &TuneRequest) -> Result<Work> {
+    let usual = Settings {
+        epochs: request.epochs,
+        schedule: request.schedule,
+        variation: Variation::usual(&loaded.train.name),
+        seed: SEED,
+        ..Settings::default()
+    };
+    let settings = Settings {
+        learning_rate: request.learning_rate.unwrap_or(usual.learning_rate),
+        ..usual
+    };
+    let sensitivity = request.sensitivity.as_deref();
+    Ok(Work {
+        plan: request.plan.clone(),
+        stages: finetune::stages(&request.plan, request.schedule, sensitivity)?,
+        settings,
+        start: Start::Fresh,
+    })
+}
