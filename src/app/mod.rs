@@ -56,6 +56,8 @@ const DEFAULT_THEME: &str = "terminal";
 pub struct Options {
     /// Model and data; absent: those of the project.
     pub inputs: Option<InputFile>,
+    /// Seed of everything left to chance; absent: as before, or 0.
+    pub seed: Option<u64>,
     /// The project's name; absent: named after the inputs, or the last one, or the demo.
     pub project: Option<String>,
     /// The theme; absent: the one chosen last.
@@ -169,7 +171,11 @@ fn inputs(options: &Options, project: &Project) -> crate::engine::Result<InputFi
         data: DEMO.into(),
         ..InputFile::default()
     };
-    Ok(options.inputs.clone().or(stored).unwrap_or_else(demo))
+    let inputs = options.inputs.clone().or(stored).unwrap_or_else(demo);
+    Ok(InputFile {
+        seed: options.seed.or(inputs.seed),
+        ..inputs
+    })
 }
 
 /// The first state, and the colours.

@@ -61,6 +61,9 @@ pub struct InputFile {
     /// Standard deviations of the channels; absent: the architecture's usual ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std: Option<Vec<f32>>,
+    /// Seed of everything left to chance; absent: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// SHA-256 of the weights when they were last loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,

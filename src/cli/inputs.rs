@@ -1,11 +1,11 @@
 //! The model and the data, the same for every command: options, and what they load.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
-use crate::engine::model::{Architecture, Model};
+use crate::engine::model::{Architecture, Model, demo};
 
 /// Which network, and which images.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
@@ -49,6 +49,12 @@ pub struct Inputs {
     pub model: Model,
 }
 
+/// Where trained weights come from.
+enum Weights<'a> {
+    File(&'a Path),
+    Embedded,
+}
+
 impl Inputs {
     /// The layers by name, in the order of the network.
     #[must_use]
@@ -75,7 +81,10 @@ impl InputArgs {
         let dataset = source.part(part)?;
         let normalization = self.normalization(architecture, dataset)?;
         let fit = (image_shape(dataset), dataset.classes);
-        let model = Model::load(architecture, fit, &weights)?;
+        let model = match weights {
+            Weights::File(path) => Model::load(architecture, fit, path)?,
+            Weights::Embedded => demo::load()?,
+        };
         Ok(Inputs {
             source,
             normalization,
@@ -83,19 +92,29 @@ impl InputArgs {
         })
     }
 
-    fn network(&self, data: &DataSpec) -> Result<(Architecture, PathBuf), Failure> {
-        let names = Architecture::NAMES.join(", ");
-        let Some(model) = self.model else {
-            return Err(Failure::usage(format!(
-                "--data {data} needs a network: give --model ARCH, one of {names}"
-            )));
+    /// The network that was named, or on the demo's images that of the demo.
+    fn network(&self, data: &DataSpec) -> Result<(Architecture, Weights<'_>), Failure> {
+        let on_demo = *data == DataSpec::Demo;
+        let architecture = match self.model {
+            Some(architecture) => architecture,
+            None if on_demo => demo::ARCHITECTURE,
+            None => {
+                let names = Architecture::NAMES.join(", ");
+                return Err(Failure::usage(format!(
+                    "--data {data} needs a network: give --model ARCH, one of {names}"
+                )));
+            }
         };
-        match &self.weights {
-            Some(weights) => Ok((model, weights.clone())),
-            None => Err(Failure::usage(format!(
-                "{model} on {data} needs trained weights: give --weights FILE"
-            ))),
-        }
+        let weights = match &self.weights {
+            Some(path) => Weights::File(path),
+            None if on_demo && architecture == demo::ARCHITECTURE => Weights::Embedded,
+            None => {
+                return Err(Failure::usage(format!(
+                    "{architecture} on {data} needs trained weights: give --weights FILE"
+                )));
+            }
+        };
+        Ok((architecture, weights))
     }
 
     /// Mean and deviation, those of the architecture where none are given.

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::Progress;
 use super::stop::Stop;
-use crate::engine::job::{Event, Observer, Phase, Score, Verdict};
+use crate::engine::job::{Event, Observer, Phase, Score, Split, Verdict};
 
 /// Redraws a second.
 const REFRESH: u8 = 10;
@@ -233,7 +233,19 @@ fn line(event: &Event) -> Option<String> {
             let (stage, layers) = (index + 1, layers.join(", "));
             Some(format!("stage {stage} of {total}: {layers}"))
         }
-        Event::Evaluated { label, score, .. } => Some(format!("{label}: {}", sentence(*score))),
+        Event::Evaluated {
+            split,
+            label,
+            score,
+            ..
+        } => {
+            let images = match split {
+                Split::Train => "training",
+                Split::Validation => "validation",
+                Split::Test => "test",
+            };
+            Some(format!("{label}, {images} images: {}", sentence(*score)))
+        }
         _ => None,
     }
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::SEED;
 use super::load::Loaded;
 use crate::app::jobs::AnalysisRequest;
 use crate::engine::data::{Order, Selection, sample};
@@ -14,14 +13,14 @@ use crate::engine::job::{Observer, Outcome};
 use crate::engine::{Error, Result};
 
 /// The engine's settings of an analysis.
-pub(super) fn settings(request: &AnalysisRequest) -> Analysis {
+pub(super) fn settings(request: &AnalysisRequest, seed: u64) -> Analysis {
     let mut metrics = vec![Metric::Eigenvalue];
     metrics.extend(request.trace.then_some(Metric::Trace));
     metrics.extend(request.loss_change.then_some(Metric::LossChange));
     Analysis {
         metrics,
         tolerance: request.tolerance,
-        seed: SEED,
+        seed,
         ..Analysis::default()
     }
 }
@@ -34,7 +33,7 @@ pub(super) fn analyze(
 ) -> Result<(Sensitivity, Outcome)> {
     let started = Instant::now();
     let samples = request.samples.min(loaded.train.len());
-    let indices = sample(Order::Random, samples, SEED, loaded.train.len())?;
+    let indices = sample(Order::Random, samples, loaded.seed, loaded.train.len())?;
     let images = Selection::new(&loaded.train, &loaded.normalization, indices)?;
     let Loaded { model, backend, .. } = loaded;
     let subject = Subject {
@@ -42,7 +41,7 @@ pub(super) fn analyze(
         backend,
         images: &images,
     };
-    let settings = settings(request);
+    let settings = settings(request, loaded.seed);
     let fresh = prepare(&subject, &settings)?;
     let earlier = (!request.anew)
         .then(|| earlier(target, fresh.fingerprint.as_ref()))

@@ -10,7 +10,7 @@ use crate::engine::data::{DataSpec, Dataset, Normalization, Part, Selection, ima
 use crate::engine::hessian::analysis::{Subject, prepare};
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
-use crate::engine::model::{Architecture, Model};
+use crate::engine::model::{Architecture, Model, demo};
 use crate::engine::{Error, Result, files};
 
 /// Weights with a known accuracy over known test images: SHA-256 of the file, name of the data set,
@@ -38,6 +38,7 @@ pub(super) struct Loaded {
     pub test: Dataset,
     pub normalization: Normalization,
     pub backend: Cpu,
+    pub seed: u64,
 }
 
 /// Reads the model and both parts of the data.
@@ -63,6 +64,7 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
     let image = (image_shape(&test), test.classes);
     let model = match &inputs.weights {
         Some(path) => Model::load(architecture, image, path)?,
+        None if data == DataSpec::Demo && architecture == demo::ARCHITECTURE => demo::load()?,
         None => return Err(Error::invalid("no weights were named; use --weights FILE")),
     };
     let usual = architecture.normalization(test.channels);
@@ -78,6 +80,7 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
         test,
         normalization,
         backend,
+        seed: inputs.seed.unwrap_or(0),
     })
 }
 
@@ -90,6 +93,7 @@ impl Loaded {
             test,
             normalization,
             backend,
+            ..
         } = self;
         let first = Selection::new(train, normalization, vec![0])?;
         let subject = Subject {
@@ -98,7 +102,7 @@ impl Loaded {
             images: &first,
         };
         let layers: Vec<LayerSensitivity> =
-            prepare(&subject, &settings(&AnalysisRequest::default()))?.layers;
+            prepare(&subject, &settings(&AnalysisRequest::default(), self.seed))?.layers;
         let identity = [
             model.weights_sha256.clone(),
             train.checksum(),

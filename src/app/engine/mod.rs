@@ -25,9 +25,6 @@ use crate::engine::{Error, Result};
 
 use load::Loaded;
 
-/// Seed of every choice by chance.
-const SEED: u64 = 0;
-
 /// The engine on the files of a project.
 pub struct ProjectEngine {
     inputs: InputFile,
@@ -87,9 +84,10 @@ impl Engine for ProjectEngine {
             test,
             normalization,
             backend,
+            ..
         } = &*loaded;
         let images = post_training::CALIBRATION_IMAGES.min(train.len());
-        let indices = sample(Order::Random, images, SEED, train.len())?;
+        let indices = sample(Order::Random, images, loaded.seed, train.len())?;
         let calibration = Selection::new(train, normalization, indices)?;
         let with = (backend, &calibration as _);
         match post_training::quantize(model, plan, with, observer)? {

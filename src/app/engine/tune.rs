@@ -1,6 +1,5 @@
 //! Fine-tuning a project's plan into a run folder.
 
-use super::SEED;
 use super::load::Loaded;
 use crate::app::jobs::{TuneReport, TuneRequest};
 use crate::engine::Result;
@@ -60,7 +59,7 @@ fn fresh(loaded: &Loaded, request: &TuneRequest) -> Result<Work> {
         epochs: request.epochs,
         schedule: request.schedule,
         variation: Variation::usual(&loaded.train.name),
-        seed: SEED,
+        seed: loaded.seed,
         ..Settings::default()
     };
     let settings = Settings {

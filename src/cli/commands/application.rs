@@ -73,6 +73,7 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
     });
     app::run(&Options {
         inputs,
+        seed: shared.seed,
         project: args.project.clone(),
         theme: args.theme.clone(),
         no_color: shared.no_color,

@@ -11,11 +11,10 @@ use crate::engine::backend::Backend;
 use crate::engine::data::{DataSource, DataSpec, Normalization, Part, image_shape};
 use crate::engine::finetune::{self, Request, Schedule, Settings, Start, Subject, Variation};
 use crate::engine::job::Outcome;
-use crate::engine::model::{Architecture, Model};
+use crate::engine::model::Model;
+use crate::engine::model::demo::ARCHITECTURE;
 use crate::engine::plan::{LayerFacts, Plan};
 use crate::engine::quant::Bits;
-
-const ARCHITECTURE: Architecture = Architecture::ResNet { depth: 20 };
 
 /// Options of `demo-weights`.
 #[derive(Debug, Clone, clap::Args)]

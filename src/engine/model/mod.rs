@@ -1,5 +1,6 @@
 //! Networks: an architecture, its graph, and trained parameters.
 
+pub mod demo;
 pub mod resnet;
 pub mod weights;
 

@@ -1,5 +1,7 @@
 //! `eval`: loss and accuracy of a network, a plan, a packed file or a run.
 
+mod kept;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -9,7 +11,7 @@ use serde_json::json;
 use crate::cli::args::Shared;
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{InputArgs, Inputs};
+use crate::cli::inputs::InputArgs;
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::Error;
@@ -21,6 +23,7 @@ use crate::engine::data::{
 use crate::engine::evaluation;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
+use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::{Score, Split};
 use crate::engine::model::Model;
 use crate::engine::plan::{self, Plan};
@@ -30,7 +33,8 @@ const EXAMPLES: &str = "\
 Examples:
   hawqeye eval                                               the embedded demo
   hawqeye eval --model resnet20 --weights resnet20.th --data cifar10:cifar-10-batches-bin --json
-  hawqeye eval ... --plan p.toml                             a plan, before any training";
+  hawqeye eval ... --plan p.toml                             a plan, before any training
+  hawqeye eval --run run --data cifar10:cifar-10-batches-bin a run, as trained so far";
 
 /// Options of `eval`.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,6 +49,14 @@ pub struct Args {
     /// Which images: test, train, or those held out of training for validation
     #[arg(long, value_enum, default_value_t, help_heading = "Evaluation")]
     pub split: SplitName,
+    /// The network of a run, as trained so far; needs no --model and no --weights
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = OF_A_NETWORK,
+        help_heading = "Evaluation"
+    )]
+    pub run: Option<PathBuf>,
     /// Quantize to this plan first, without training
     #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
     pub plan: Option<PathBuf>,
@@ -60,6 +72,9 @@ pub struct Args {
     #[arg(long, help_heading = "Evaluation")]
     pub json: bool,
 }
+
+/// Options that say what a run or a file knows itself.
+const OF_A_NETWORK: [&str; 5] = ["plan", "model", "weights", "mean", "std"];
 
 const DEFAULT_CALIBRATION: NonZeroUsize =
     NonZeroUsize::new(post_training::CALIBRATION_IMAGES).expect("invariant: it is not zero");
@@ -91,27 +106,20 @@ impl From<SplitName> for Split {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
-    let mut reporter = shared.reporter()?;
+    let reporter = shared.reporter()?;
     let split = Split::from(args.split);
-    let inputs = args.inputs.load(Part::from(split))?;
-    let plan = args
-        .plan
-        .as_ref()
-        .map(|path| plan::file::read(path, Some(&inputs.layer_names())))
-        .transpose()?;
-    let work = Evaluating {
-        model: &inputs.model,
-        plan: plan.as_ref(),
-        images: &select(
-            &inputs.source,
-            &inputs.normalization,
-            (split, shared.seed()),
-        )?,
-        calibration: args.calibration_images(&inputs, plan.is_some(), shared.seed())?,
-        reporter: &mut reporter,
+    let score = match args.kept(Part::from(split))? {
+        Some(kept) => {
+            let seed = shared.seed.unwrap_or(kept.seed);
+            let images = select(&kept.source, &kept.normalization, (split, seed))?;
+            args.device.run(Evaluating {
+                network: Network::Ready(&kept.graph, &kept.parameters),
+                images: &images,
+                reporter,
+            })?
+        }
+        None => args.trained(split, shared.seed(), reporter)?,
     };
-    let score = args.device.run(work)?;
-    reporter.finish();
     print(args.json, score)
 }
 
@@ -135,50 +143,62 @@ pub fn select<'a>(
 }
 
 impl Args {
-    fn calibration_images<'a>(
-        &self,
-        inputs: &'a Inputs,
-        needed: bool,
-        seed: u64,
-    ) -> Result<Option<Selection<'a>>, Failure> {
-        if !needed {
-            return Ok(None);
-        }
-        let dataset = inputs.source.part(Part::Train)?;
-        let images = self.calibration.get();
-        let indices = sample(Order::Random, images, seed, dataset.len()).map_err(Failure::usage)?;
-        Ok(Some(Selection::new(
-            dataset,
-            &inputs.normalization,
-            indices,
-        )?))
+    /// Scores trained weights, quantized to a plan first if there is one.
+    fn trained(&self, split: Split, seed: u64, reporter: Reporter) -> Result<Score, Failure> {
+        let inputs = self.inputs.load(Part::from(split))?;
+        let (source, normalization) = (&inputs.source, &inputs.normalization);
+        let images = select(source, normalization, (split, seed))?;
+        let evaluating = |network, reporter| Evaluating {
+            network,
+            images: &images,
+            reporter,
+        };
+        let Some(path) = &self.plan else {
+            let Model {
+                graph, parameters, ..
+            } = &inputs.model;
+            let network = Network::Ready(graph, parameters);
+            return self.device.run(evaluating(network, reporter));
+        };
+        let plan = plan::file::read(path, Some(&inputs.layer_names()))?;
+        let dataset = source.part(Part::Train)?;
+        let fitted = self.calibration.get();
+        let indices = sample(Order::Random, fitted, seed, dataset.len()).map_err(Failure::usage)?;
+        let calibration = Selection::new(dataset, normalization, indices)?;
+        let network = Network::Planned(&inputs.model, &plan, &calibration);
+        self.device.run(evaluating(network, reporter))
     }
 }
 
+/// What is evaluated.
+enum Network<'a> {
+    /// As it is.
+    Ready(&'a Graph, &'a Parameters),
+    /// Quantized to a plan without training, activation ranges fitted to images.
+    Planned(&'a Model, &'a Plan, &'a Selection<'a>),
+}
+
 struct Evaluating<'a> {
-    model: &'a Model,
-    plan: Option<&'a Plan>,
+    network: Network<'a>,
     images: &'a Selection<'a>,
-    calibration: Option<Selection<'a>>,
-    reporter: &'a mut Reporter,
+    reporter: Reporter,
 }
 
 impl Work for Evaluating<'_> {
     type Output = Score;
 
-    fn run<B: Backend>(self, backend: &B) -> Result<Score, Failure> {
-        let score = match self.plan.zip(self.calibration.as_ref()) {
-            None => {
+    fn run<B: Backend>(mut self, backend: &B) -> Result<Score, Failure> {
+        let reporter = &mut self.reporter;
+        let score = match self.network {
+            Network::Ready(graph, parameters) => {
                 let walk = (BatchNormMode::Running, Purpose::Evaluate);
-                let (graph, parameters) = (&self.model.graph, &self.model.parameters);
                 let program = Program::new(graph, backend, parameters, walk)?;
-                evaluation::evaluate(&program, self.images, self.reporter)?
+                evaluation::evaluate(&program, self.images, reporter)?
             }
-            Some((plan, calibration)) => {
+            Network::Planned(model, plan, calibration) => {
                 let with = (backend, calibration as _);
-                let network = post_training::quantize(self.model, plan, with, self.reporter)?;
-                match network {
-                    Some(network) => network.evaluate(backend, self.images, self.reporter)?,
+                match post_training::quantize(model, plan, with, reporter)? {
+                    Some(network) => network.evaluate(backend, self.images, reporter)?,
                     None => None,
                 }
             }
