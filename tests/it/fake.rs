@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hawqeye::app::jobs::{
     AnalysisRequest, Engine, ExportReport, ExportRequest, Inputs, TuneReport, TuneRequest,
 };
+use hawqeye::engine::hessian::estimate::Outline;
 use hawqeye::engine::hessian::sensitivity::{LayerSensitivity, ModelFacts, PerBits, Sensitivity};
 use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
 use hawqeye::engine::plan::Plan;
@@ -111,6 +112,11 @@ pub fn inputs() -> Inputs {
         device: "cpu".into(),
         expected_accuracy: Some(0.9375),
         fingerprint: "f00d".into(),
+        outline: Outline {
+            macs: layers().iter().map(|layer| layer.macs).collect(),
+            kept: 200_000,
+            classes: 10,
+        },
         layers: layers(),
     }
 }

@@ -8,22 +8,8 @@ use crate::app::jobs::AnalysisRequest;
 use crate::engine::data::{Order, Selection, sample};
 use crate::engine::hessian::analysis::{Subject, prepare, run};
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::{Observer, Outcome};
 use crate::engine::{Error, Result};
-
-/// The engine's settings of an analysis.
-pub(super) fn settings(request: &AnalysisRequest, seed: u64) -> Analysis {
-    let mut metrics = vec![Metric::Eigenvalue];
-    metrics.extend(request.trace.then_some(Metric::Trace));
-    metrics.extend(request.loss_change.then_some(Metric::LossChange));
-    Analysis {
-        metrics,
-        tolerance: request.tolerance,
-        seed,
-        ..Analysis::default()
-    }
-}
 
 /// Measures the layers into the file `target`, and beside it while unfinished.
 pub(super) fn analyze(
@@ -41,7 +27,7 @@ pub(super) fn analyze(
         backend,
         images: &images,
     };
-    let settings = settings(request, loaded.seed);
+    let settings = request.settings(loaded.seed);
     let fresh = prepare(&subject, &settings)?;
     let earlier = (!request.anew)
         .then(|| earlier(target, fresh.fingerprint.as_ref()))

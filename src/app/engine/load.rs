@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::analysis::settings;
 use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::app::project::InputFile;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::data::{DataSpec, Dataset, Normalization, Part, Selection, image_shape};
 use crate::engine::hessian::analysis::{Subject, prepare};
+use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 use crate::engine::model::{Architecture, Model, demo};
@@ -15,7 +15,7 @@ use crate::engine::{Error, Result, files};
 
 /// Weights with a known accuracy over known test images: SHA-256 of the file, name of the data set,
 /// number of test images, correct ones.
-const KNOWN: [(&str, &str, usize, usize); 2] = [
+const KNOWN: [(&str, &str, usize, usize); 3] = [
     // ResNet20 on CIFAR-10, as published and as safetensors (counted in float64).
     (
         "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
@@ -28,6 +28,13 @@ const KNOWN: [(&str, &str, usize, usize); 2] = [
         "cifar10",
         10_000,
         9173,
+    ),
+    // The embedded network on the embedded images.
+    (
+        "84b5825184b46816e5b00f87f9985812ad2aed114b15d1098297893ad5833db2",
+        "demo",
+        1024,
+        969,
     ),
 ];
 
@@ -102,7 +109,7 @@ impl Loaded {
             images: &first,
         };
         let layers: Vec<LayerSensitivity> =
-            prepare(&subject, &settings(&AnalysisRequest::default(), self.seed))?.layers;
+            prepare(&subject, &AnalysisRequest::default().settings(self.seed))?.layers;
         let identity = [
             model.weights_sha256.clone(),
             train.checksum(),
@@ -133,6 +140,7 @@ impl Loaded {
             expected_accuracy: known
                 .map(|(_, _, images, correct)| *correct as f64 / *images as f64),
             fingerprint: files::sha256_hex(identity.join(" ").as_bytes()),
+            outline: Outline::of(&model.graph),
             layers,
         })
     }

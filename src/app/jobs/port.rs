@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::engine::Result;
 use crate::engine::finetune::Schedule;
+use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
 
@@ -84,6 +86,8 @@ pub struct Inputs {
     pub expected_accuracy: Option<f64>,
     /// Identifies model and data.
     pub fingerprint: String,
+    /// What the work on it depends on.
+    pub outline: Outline,
     /// The layers with what is known before any analysis: facts and perturbations.
     pub layers: Vec<LayerSensitivity>,
 }
@@ -103,6 +107,22 @@ pub struct AnalysisRequest {
     /// Forget what an earlier analysis measured.
     #[serde(default)]
     pub anew: bool,
+}
+
+impl AnalysisRequest {
+    /// The engine's settings.
+    #[must_use]
+    pub fn settings(&self, seed: u64) -> Analysis {
+        let mut metrics = vec![Metric::Eigenvalue];
+        metrics.extend(self.trace.then_some(Metric::Trace));
+        metrics.extend(self.loss_change.then_some(Metric::LossChange));
+        Analysis {
+            metrics,
+            tolerance: self.tolerance,
+            seed,
+            ..Analysis::default()
+        }
+    }
 }
 
 impl Default for AnalysisRequest {

@@ -214,6 +214,8 @@ pub struct State {
     pub inputs: Loading,
     /// The float network's test accuracy.
     pub check: Checking,
+    /// Multiply-accumulates a second of a forward walk, once it was timed.
+    pub pace: Option<f64>,
     /// The layers and their measurements.
     pub analysis: AnalysisState,
     /// The plan.
@@ -261,6 +263,7 @@ impl State {
             now: Duration::ZERO,
             inputs: Loading::Running,
             check: Checking::Never,
+            pace: None,
             analysis: AnalysisState::new(session.analysis),
             bits: BitsState::default(),
             tune: TuneState::new(session.tune, &place.folder),

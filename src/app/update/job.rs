@@ -27,7 +27,10 @@ pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
             };
             let running = state.running.remove(at);
             let mut effects = match result {
-                Ok(done) => finished(state, done),
+                Ok(done) => {
+                    clock(state, &running, &done);
+                    finished(state, done)
+                }
                 Err(failure) => {
                     failed(state, &running, &failure);
                     Vec::new()
@@ -37,6 +40,16 @@ pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
             effects
         }
     }
+}
+
+/// The pace of a forward walk, from the test of the float network.
+fn clock(state: &mut State, running: &Running, done: &Done) {
+    let took = state.now.saturating_sub(running.started).as_secs_f64();
+    let (Done::Checked(Some(score)), Some(inputs)) = (done, state.loaded()) else {
+        return;
+    };
+    let macs = inputs.outline.forward() as f64 * score.total as f64;
+    state.pace = (took > 0.0).then(|| macs / took);
 }
 
 /// What waited for the work to end.

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
-use super::format::{count, duration, number, percent, wrap};
+use super::format::{bytes, count, duration, number, percent, wrap};
 use super::{fact, heading};
 use crate::app::command::Command;
 use crate::app::jobs::Inputs;
@@ -154,8 +154,27 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
             format!("relative residual {:e}", request.tolerance),
         ),
         row(Command::Metrics, measures.join(", ")),
+        fact("  takes", takes(state), theme),
         fact("  status", status(state), theme),
     ]
+}
+
+/// Estimated time and memory of the analysis.
+fn takes(state: &State) -> String {
+    let Some(inputs) = state.loaded() else {
+        return String::new();
+    };
+    let request = &state.analysis.request;
+    let samples = request.samples.min(inputs.train_images);
+    let estimate = inputs.outline.estimate(&request.settings(0), samples);
+    let memory = bytes(estimate.bytes as f64);
+    match state.pace {
+        None => format!("about {memory} of memory"),
+        Some(pace) => {
+            let time = std::time::Duration::from_secs_f64((estimate.macs / pace).min(1e9));
+            format!("about {} and {memory} of memory", duration(time))
+        }
+    }
 }
 
 fn status(state: &State) -> String {

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod curvature;
+pub mod estimate;
 pub mod lanczos;
 pub mod metric;
 pub mod sensitivity;
