@@ -138,6 +138,21 @@ fn an_impossible_budget_is_answered_with_the_reachable_range() {
 }
 
 #[test]
+fn what_is_typed_replaces_the_suggested_budget() {
+    let value = |keys: &str, text: &str| {
+        let mut bench = Bench::analysed();
+        bench.keys("3 a").keys(keys).text(text);
+        match bench.state.overlays.last() {
+            Some(Overlay::Allocate { input, .. }) => input.value().to_owned(),
+            _ => panic!("the window is open"),
+        }
+    };
+    assert_eq!(value("tab", "12x"), "12x");
+    assert_eq!(value("down", "90KB"), "90KB");
+    assert_eq!(value("left backspace", "2"), "12x");
+}
+
+#[test]
 fn a_budget_that_is_none_stays_in_the_window() {
     let mut bench = Bench::analysed();
     bench.keys("3 a ctrl-u").text("lots").keys("enter");

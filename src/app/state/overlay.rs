@@ -41,6 +41,8 @@ pub enum Overlay {
         kind: usize,
         /// The value typed.
         input: Input,
+        /// Whether the value is a suggestion: the first character typed replaces it.
+        suggested: bool,
         /// What is wrong with it.
         problem: Option<String>,
     },

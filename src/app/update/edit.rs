@@ -215,6 +215,7 @@ pub(super) fn ask_budget(state: &mut State) {
     state.overlays.push(Overlay::Allocate {
         kind: 0,
         input,
+        suggested: true,
         problem: None,
     });
 }

@@ -77,11 +77,20 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         Overlay::Allocate {
             kind,
             input,
+            suggested,
             problem,
         } => {
+            if *suggested && key.text().is_some() {
+                *input = Input::default();
+            }
             if let Some(effects) = budget(state, key, (kind, input, problem)) {
                 return effects;
             }
+            *suggested = match key.code {
+                KeyCode::Up | KeyCode::Down => true,
+                KeyCode::Tab | KeyCode::BackTab => *suggested,
+                _ => false,
+            };
         }
         Overlay::Quit => return quit(state, key, top),
         Overlay::Confirm(asked) => {
@@ -196,6 +205,13 @@ pub(super) fn paste(state: &mut State, text: &str) {
     let Some(top) = state.overlays.last_mut() else {
         return;
     };
+    if let Overlay::Allocate {
+        input, suggested, ..
+    } = top
+        && std::mem::take(suggested)
+    {
+        *input = Input::default();
+    }
     let (Overlay::Help { input, .. }
     | Overlay::Palette { input, .. }
     | Overlay::Line { input, .. }

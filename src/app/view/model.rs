@@ -154,9 +154,16 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
             format!("relative residual {:e}", request.tolerance),
         ),
         row(Command::Metrics, measures.join(", ")),
-        fact("  takes", takes(state), theme),
-        fact("  status", status(state), theme),
+        indented("takes", takes(state), theme),
+        indented("status", status(state), theme),
     ]
+}
+
+/// A fact below those that have keys.
+fn indented<'a>(name: &'a str, value: String, theme: &Theme) -> Line<'a> {
+    let mut line = fact(name, value, theme);
+    line.spans.insert(0, Span::raw("  "));
+    line
 }
 
 /// Estimated time and memory of the analysis.

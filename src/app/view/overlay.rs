@@ -26,6 +26,7 @@ pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
             kind,
             input,
             problem,
+            ..
         }) => {
             allocate(frame, (state, *kind, input, problem.as_deref()), theme);
         }

@@ -14,6 +14,7 @@ use crate::app::jobs::JobKind;
 use crate::app::state::State;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::theme::{Role, Theme};
+use crate::engine::finetune::{Schedule, Settings};
 use crate::engine::job::Split;
 
 /// Batches that the shown loss is a mean of.
@@ -53,20 +54,17 @@ fn setting<'a>(
 }
 
 fn rate(state: &State) -> String {
-    let chosen = state.tune.settings.learning_rate;
-    chosen.map_or_else(
-        || "as the engine chooses".to_owned(),
-        |rate| rate.to_string(),
-    )
+    match state.tune.settings.learning_rate {
+        Some(rate) => rate.to_string(),
+        None => format!("{} (usual)", Settings::default().learning_rate),
+    }
 }
 
 fn settings(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let settings = &state.tune.settings;
     let order = match settings.schedule {
-        crate::engine::finetune::Schedule::Staged => {
-            "staged: one layer or block after another, by omega"
-        }
-        crate::engine::finetune::Schedule::Joint => "joint: all layers at once",
+        Schedule::Staged => "staged: one layer or block after another, by omega",
+        Schedule::Joint => "joint: all layers at once",
     };
     let mut lines = vec![
         heading("Next run", area.width, theme),

@@ -37,21 +37,22 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Of a network.
+    /// Of a network; kept is what a layer reads and what a rectifier writes, each once.
     #[must_use]
     pub fn of(graph: &Graph) -> Self {
-        let rectified = graph
-            .nodes()
-            .iter()
-            .filter(|node| matches!(node.operation, Operation::Relu(_)))
-            .map(|node| node.shape.elements());
-        let read = graph
-            .layers()
-            .into_iter()
-            .map(|layer| layer.activation_size);
+        let mut kept = vec![false; graph.nodes().len()];
+        for id in graph.ids() {
+            let node = graph.node(id);
+            if matches!(node.operation, Operation::Relu(_)) {
+                kept[id.index()] = true;
+            } else if node.operation.weight().is_some() {
+                kept[node.inputs[0].index()] = true;
+            }
+        }
+        let nodes = graph.nodes().iter().zip(kept).filter(|(_, kept)| *kept);
         Self {
             macs: graph.layers().iter().map(Layer::macs).collect(),
-            kept: read.chain(rectified).sum(),
+            kept: nodes.map(|(node, _)| node.shape.elements()).sum(),
             classes: graph.classes(),
         }
     }
