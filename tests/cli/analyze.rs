@@ -1,0 +1,135 @@
+//! `analyze`, interrupted and killed.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Untrained, names};
+
+const FEW: [&str; 4] = ["--samples", "64", "--tolerance", "1e-3"];
+
+#[test]
+fn analyze_writes_the_schema_and_warns_of_an_untrained_network() {
+    let untrained = Untrained::new();
+    let metrics = [
+        "--metric",
+        "trace,eigenvalue",
+        "--layers",
+        "layer3.*",
+        "--bits",
+        "4,2",
+    ];
+    let path = untrained.text("s.json");
+    let arguments = [&["analyze", "-o", &path], &FEW[..], &metrics].concat();
+    let ended = untrained.run(&arguments).done();
+    assert_eq!(ended.stdout, "");
+    assert!(
+        ended
+            .stderr
+            .contains("warning: the network looks untrained"),
+        "{ended:?}"
+    );
+    let found = untrained.sensitivity("s.json");
+    assert_eq!(found["format"], "hawqeye/sensitivity");
+    assert_eq!(found["model"]["name"], "resnet20");
+    assert_eq!(found["data"]["samples"], 64);
+    assert_eq!(
+        found["settings"]["metrics"],
+        serde_json::json!(["eigenvalue", "trace"])
+    );
+    assert!(found["seconds"].as_f64().unwrap() > 0.0);
+    let layers = found["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 6);
+    for layer in layers {
+        let number = |key: &str| layer[key].as_f64().unwrap();
+        assert!(number("eigenvalue") > 0.0 && number("trace") >= number("eigenvalue"));
+        assert!(number("residual") <= 1e-3 && layer["converged"] == true);
+        let shares = number("sensitivity") * number("parameters") / number("eigenvalue");
+        assert!((shares - 1.0).abs() < 1e-12);
+        assert!(layer["perturbation"]["2"].as_f64() > layer["perturbation"]["4"].as_f64());
+        assert_eq!(
+            (&layer["latency_ms"], &layer["tie"]),
+            (&serde_json::json!({}), &Value::Null)
+        );
+    }
+    assert_eq!(names(untrained.folder.path()), ["s.json", "w.safetensors"]);
+}
+
+/// Starts an analysis that shows its events, and waits until a layer is measured.
+fn measuring(untrained: &Untrained, arguments: &[&str]) -> Child {
+    let mut command = untrained.command(&[&["analyze", "--progress", "json"], arguments].concat());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut events = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(events.any(|line| line.unwrap().contains(r#""event":"layer""#)));
+    // The rest is read, too: a full pipe would hold the program up.
+    std::thread::spawn(move || events.for_each(drop));
+    child
+}
+
+/// What a sensitivity file says, without the wall time.
+fn measured(untrained: &Untrained, name: &str) -> Value {
+    let mut found = untrained.sensitivity(name);
+    found["seconds"] = Value::Null;
+    found
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_or_killed_analysis_goes_on_to_the_same_numbers() {
+    let untrained = Untrained::new();
+    let analyze = |name: &str, more: &[&str]| -> Vec<String> {
+        let path = untrained.text(name);
+        let all = [&["--samples", "64", "-o", &path][..], more].concat();
+        all.iter().map(ToString::to_string).collect()
+    };
+    let borrowed = |arguments: &[String]| -> Vec<&'static str> {
+        let leak = |text: &String| -> &'static str { text.clone().leak() };
+        arguments.iter().map(leak).collect()
+    };
+    let whole = borrowed(&analyze("whole.json", &[]));
+    untrained.run(&[&["analyze"][..], &whole].concat()).done();
+    for (signal, code) in [("INT", Some(130)), ("TERM", Some(130)), ("KILL", None)] {
+        let arguments = borrowed(&analyze("s.json", &[]));
+        let mut child = measuring(&untrained, &arguments);
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(child.wait().unwrap().code(), code);
+        assert!(untrained.path("s.json.partial").exists());
+        assert!(!untrained.path("s.json").exists());
+
+        let again = borrowed(&analyze("s.json", &["--resume"]));
+        let other = [&["analyze"][..], &again, &["--tolerance", "1e-2"]].concat();
+        untrained
+            .run(&other)
+            .refused(1, &["tolerance 0.001 there, 0.01 here"]);
+        untrained.run(&[&["analyze"][..], &again].concat()).done();
+        assert_eq!(
+            measured(&untrained, "s.json"),
+            measured(&untrained, "whole.json")
+        );
+        assert!(!untrained.path("s.json.partial").exists());
+        fs::remove_file(untrained.path("s.json")).unwrap();
+    }
+}
+
+#[test]
+fn a_state_that_nobody_asked_for_is_replaced_with_a_warning() {
+    let untrained = Untrained::new();
+    fs::write(untrained.path("s.json.partial"), "broken").unwrap();
+    let path = untrained.text("s.json");
+    let analyze = [&["analyze", "--layers", "linear", "-o", &path], &FEW[..]].concat();
+    let resume = [&analyze[..], &["--resume"]].concat();
+    untrained.run(&resume).refused(1, &["s.json.partial"]);
+    let ended = untrained.run(&analyze).done();
+    assert!(ended.stderr.contains("is replaced"), "{ended:?}");
+    let ended = untrained.run(&resume).done();
+    assert!(ended.stderr.contains("already complete"), "{ended:?}");
+}

@@ -1,0 +1,17 @@
+//! The real program, driven from outside: results, exit codes, messages, interruption.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod analyze;
+mod eval;
+mod output;
+mod plan;
+mod real;
+mod support;
+mod tune;
+mod usage;

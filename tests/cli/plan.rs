@@ -1,0 +1,92 @@
+//! `plan`.
+
+use std::fs;
+
+use hawqeye::engine::plan;
+use tempfile::TempDir;
+
+use crate::support::{Ended, command, ended, hawqeye, names};
+
+const SENSITIVITY: &str = r#"{"layers": [
+  {"layer": "a", "parameters": 100, "macs": 1000, "eigenvalue": 4.0,
+   "perturbation": {"2": 4.0, "4": 0.5, "8": 0.01}},
+  {"layer": "b", "parameters": 300, "macs": 1000, "eigenvalue": 0.1,
+   "perturbation": {"2": 4.0, "4": 0.5, "8": 0.01}}]}"#;
+
+pub fn planned(arguments: &[&str]) -> (TempDir, Ended) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.json");
+    fs::write(&path, SENSITIVITY).unwrap();
+    let first = ["plan", path.to_str().unwrap(), "--bits", "2,4,8"];
+    let mut command = command(&[&first[..], arguments].concat());
+    let ended = ended(command.current_dir(folder.path()));
+    (folder, ended)
+}
+
+#[test]
+fn a_plan_goes_to_stdout_or_to_a_file_with_its_table_beside_it() {
+    let (_folder, ended) = planned(&["--budget", "average-bits=3.5"]);
+    let ended = ended.done();
+    let read = plan::file::parse(&ended.stdout, None).unwrap();
+    let bits: Vec<u8> = read
+        .layers
+        .iter()
+        .map(|layer| layer.weight_bits.get())
+        .collect();
+    assert_eq!(bits, [8, 2]);
+    assert!(ended.stderr.contains("W-comp        9.14x"), "{ended:?}");
+
+    let (folder, ended) = planned(&["--budget", "average-bits=3.5", "-o", "p.toml"]);
+    assert!(ended.done().stdout.contains("W-comp"));
+    assert_eq!(
+        plan::file::read(&folder.path().join("p.toml"), None).unwrap(),
+        read
+    );
+
+    let (folder, ended) = planned(&["--budget", "average-bits=3.5", "--dry-run", "-o", "p.toml"]);
+    assert!(ended.done().stdout.contains("W-comp"));
+    assert_eq!(names(folder.path()), ["s.json"]);
+}
+
+#[test]
+fn an_impossible_budget_exits_with_3_and_names_what_can_be_reached() {
+    let (folder, ended) = planned(&["--budget", "compression=20x", "-o", "p.toml"]);
+    ended.refused(3, &["compression=4.000x", "compression=16.000x"]);
+    assert_eq!(names(folder.path()), ["s.json"]);
+}
+
+#[test]
+fn overrides_and_ties_are_checked_and_kept() {
+    let (_folder, ended) = planned(&["--set", "*=4", "--set", "b=2/4"]);
+    let read = plan::file::parse(&ended.done().stdout, None).unwrap();
+    let bits = |layer: &plan::PlannedLayer| (layer.weight_bits.get(), layer.activation_bits.get());
+    assert_eq!(
+        read.layers.iter().map(bits).collect::<Vec<_>>(),
+        [(4, 8), (2, 4)]
+    );
+    planned(&["--set", "c*=4"])
+        .1
+        .refused(2, &["no layer matches"]);
+    planned(&["--tie", "a,c"]).1.refused(2, &["\"c\""]);
+    planned(&["--budget", "latency=1ms"])
+        .1
+        .refused(1, &["a has no latency", "--latency FILE"]);
+    planned(&["--metric", "trace", "--budget", "size=100"])
+        .1
+        .refused(1, &["trace"]);
+}
+
+#[test]
+fn what_is_not_a_sensitivity_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.json");
+    let plan = |text: &str| {
+        fs::write(&path, text).unwrap();
+        hawqeye(&["plan", path.to_str().unwrap()])
+    };
+    plan("{").refused(1, &["s.json"]);
+    plan("[1, 2]").refused(1, &["s.json"]);
+    plan(r#"{"layers": []}"#).refused(1, &["no layer"]);
+    plan(r#"{"format": "else", "layers": []}"#).refused(1, &["else"]);
+    hawqeye(&["plan", "none.json"]).refused(1, &["none.json"]);
+}

@@ -1,0 +1,108 @@
+//! Help, completions, and mistakes on the command line.
+
+use crate::support::{Untrained, hawqeye};
+
+#[test]
+fn without_a_terminal_the_application_says_how_to_go_on() {
+    hawqeye(&[]).refused(2, &["terminal", "hawqeye --help"]);
+}
+
+#[test]
+fn version_help_completions_and_manual_go_to_stdout() {
+    assert!(
+        hawqeye(&["--version"])
+            .done()
+            .stdout
+            .starts_with("hawqeye ")
+    );
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = hawqeye(&["completions", shell]).done().stdout;
+        assert!(script.contains("max-iterations"), "{shell}");
+    }
+    assert!(hawqeye(&["man"]).done().stdout.contains(".TH hawqeye 1"));
+    assert!(
+        hawqeye(&["man", "analyze"])
+            .done()
+            .stdout
+            .contains("tolerance")
+    );
+    hawqeye(&["man", "analyse"]).refused(2, &["did you mean analyze?"]);
+    let keymap = hawqeye(&["config", "--print", "keymap"]).done().stdout;
+    assert!(keymap.contains("[global]"));
+    assert!(
+        hawqeye(&["config", "--print", "theme"])
+            .done()
+            .stdout
+            .contains("[style]")
+    );
+    assert!(
+        hawqeye(&["config"])
+            .done()
+            .stdout
+            .contains("keymap.toml (defaults in use)")
+    );
+    let doctor = hawqeye(&["doctor"]).done().stdout;
+    for word in ["version", "instructions", "portable", "TERM", "projects"] {
+        assert!(doctor.contains(word), "{word}: {doctor}");
+    }
+}
+
+#[test]
+fn help_is_as_reviewed() {
+    insta::assert_snapshot!("short", hawqeye(&["-h"]).done().stdout);
+    insta::assert_snapshot!("long", hawqeye(&["--help"]).done().stdout);
+    for name in [
+        "analyze",
+        "plan",
+        "eval",
+        "tune",
+        "doctor",
+        "config",
+        "completions",
+        "man",
+    ] {
+        insta::assert_snapshot!(name, hawqeye(&[name, "--help"]).done().stdout);
+    }
+}
+
+#[test]
+fn mistakes_on_the_command_line_exit_with_2() {
+    for arguments in [
+        &["fly"][..],
+        &["plan"],
+        &["plan", "s.json", "--budget", "speed=3"],
+        &["plan", "s.json", "--bits", "9"],
+        &["plan", "s.json", "--set", "conv1"],
+        &["analyze", "--samples", "0"],
+        &["analyze", "--metric", "norm"],
+        &["analyze", "--isa", "neon"],
+        &["analyze", "--data", "cifar10"],
+        &["analyze", "--resume"],
+        &["eval", "--threads", "0"],
+        &["eval", "--split", "all"],
+        &["eval", "--model", "vgg"],
+    ] {
+        let ended = hawqeye(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.starts_with("error: "), "{ended:?}");
+        assert_eq!(ended.stdout, "");
+    }
+    let cifar = ["eval", "--data", "cifar10:x"];
+    hawqeye(&cifar).refused(2, &["--model ARCH", "resnet56"]);
+    let untrained = Untrained::new();
+    untrained
+        .run(&["analyze", "--tolerance", "5"])
+        .refused(2, &["tolerance"]);
+    untrained
+        .run(&["analyze", "--samples", "9999"])
+        .refused(2, &["2048 images"]);
+    untrained
+        .run(&["analyze", "--layers", "liner"])
+        .refused(2, &["did you mean linear?"]);
+    untrained
+        .run(&["eval", "--mean", "0.1,0.2,0.3"])
+        .refused(2, &["3 values", "1 channels"]);
+    untrained
+        .run(&["eval", "--mean", "0.1", "--std", "0"])
+        .refused(2, &["--std"]);
+}
