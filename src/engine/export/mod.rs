@@ -1,1 +1,287 @@
-//! export
+//! Files of a quantized network for other machines and programs.
+//!
+//! ```text
+//! QuantizedNetwork --packed------> bit-packed codes; really small; read back by `eval --packed`
+//!                  --qonnx-------> ONNX with Quant nodes; exact; holds floats
+//!                  --safetensors-> dequantized floats with their names; bits and scales as JSON
+//! ```
+//! Every file is written beside its place, read back from disk, run on images next to the network it
+//! was made from, and only then given its name.
+
+pub mod compare;
+mod dequantized;
+mod folded;
+pub mod packed;
+mod packing;
+mod qonnx;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::backend::Backend;
+use super::data::{Images, Normalization};
+use super::finetune::Run;
+use super::graph::{Graph, Parameters};
+use super::job::Observer;
+use super::plan::{LayerFacts, Plan, Totals};
+use super::quant::QuantizedNetwork;
+use super::{Error, Result, files};
+
+pub use compare::Comparison;
+
+/// File formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Bit-packed weights; really small.
+    #[default]
+    Packed,
+    /// ONNX with `Quant` nodes.
+    Qonnx,
+    /// Dequantized weights with their original names, for `PyTorch`.
+    Safetensors,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Packed, Self::Qonnx, Self::Safetensors];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Packed => "packed",
+            Self::Qonnx => "qonnx",
+            Self::Safetensors => "safetensors",
+        }
+    }
+
+    /// The usual end of a file's name.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Packed => "packed.safetensors",
+            Self::Qonnx => "onnx",
+            Self::Safetensors => "safetensors",
+        }
+    }
+
+    /// What it is for, in a sentence.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Packed => {
+                "bit-packed weights, as small as predicted; runs with `hawqeye eval --packed`"
+            }
+            Self::Qonnx => {
+                "ONNX with Quant nodes, exact, for other tools; stores floats, so it is large"
+            }
+            Self::Safetensors => "dequantized floats with the original names, for PyTorch; large",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|format| format.name() == text);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::invalid(format!("format {text:?}: expected one of {names}"))
+        })
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a file says of the network besides its layers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// Architecture name.
+    pub model: String,
+    /// Name of the data set it was trained on.
+    pub data: String,
+    /// Normalisation of the images.
+    pub normalization: Normalization,
+}
+
+impl About {
+    /// What is known of a run.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        Self {
+            model: run.record.model.name.clone(),
+            data: run.record.data.name.clone(),
+            normalization: run.record.data.normalization.clone(),
+        }
+    }
+}
+
+/// What is exported, and to where.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What it is.
+    pub about: &'a About,
+    /// The network.
+    pub network: &'a QuantizedNetwork,
+    /// The format.
+    pub format: Format,
+    /// The file.
+    pub path: &'a Path,
+}
+
+/// A file that was written, read back and compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The file.
+    pub path: PathBuf,
+    /// A second file beside it, if the format has one.
+    pub beside: Option<PathBuf>,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes of the weights at their bits, `sum(bits_i * n_i) / 8`, without anything else.
+    pub theoretical_bytes: f64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The file read back, next to the network it was made from.
+    pub comparison: Comparison,
+}
+
+/// A file's content before it is written, and how it is read back.
+struct Encoded<'a> {
+    bytes: Vec<u8>,
+    /// The content of a second file, and the end of its name.
+    beside: Option<(&'static str, String)>,
+    read: Box<dyn FnOnce(&Path) -> Result<(Graph, Parameters)> + 'a>,
+}
+
+/// Writes a file, reads it back and compares it on `images`. `None` when the observer asked to stop;
+/// nothing is written then.
+///
+/// # Errors
+/// When the network has no place in the format, the file cannot be written, or what was read back
+/// predicts something else.
+pub fn export<B: Backend>(
+    backend: &B,
+    request: &Request,
+    images: &dyn Images,
+    observer: &mut dyn Observer,
+) -> Result<Option<Written>> {
+    let encoded = match request.format {
+        Format::Packed => packed::encoded(request)?,
+        Format::Qonnx => qonnx::encoded(request)?,
+        Format::Safetensors => dequantized::encoded(request)?,
+    };
+    let sha256 = files::sha256_hex(&encoded.bytes);
+    let draft = Draft::write(request.path, &encoded.bytes)?;
+    let (graph, parameters) = (encoded.read)(&draft.path)?;
+    let network = request.network;
+    let original = (&network.graph, &network.effective());
+    let pair = [original, (&graph, &parameters)];
+    let Some(comparison) = compare::compare(backend, pair, images, observer)? else {
+        return Ok(None);
+    };
+    comparison.check(request.path)?;
+    let beside = write_beside(request.path, encoded.beside)?;
+    draft.publish(request.path)?;
+    Ok(Some(Written {
+        path: request.path.to_owned(),
+        beside,
+        bytes: encoded.bytes.len() as u64,
+        theoretical_bytes: theoretical_bytes(network),
+        sha256,
+        comparison,
+    }))
+}
+
+fn theoretical_bytes(network: &QuantizedNetwork) -> f64 {
+    let layers = network.graph.layers();
+    let bits = layers.iter().zip(&network.bits);
+    let bits = bits.map(|(layer, bits)| layer.parameters() as f64 * f64::from(bits.weights.get()));
+    bits.sum::<f64>() / 8.0
+}
+
+/// Size of the packed file of a plan before there is one, in bytes; see [`packed::size`].
+#[must_use]
+pub fn predicted_bytes(facts: &[LayerFacts], plan: &Plan) -> u64 {
+    let layers = facts.iter().zip(&plan.layers);
+    let entries: Vec<packed::Extent> = layers
+        .map(|(facts, layer)| packed::Extent {
+            name: &facts.name,
+            weights: facts.parameters,
+            channels: facts.shape.first().copied().unwrap_or(1),
+            bits: packed::bits_of(layer.weight_bits, layer.activation_bits),
+        })
+        .collect();
+    packed::size(&plan.model, &entries)
+}
+
+/// Bytes of the weights of a plan at their bits.
+#[must_use]
+pub fn weight_bytes(facts: &[LayerFacts], plan: &Plan) -> f64 {
+    Totals::of(facts, plan).weight_bytes()
+}
+
+fn write_beside(path: &Path, beside: Option<(&str, String)>) -> Result<Option<PathBuf>> {
+    let Some((extension, text)) = beside else {
+        return Ok(None);
+    };
+    let path = path.with_extension(extension);
+    files::write_atomically(&path, text.as_bytes())?;
+    Ok(Some(path))
+}
+
+/// A file beside its place, removed unless it is published.
+struct Draft {
+    path: PathBuf,
+}
+
+impl Draft {
+    fn write(target: &Path, bytes: &[u8]) -> Result<Self> {
+        let name = target.file_name();
+        let (Some(name), true) = (name, fs::metadata(target).map_or(true, |m| m.is_file())) else {
+            return Err(Error::format(
+                target,
+                "expected the name of a file, which is read back after writing",
+            ));
+        };
+        let hidden = format!(".{}.unverified", name.to_string_lossy());
+        let draft = Self {
+            path: target.with_file_name(hidden),
+        };
+        match files::write_atomically(&draft.path, bytes) {
+            Ok(()) => Ok(draft),
+            // The message names the file that was asked for.
+            Err(Error::File { action, source, .. }) => Err(Error::file(action, target, source)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn publish(self, target: &Path) -> Result<()> {
+        fs::rename(&self.path, target).map_err(|source| Error::file("write", target, source))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.path) {
+            Err(refused) if refused.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("cannot remove {}: {refused}", self.path.display());
+            }
+            _ => {}
+        }
+    }
+}

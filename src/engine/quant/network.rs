@@ -145,6 +145,17 @@ impl QuantizedNetwork {
         effective
     }
 
+    /// One parameter as walks see it: weights on their grid.
+    #[must_use]
+    pub fn values_on_grid(&self, id: ParameterId) -> Vec<f64> {
+        let values = self.parameters.get(id);
+        let mut quantizers = self.quantizers.iter().flatten();
+        match quantizers.find(|quantizer| quantizer.weight == id) {
+            Some(quantizer) => weights::quantize(quantizer.grid(), values),
+            None => values.to_vec(),
+        }
+    }
+
     /// Turns gradients in the quantized weights into gradients in the master weights, in place, and
     /// returns the gradient of each layer's weight step size.
     #[must_use]

@@ -16,7 +16,9 @@ use std::path::Path;
 
 pub use element::ElementType;
 pub use matching::{Expected, match_tensors};
-pub use safetensors::{Entry, serialize_safetensors, write_safetensors};
+pub use safetensors::{
+    Entry, encode_safetensors, safetensors_header, serialize_safetensors, write_safetensors,
+};
 
 use crate::engine::files;
 use crate::engine::{Error, Result};

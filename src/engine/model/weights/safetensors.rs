@@ -72,35 +72,48 @@ pub fn serialize_safetensors(
     entries: &[Entry<'_>],
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
+    entries.iter().try_for_each(check_entry)?;
+    let described: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.name, entry.element, entry.shape))
+        .collect();
+    let mut bytes = safetensors_header(&described, metadata)?;
+    for entry in entries {
+        bytes.extend_from_slice(entry.bytes);
+    }
+    Ok(bytes)
+}
+
+/// The beginning of a safetensors file, up to the first tensor's first byte; tensors are described
+/// by name, encoding and shape.
+///
+/// # Errors
+/// [`Error::Invalid`] when a name comes twice.
+pub fn safetensors_header(
+    tensors: &[(&str, ElementType, &[usize])],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
     let mut header = Map::new();
     if !metadata.is_empty() {
         header.insert("__metadata__".into(), json!(metadata));
     }
     let mut end = 0;
-    for entry in entries {
+    for &(name, element, shape) in tensors {
         let start = end;
-        end += entry.bytes.len();
+        end += shape.iter().product::<usize>() * element.size();
         let described = json!({
-            "dtype": entry.element.safetensors_name(),
-            "shape": entry.shape,
+            "dtype": element.safetensors_name(),
+            "shape": shape,
             "data_offsets": [start, end],
         });
-        check_entry(entry)?;
-        if header.insert(entry.name.to_owned(), described).is_some() {
-            return Err(Error::invalid(format!(
-                "two tensors are named {}",
-                entry.name
-            )));
+        if header.insert(name.to_owned(), described).is_some() {
+            return Err(Error::invalid(format!("two tensors are named {name}")));
         }
     }
     let mut text = Value::Object(header).to_string().into_bytes();
     text.resize(text.len().next_multiple_of(HEADER_ALIGNMENT), b' ');
-    let mut bytes = Vec::with_capacity(8 + text.len() + end);
-    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
     bytes.extend_from_slice(&text);
-    for entry in entries {
-        bytes.extend_from_slice(entry.bytes);
-    }
     Ok(bytes)
 }
 
@@ -125,6 +138,17 @@ pub fn write_safetensors(
     tensors: &[NamedTensor],
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
+    files::write_atomically(path, &encode_safetensors(tensors, metadata)?)
+}
+
+/// Float32 tensors as the bytes of a safetensors file, in the given order.
+///
+/// # Errors
+/// [`Error::Invalid`] when a tensor's values do not fill its shape.
+pub fn encode_safetensors(
+    tensors: &[NamedTensor],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
     let encode = |tensor: &NamedTensor| -> Vec<u8> {
         tensor
             .values
@@ -143,5 +167,5 @@ pub fn write_safetensors(
             bytes,
         })
         .collect();
-    files::write_atomically(path, &serialize_safetensors(&entries, metadata)?)
+    serialize_safetensors(&entries, metadata)
 }

@@ -1,0 +1,343 @@
+//! A network from the ONNX files that are written here. Everything is taken from the file: nodes,
+//! wires, scales and weights; what is not understood is refused by name.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use prost::Message;
+
+use super::DOMAIN;
+use super::proto::{self, FLOAT, INT64, Model, Tensor};
+use crate::engine::backend::{ShortcutShape, Window};
+use crate::engine::graph::operations::Codes;
+use crate::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, Parameters, Shape};
+use crate::engine::quant::{Bits, weights};
+use crate::engine::{Error, Result, files};
+
+/// Largest file that is read.
+const LIMIT: u64 = 2 << 30;
+
+type Read<T> = std::result::Result<T, String>;
+
+/// The network of a file.
+///
+/// # Errors
+/// When the file cannot be read, or holds what is not written here.
+pub(super) fn network(path: &Path) -> Result<(Graph, Parameters)> {
+    let bytes = files::read_limited(path, LIMIT)?;
+    decode(&bytes).map_err(|reason| Error::format(path, reason))
+}
+
+fn decode(bytes: &[u8]) -> Read<(Graph, Parameters)> {
+    let model = Model::decode(bytes).map_err(|error| format!("expected an ONNX file: {error}"))?;
+    let graph = model.graph.ok_or("the file holds no graph")?;
+    let [input] = &graph.input[..] else {
+        return Err("expected one input".to_owned());
+    };
+    let image = match input.dims().as_deref() {
+        Some(&[1, channels, height, width]) => {
+            Shape::map(channels as usize, height as usize, width as usize)
+        }
+        _ => {
+            return Err(format!(
+                "input {}: expected 1 x channels x rows x columns",
+                input.name
+            ));
+        }
+    };
+    let (builder, image) = Builder::new(image);
+    let mut reader = Reader {
+        builder,
+        constants: graph.initializer.iter().map(|t| (&*t.name, t)).collect(),
+        wires: HashMap::from([(&*input.name, Wire::Node(image))]),
+        values: HashMap::new(),
+    };
+    for node in &graph.node {
+        reader
+            .node(node)
+            .map_err(|reason| format!("{}: {reason}", node.name))?;
+    }
+    let logits = graph.output.first().ok_or("the file names no output")?;
+    match reader.wires.get(&*logits.name) {
+        Some(Wire::Node(id)) if id.index() + 1 == graph_len(&reader) => {}
+        _ => return Err("the last node does not drive the output".to_owned()),
+    }
+    reader.finish()
+}
+
+fn graph_len(reader: &Reader) -> usize {
+    reader.builder.clone().finish().nodes().len()
+}
+
+/// What an ONNX value is here.
+#[derive(Clone)]
+enum Wire {
+    /// A wire of the graph.
+    Node(NodeId),
+    /// Weights on their grid.
+    Weights(Vec<f64>),
+    /// A map of which every so many rows and columns are taken.
+    Sliced(NodeId, usize),
+}
+
+struct Reader<'a> {
+    builder: Builder,
+    constants: HashMap<&'a str, &'a Tensor>,
+    wires: HashMap<&'a str, Wire>,
+    /// Parameter values by name.
+    values: HashMap<String, Vec<f64>>,
+}
+
+impl<'a> Reader<'a> {
+    fn node(&mut self, node: &'a proto::Node) -> Read<()> {
+        let wire = match (&*node.domain, &*node.op_type) {
+            (DOMAIN, "Quant") => self.quant(node)?,
+            ("", "Slice") => {
+                let steps = self.integers(node, 4)?;
+                Wire::Sliced(
+                    self.input(node, 0)?,
+                    steps.first().map_or(1, |&s| s as usize),
+                )
+            }
+            ("", op_type) => Wire::Node(self.operation(node, op_type)?),
+            (domain, op_type) => return Err(format!("unknown operation {domain} {op_type}")),
+        };
+        let [output] = &node.output[..] else {
+            return Err("expected one output".to_owned());
+        };
+        self.wires.insert(output, wire);
+        Ok(())
+    }
+
+    fn operation(&mut self, node: &'a proto::Node, op_type: &str) -> Read<NodeId> {
+        let said = |error: Error| error.to_string();
+        match op_type {
+            "Conv" => self.convolution(node),
+            "Gemm" => self.linear(node),
+            "BatchNormalization" => self.batch_norm(node),
+            "Pad" => self.shortcut(node),
+            "Relu" => {
+                let x = self.input(node, 0)?;
+                self.builder.relu(&node.name, x).map_err(said)
+            }
+            "Add" => {
+                let (a, b) = (self.input(node, 0)?, self.input(node, 1)?);
+                self.builder.add(&node.name, a, b).map_err(said)
+            }
+            "MaxPool" | "AveragePool" => {
+                let (x, window) = (self.input(node, 0)?, window(node)?);
+                let pool = if op_type == "MaxPool" {
+                    Builder::max_pool
+                } else {
+                    Builder::average_pool
+                };
+                pool(&mut self.builder, &node.name, x, window).map_err(said)
+            }
+            "GlobalAveragePool" => {
+                let x = self.input(node, 0)?;
+                self.builder
+                    .global_average_pool(&node.name, x)
+                    .map_err(said)
+            }
+            "Flatten" => {
+                let x = self.input(node, 0)?;
+                match self.builder.shape(x) {
+                    // The mean of each channel is a vector of features already.
+                    Shape::Features(_) => Ok(x),
+                    Shape::Map { .. } => self.builder.flatten(&node.name, x).map_err(said),
+                }
+            }
+            other => Err(format!("unknown operation {other}")),
+        }
+    }
+
+    fn convolution(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let x = self.input(node, 0)?;
+        let (weights, out_channels) = self.weights(node)?;
+        let bias = node
+            .input
+            .get(2)
+            .map(|name| self.floats(name))
+            .transpose()?;
+        let options = ConvolutionOptions {
+            out_channels,
+            kernel: pair(node, "kernel_shape")?,
+            stride: pair(node, "strides")?,
+            padding: pair(node, "pads")?,
+            bias: bias.is_some(),
+        };
+        self.keep(&node.name, "weight", weights);
+        if let Some(bias) = bias {
+            self.keep(&node.name, "bias", bias);
+        }
+        let placed = self.builder.convolution(&node.name, x, &options);
+        placed.map_err(|error| error.to_string())
+    }
+
+    fn linear(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let x = self.input(node, 0)?;
+        let (weights, outputs) = self.weights(node)?;
+        let bias = match node.input.get(2) {
+            Some(name) => self.floats(name)?,
+            None => vec![0.0; outputs],
+        };
+        self.keep(&node.name, "weight", weights);
+        self.keep(&node.name, "bias", bias);
+        let placed = self.builder.linear(&node.name, x, outputs);
+        placed.map_err(|error| error.to_string())
+    }
+
+    fn batch_norm(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let x = self.input(node, 0)?;
+        let parts = ["weight", "bias", "running_mean", "running_var"];
+        for (part, name) in parts.iter().zip(node.input.iter().skip(1)) {
+            let values = self.floats(name)?;
+            self.keep(&node.name, part, values);
+        }
+        let placed = self.builder.batch_norm(&node.name, x);
+        placed.map_err(|error| error.to_string())
+    }
+
+    fn shortcut(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let pads = self.integers(node, 1)?;
+        let sliced = node.input.first().and_then(|name| self.wires.get(&**name));
+        let (Some(&Wire::Sliced(x, stride)), [_, before, _, _, _, after, ..]) = (sliced, &pads[..])
+        else {
+            return Err("expected zeros around the channels of a slice".to_owned());
+        };
+        let Shape::Map { channels, .. } = self.builder.shape(x) else {
+            return Err("expected a slice of a map".to_owned());
+        };
+        let shape = ShortcutShape {
+            stride,
+            out_channels: channels + (before + after) as usize,
+        };
+        let placed = self.builder.shortcut(&node.name, x, shape);
+        placed.map_err(|error| error.to_string())
+    }
+
+    fn quant(&mut self, node: &'a proto::Node) -> Read<Wire> {
+        let constant = |place: usize| -> Read<f64> {
+            let name = node.input.get(place).ok_or("an input is missing")?;
+            self.floats(name)?
+                .first()
+                .copied()
+                .ok_or_else(|| format!("{name} is empty"))
+        };
+        let (step, bits) = (constant(1)?, constant(3)?);
+        let bits = Bits::new(bits as u64).map_err(|error| error.to_string())?;
+        let codes = match int(node, "signed") {
+            Some(1) => Codes::Signed(bits),
+            Some(0) => Codes::Unsigned(bits),
+            _ => return Err("expected signed to be 0 or 1".to_owned()),
+        };
+        let name = node.input.first().ok_or("an input is missing")?;
+        if self.constants.contains_key(&**name) {
+            let values = self.floats(name)?;
+            return Ok(Wire::Weights(weights::quantize(codes.grid(step), &values)));
+        }
+        let x = self.input(node, 0)?;
+        self.keep(&node.name, "step", vec![step]);
+        let placed = self.builder.quantize(&node.name, x, codes);
+        placed.map(Wire::Node).map_err(|error| error.to_string())
+    }
+
+    /// The weights that a layer reads, and its output channels.
+    fn weights(&self, node: &proto::Node) -> Read<(Vec<f64>, usize)> {
+        let name = node.input.get(1).ok_or("weights are missing")?;
+        let (values, source) = match self.wires.get(&**name) {
+            Some(Wire::Weights(values)) => {
+                let source = name.strip_suffix(".quantized").unwrap_or(name);
+                (values.clone(), format!("{source}.weight"))
+            }
+            _ => (self.floats(name)?, name.clone()),
+        };
+        let tensor = self.constants.get(&*source);
+        let channels = tensor.and_then(|tensor| tensor.dims.first());
+        let channels = channels.ok_or_else(|| format!("{source} has no shape"))?;
+        Ok((values, *channels as usize))
+    }
+
+    fn input(&self, node: &proto::Node, place: usize) -> Read<NodeId> {
+        let name = node.input.get(place).ok_or("an input is missing")?;
+        match self.wires.get(&**name) {
+            Some(Wire::Node(id)) => Ok(*id),
+            _ => Err(format!("{name} is not the output of a node before it")),
+        }
+    }
+
+    fn tensor(&self, name: &str, data_type: i32) -> Read<&Tensor> {
+        let tensor = self.constants.get(name);
+        let tensor = tensor.ok_or_else(|| format!("{name} is missing"))?;
+        if tensor.data_type == data_type {
+            Ok(tensor)
+        } else {
+            Err(format!("{name} is of another type"))
+        }
+    }
+
+    fn floats(&self, name: &str) -> Read<Vec<f64>> {
+        let bytes = self.tensor(name, FLOAT)?.raw_data.chunks_exact(4);
+        let float = |b: &[u8]| f64::from(f32::from_le_bytes(b.try_into().unwrap_or_default()));
+        Ok(bytes.map(float).collect())
+    }
+
+    fn integers(&self, node: &proto::Node, place: usize) -> Read<Vec<i64>> {
+        let name = node.input.get(place).ok_or("an input is missing")?;
+        let bytes = self.tensor(name, INT64)?.raw_data.chunks_exact(8);
+        Ok(bytes
+            .map(|b| i64::from_le_bytes(b.try_into().unwrap_or_default()))
+            .collect())
+    }
+
+    fn keep(&mut self, node: &str, part: &str, values: Vec<f64>) {
+        self.values.insert(format!("{node}.{part}"), values);
+    }
+
+    fn finish(mut self) -> Read<(Graph, Parameters)> {
+        let graph = self.builder.finish();
+        let values = graph.parameters().iter().map(|spec| {
+            let found = self.values.remove(&*spec.name);
+            let found = found.ok_or_else(|| format!("{} is missing", spec.name))?;
+            if found.len() == spec.elements() {
+                Ok(found)
+            } else {
+                let (name, expected) = (&spec.name, spec.elements());
+                Err(format!(
+                    "{name} has {} values, expected {expected}",
+                    found.len()
+                ))
+            }
+        });
+        let values = values.collect::<Read<Vec<_>>>()?;
+        Ok((graph, Parameters::new(values)))
+    }
+}
+
+fn int(node: &proto::Node, name: &str) -> Option<i64> {
+    let found = node
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == name);
+    found.map(|attribute| attribute.i)
+}
+
+/// The first two integers of an attribute.
+fn pair(node: &proto::Node, name: &str) -> Read<[usize; 2]> {
+    let found = node
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == name);
+    match found.map(|attribute| &attribute.ints[..]) {
+        Some(&[a, b, ..]) if a >= 0 && b >= 0 => Ok([a as usize, b as usize]),
+        _ => Err(format!("expected {name} for rows and columns")),
+    }
+}
+
+fn window(node: &proto::Node) -> Read<Window> {
+    Ok(Window {
+        kernel: pair(node, "kernel_shape")?,
+        stride: pair(node, "strides")?,
+        padding: pair(node, "pads")?,
+    })
+}

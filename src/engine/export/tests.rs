@@ -1,0 +1,308 @@
+//! Every format on networks with every operation, and hostile packed files.
+
+use super::compare::compare;
+use super::folded::{fold, unfold};
+use super::*;
+use crate::engine::backend::cpu::{Cpu, Isa};
+use crate::engine::backend::{ShortcutShape, Window};
+use crate::engine::data::{DataSpec, Dataset, Part, Selection};
+use crate::engine::graph::{Builder, ConvolutionOptions, Role, Shape};
+use crate::engine::job::Silent;
+use crate::engine::model::{Architecture, Model};
+use crate::engine::quant::{Bits, LayerBits, ScaleRule};
+
+fn bits(weights: u64, activations: u64) -> LayerBits {
+    packed::bits_of(Bits::new(weights).unwrap(), Bits::new(activations).unwrap())
+}
+
+fn images() -> Dataset {
+    DataSpec::Demo.load(Part::Test).unwrap()
+}
+
+fn normalization() -> Normalization {
+    Architecture::ResNet { depth: 20 }.normalization(1)
+}
+
+/// A network whose parameters all differ from those of a fresh one, quantized to `bits` in turn.
+fn quantized(graph: &Graph, mut parameters: Parameters, bits: &[LayerBits]) -> QuantizedNetwork {
+    for (index, (spec, id)) in graph
+        .parameters()
+        .iter()
+        .zip(graph.parameter_ids())
+        .enumerate()
+    {
+        if spec.role == Role::Weight {
+            continue;
+        }
+        let values = parameters.get_mut(id).iter_mut().enumerate();
+        values.for_each(|(place, value)| *value += 0.02 * ((index + place) % 7) as f64);
+    }
+    let count = graph.layers().len();
+    let bits: Vec<LayerBits> = bits.iter().copied().cycle().take(count).collect();
+    let mut network = QuantizedNetwork::new(graph, &parameters, &bits, ScaleRule::Mse).unwrap();
+    let (dataset, normalization) = (images(), normalization());
+    let images = Selection::new(&dataset, &normalization, (0..32).collect()).unwrap();
+    let calibrated = network.calibrate(&Cpu::new(Isa::detect()), &images, &|_| true, &mut Silent);
+    assert!(calibrated.unwrap());
+    network
+}
+
+fn mixed() -> Vec<LayerBits> {
+    let pairs = [
+        (8, 8),
+        (2, 4),
+        (3, 8),
+        (4, 2),
+        (32, 32),
+        (5, 3),
+        (6, 32),
+        (7, 5),
+        (32, 4),
+    ];
+    pairs
+        .map(|(weights, activations)| bits(weights, activations))
+        .into()
+}
+
+fn resnet() -> QuantizedNetwork {
+    let fit = (Shape::map(1, 28, 28), 10);
+    let model = Model::untrained(Architecture::ResNet { depth: 20 }, fit, 3).unwrap();
+    quantized(&model.graph, model.parameters, &mixed())
+}
+
+/// Biased and unbiased convolutions, both poolings, a shortcut, flatten, batch normalisation alone.
+fn menagerie() -> QuantizedNetwork {
+    let (mut builder, image) = Builder::new(Shape::map(1, 28, 28));
+    let options = |out_channels, stride, bias| ConvolutionOptions {
+        out_channels,
+        kernel: [3, 1],
+        stride,
+        padding: [1, 0],
+        bias,
+    };
+    let window = |size| Window {
+        kernel: [size, size],
+        stride: [size, size],
+        padding: [0, 0],
+    };
+    let x = builder
+        .convolution("a", image, &options(3, [2, 1], true))
+        .unwrap();
+    let x = builder.batch_norm("norm", x).unwrap();
+    let x = builder.relu("r", x).unwrap();
+    let x = builder.max_pool("m", x, window(2)).unwrap();
+    let y = builder
+        .convolution("b", x, &options(5, [1, 2], true))
+        .unwrap();
+    let shape = ShortcutShape {
+        stride: 1,
+        out_channels: 8,
+    };
+    let y = builder.shortcut("s", y, shape).unwrap();
+    let y = builder.average_pool("p", y, window(3)).unwrap();
+    let y = builder.flatten("f", y).unwrap();
+    builder.linear("fc", y, 10).unwrap();
+    let graph = builder.finish();
+    let count = graph.parameters().iter().map(|spec| {
+        let wave = |place: usize| ((place * 37 % 101) as f64 - 50.0) / 100.0;
+        let positive = matches!(spec.role, Role::RunningVariance | Role::Scale);
+        (0..spec.elements())
+            .map(|place| {
+                if positive {
+                    1.0 + wave(place).abs()
+                } else {
+                    wave(place)
+                }
+            })
+            .collect()
+    });
+    let parameters = Parameters::new(count.collect());
+    quantized(&graph, parameters, &[bits(4, 8), bits(3, 4), bits(8, 6)])
+}
+
+fn about(model: &str) -> About {
+    About {
+        model: model.to_owned(),
+        data: "demo".to_owned(),
+        normalization: normalization(),
+    }
+}
+
+fn exported(
+    network: &QuantizedNetwork,
+    model: &str,
+    format: Format,
+) -> (tempfile::TempDir, Written) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("file.{}", format.extension()));
+    let (dataset, normalization) = (images(), normalization());
+    let images = Selection::new(&dataset, &normalization, (0..200).collect()).unwrap();
+    let request = Request {
+        about: &about(model),
+        network,
+        format,
+        path: &path,
+    };
+    let written = export(&Cpu::new(Isa::detect()), &request, &images, &mut Silent);
+    let written = written.unwrap().unwrap();
+    let names = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 1 + usize::from(written.beside.is_some()));
+    (folder, written)
+}
+
+#[test]
+fn every_format_reads_back_as_the_network_it_was_made_from() {
+    let network = resnet();
+    for format in Format::ALL {
+        let (_folder, written) = exported(&network, "resnet20", format);
+        let found = written.comparison;
+        assert_eq!(found.different, 0, "{format}: {found:?}");
+        if format == Format::Packed {
+            // Not a last digit is lost; the others round batch normalisation to float32.
+            assert!(found.largest_difference == 0.0, "{format}: {found:?}");
+            assert_eq!(found.network, found.file, "{format}");
+        }
+        assert_eq!(written.bytes, fs::metadata(&written.path).unwrap().len());
+        let bytes = fs::read(&written.path).unwrap();
+        assert_eq!(written.sha256, files::sha256_hex(&bytes));
+    }
+}
+
+#[test]
+fn onnx_holds_every_operation() {
+    let (_folder, written) = exported(&menagerie(), "menagerie", Format::Qonnx);
+    let found = written.comparison;
+    assert!(found.largest_difference < 1e-4, "{found:?}");
+    assert!(found.network.loss > 0.0);
+}
+
+#[test]
+fn folding_keeps_what_a_network_computes() {
+    let network = menagerie();
+    let base = network
+        .graph
+        .without_quantizers(network.base_parameters())
+        .unwrap();
+    let (graph, parameters) = unfold(&base, &fold(&network).unwrap()).unwrap();
+    let (dataset, normalization) = (images(), normalization());
+    let images = Selection::new(&dataset, &normalization, (0..64).collect()).unwrap();
+    let pair = [
+        (&network.graph, &network.effective()),
+        (&graph, &parameters),
+    ];
+    let found = compare(&Cpu::new(Isa::detect()), pair, &images, &mut Silent);
+    let found = found.unwrap().unwrap();
+    assert!(found.largest_difference < 1e-4, "{found:?}");
+}
+
+#[test]
+fn the_size_is_known_before_there_is_a_file() {
+    let network = resnet();
+    let (_folder, written) = exported(&network, "resnet20", Format::Packed);
+    let base = network
+        .graph
+        .without_quantizers(network.base_parameters())
+        .unwrap();
+    let facts = LayerFacts::of(&base);
+    let mut plan = Plan::uniform("resnet20", &facts, Bits::FLOAT, Bits::FLOAT);
+    for (layer, bits) in plan.layers.iter_mut().zip(&network.bits) {
+        (layer.weight_bits, layer.activation_bits) = (bits.weights, bits.activations);
+    }
+    let predicted = predicted_bytes(&facts, &plan) as f64;
+    assert!((written.bytes as f64 / predicted - 1.0).abs() < 1e-3);
+}
+
+#[test]
+fn at_thirteen_times_a_packed_file_is_little_more_than_its_weights() {
+    let graph = Architecture::ResNet { depth: 20 }
+        .graph(Shape::map(3, 32, 32), 10)
+        .unwrap();
+    let facts = LayerFacts::of(&graph);
+    let four = Bits::new(4).unwrap();
+    let mut plan = Plan::uniform("resnet20", &facts, Bits::MIN, four);
+    // Half of the weights at 3 bits: 12.8 times smaller.
+    let half = facts.iter().map(|f| f.parameters).sum::<usize>() / 2;
+    let mut taken = 0;
+    for (layer, facts) in plan.layers.iter_mut().zip(&facts) {
+        if taken < half {
+            layer.weight_bits = Bits::new(3).unwrap();
+            taken += facts.parameters;
+        }
+    }
+    let ratio = predicted_bytes(&facts, &plan) as f64 / weight_bytes(&facts, &plan);
+    assert!(ratio < 1.12, "{ratio}");
+}
+
+#[test]
+fn a_damaged_packed_file_is_a_sentence() {
+    let (folder, written) = exported(&resnet(), "resnet20", Format::Packed);
+    let bytes = fs::read(&written.path).unwrap();
+    let path = folder.path().join("damaged");
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        packed::read(&path)
+    };
+    for len in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        assert!(read(&bytes[..len]).is_err(), "{len}");
+    }
+    let change = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let found = bytes
+            .windows(from.len())
+            .position(|part| part == from.as_bytes());
+        let at = found.unwrap();
+        let mut changed = bytes.clone();
+        changed[at..at + from.len()].copy_from_slice(to.as_bytes());
+        read(&changed).unwrap_err().to_string()
+    };
+    let other = change("resnet20", "resnet32");
+    assert!(other.contains("bits of 20 layers"), "{other}");
+    assert!(change("resnet20", "resnet21").contains("expected one of"));
+    assert!(change("1x28x28", "9x28x28").contains("channels"));
+    assert!(change("1x28x28", "1xx8x28").contains("expected a number"));
+    assert!(change("hawqeye/packed", "hawqeye/poster").contains("hawqeye/poster"));
+    assert!(change("8/8 2/4", "9/8 2/4").contains("expected bits"));
+    assert!(change("8/8 2/4", "7/8 2/4").contains("layer conv1 takes"));
+    assert!(change("\"U8\"", "\"I8\"").contains("of type"));
+    // Nothing in the header can bring the reader down.
+    for at in 0..1200 {
+        for flip in [1, 0x10, 0x80] {
+            let mut changed = bytes.clone();
+            changed[at] ^= flip;
+            let _ = read(&changed);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = resnet();
+    let (dataset, normalization) = (images(), normalization());
+    let images = Selection::new(&dataset, &normalization, (0..8).collect()).unwrap();
+    let about = about("resnet20");
+    let to = |path: &Path, observer: &mut dyn Observer| {
+        let request = Request {
+            about: &about,
+            network: &network,
+            format: Format::Packed,
+            path,
+        };
+        export(&Cpu::new(Isa::detect()), &request, &images, observer)
+    };
+    let none = folder.path().join("none").join("file");
+    let refused = to(&none, &mut Silent).unwrap_err().to_string();
+    assert!(
+        refused.contains("cannot write") && refused.contains("none"),
+        "{refused}"
+    );
+    let refused = to(folder.path(), &mut Silent).unwrap_err().to_string();
+    assert!(refused.contains("expected the name of a file"), "{refused}");
+    let mut stop = |_: crate::engine::job::Event| crate::engine::job::Verdict::Stop;
+    assert!(
+        to(&folder.path().join("file"), &mut stop)
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
