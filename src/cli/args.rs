@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    analyze, application, completions, config, demo_images, demo_weights, eval, man, plan, tune,
+    analyze, application, completions, config, demo_images, demo_weights, eval, export, man, plan,
+    tune,
 };
 use super::failure::Failure;
 use super::report::Reporter;
@@ -54,6 +55,8 @@ pub enum Command {
     Eval(Box<eval::Args>),
     /// Fine-tune a plan into a run folder
     Tune(Box<tune::Args>),
+    /// Write a run as a packed, qonnx or dequantized file
+    Export(export::Args),
     /// Describe this machine, for a bug report
     Doctor,
     /// Print a default file of the terminal application to copy and change

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
+use crate::engine::graph::Graph;
 use crate::engine::model::{Architecture, Model, demo};
 
 /// Which network, and which images.
@@ -139,4 +140,42 @@ impl InputArgs {
         }
         Normalization::new(mean, std).map_err(Failure::usage)
     }
+}
+
+/// Images for a network that was kept: those asked for; those of the demo need not be named where
+/// they were trained on.
+///
+/// # Errors
+/// A usage error when they must be named.
+pub fn images_of(
+    asked: Option<&DataSpec>,
+    trained_on: &str,
+    path: &Path,
+) -> Result<DataSource, Failure> {
+    match asked {
+        Some(spec) => Ok(DataSource::new(spec.clone())),
+        None if trained_on == DataSpec::Demo.name() => Ok(DataSource::new(DataSpec::Demo)),
+        None => Err(Failure::usage(format!(
+            "{} was trained on {trained_on}: say where its images are with --data {trained_on}:DIR",
+            path.display()
+        ))),
+    }
+}
+
+/// Refuses images that a network cannot take.
+///
+/// # Errors
+/// When shape or classes differ.
+pub fn check_fit(dataset: &Dataset, graph: &Graph) -> Result<(), Failure> {
+    let found = (image_shape(dataset), dataset.classes);
+    let expected = (graph.input_shape(), graph.classes());
+    if found == expected {
+        return Ok(());
+    }
+    let name = &dataset.name;
+    Err(Failure::failed(format!(
+        "the network takes images of {} in {} classes, but those of {name} are {} in {}; choose \
+         other images with --data",
+        expected.0, expected.1, found.0, found.1
+    )))
 }

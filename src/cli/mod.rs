@@ -78,6 +78,7 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
         Command::Plan(args) => commands::plan::run(args, shared),
         Command::Eval(args) => commands::eval::run(args, shared),
         Command::Tune(args) => commands::tune::run(args, shared),
+        Command::Export(args) => commands::export::run(args, shared),
         Command::Doctor => commands::doctor::run(),
         Command::Config(args) => commands::config::run(args),
         Command::Completions(args) => commands::completions::run(args),

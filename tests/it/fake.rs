@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use hawqeye::app::jobs::{
-    AnalysisRequest, Engine, ExportReport, ExportRequest, Inputs, TuneReport, TuneRequest,
-};
+use hawqeye::app::jobs::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
+use hawqeye::engine::export::{Comparison, Written};
 use hawqeye::engine::hessian::estimate::Outline;
 use hawqeye::engine::hessian::sensitivity::{LayerSensitivity, ModelFacts, PerBits, Sensitivity};
 use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
@@ -262,15 +261,20 @@ impl Engine for Fake {
         })
     }
 
-    fn export(&self, request: &ExportRequest, _: &mut dyn Observer) -> Result<ExportReport> {
-        Ok(ExportReport {
+    fn export(&self, request: &ExportRequest, _: &mut dyn Observer) -> Result<Option<Written>> {
+        Ok(Some(Written {
             path: request.path.clone(),
+            beside: None,
             bytes: 4321,
-            theoretical_bytes: 4000,
-            logit_difference: Some(0.0),
-            score: Some(score(955)),
+            theoretical_bytes: 4000.0,
             sha256: "89abcdef".repeat(8),
-        })
+            comparison: Comparison {
+                largest_difference: 0.0,
+                different: 0,
+                network: score(955),
+                file: score(955),
+            },
+        }))
     }
 }
 

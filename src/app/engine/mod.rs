@@ -5,16 +5,17 @@ mod analysis;
 mod load;
 mod tune;
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::jobs::{
-    AnalysisRequest, Engine, ExportReport, ExportRequest, Inputs, TuneReport, TuneRequest,
-};
+use super::jobs::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
 use super::project::InputFile;
 use crate::engine::autodiff::Program;
 use crate::engine::data::{Order, Selection, sample};
 use crate::engine::evaluation::evaluate;
+use crate::engine::export::{self, About, Request, Written};
+use crate::engine::finetune::load_run;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -105,9 +106,21 @@ impl Engine for ProjectEngine {
 
     fn export(
         &self,
-        _request: &ExportRequest,
-        _observer: &mut dyn Observer,
-    ) -> Result<ExportReport> {
-        Err(Error::invalid("export is not part of this build"))
+        request: &ExportRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Written>> {
+        let loaded = self.loaded()?;
+        let run = load_run(&request.run)?;
+        if let Some(folder) = request.path.parent() {
+            fs::create_dir_all(folder).map_err(|refused| Error::file("create", folder, refused))?;
+        }
+        let request = Request {
+            about: &About::of(&run),
+            network: &run.network,
+            format: request.format,
+            path: &request.path,
+        };
+        let images = Selection::all(&loaded.test, &loaded.normalization)?;
+        export::export(&loaded.backend, &request, &images, observer)
     }
 }

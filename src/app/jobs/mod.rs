@@ -13,9 +13,7 @@ mod port;
 mod task;
 
 pub use inbox::Inbox;
-pub use port::{
-    AnalysisRequest, Engine, ExportReport, ExportRequest, Format, Inputs, TuneReport, TuneRequest,
-};
+pub use port::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
 pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

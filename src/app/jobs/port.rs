@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::Result;
+use crate::engine::export::{Format, Written};
 use crate::engine::finetune::Schedule;
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
@@ -50,11 +51,15 @@ pub trait Engine: Send + Sync + 'static {
     /// When the loss is not finite, or the folder cannot be written.
     fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport>;
 
-    /// Writes a file, reads it back and compares.
+    /// Writes a file, reads it back and compares; `None` when stopped.
     ///
     /// # Errors
     /// When the file cannot be written or reads back differently.
-    fn export(&self, request: &ExportRequest, observer: &mut dyn Observer) -> Result<ExportReport>;
+    fn export(
+        &self,
+        request: &ExportRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Written>>;
 }
 
 /// What was loaded.
@@ -165,60 +170,6 @@ pub struct TuneReport {
     pub test: Option<Score>,
 }
 
-/// File formats of the export.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// Bit-packed weights; really small.
-    #[default]
-    Packed,
-    /// ONNX with `Quant` nodes.
-    Qonnx,
-    /// Dequantized weights with their original names, for `PyTorch`.
-    Safetensors,
-}
-
-impl Format {
-    /// Every format.
-    pub const ALL: [Self; 3] = [Self::Packed, Self::Qonnx, Self::Safetensors];
-
-    /// The name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Packed => "packed",
-            Self::Qonnx => "qonnx",
-            Self::Safetensors => "safetensors",
-        }
-    }
-
-    /// The file name's end.
-    #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Packed => "packed.safetensors",
-            Self::Qonnx => "onnx",
-            Self::Safetensors => "safetensors",
-        }
-    }
-
-    /// What it is for, in a sentence.
-    #[must_use]
-    pub const fn doc(self) -> &'static str {
-        match self {
-            Self::Packed => {
-                "bit-packed weights, as small as predicted; runs with `hawqeye eval --packed`"
-            }
-            Self::Qonnx => {
-                "ONNX with Quant nodes, exact, for other tools; stores floats, so it is large"
-            }
-            Self::Safetensors => "dequantized floats with the original names, for PyTorch; large",
-        }
-    }
-}
-
 /// A file to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportRequest {
@@ -228,21 +179,4 @@ pub struct ExportRequest {
     pub format: Format,
     /// Where to.
     pub path: PathBuf,
-}
-
-/// A file that was written, read back and compared.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExportReport {
-    /// The file.
-    pub path: PathBuf,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Bytes of the weights at their bits, without anything else.
-    pub theoretical_bytes: u64,
-    /// Largest difference of a logit between the run and the file read back.
-    pub logit_difference: Option<f64>,
-    /// Test accuracy of the file read back.
-    pub score: Option<Score>,
-    /// SHA-256 of the file.
-    pub sha256: String,
 }

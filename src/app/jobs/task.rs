@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::port::{
-    AnalysisRequest, Engine, ExportReport, ExportRequest, Inputs, TuneReport, TuneRequest,
-};
+use super::port::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
 use crate::app::state::bits::{Allocation, Frontier};
+use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome, Score};
 use crate::engine::plan::Plan;
@@ -123,7 +122,9 @@ impl Task {
                 }
             }
             Self::Tune(request) => Done::Tuned(engine.tune(request, observer)?),
-            Self::Export(request) => Done::Exported(Box::new(engine.export(request, observer)?)),
+            Self::Export(request) => {
+                Done::Exported(engine.export(request, observer)?.map(Box::new))
+            }
         })
     }
 }
@@ -155,8 +156,8 @@ pub enum Done {
     },
     /// How a run ended.
     Tuned(TuneReport),
-    /// The file.
-    Exported(Box<ExportReport>),
+    /// The file; `None` when stopped.
+    Exported(Option<Box<Written>>),
 }
 
 /// Why a job brought nothing.

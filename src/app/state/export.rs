@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::jobs::{ExportReport, Format};
+use crate::engine::export::{Format, Written};
 
 /// Settings of the export.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,11 +18,11 @@ pub struct ExportSettings {
 
 /// What became of a format.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Written {
+pub enum Exported {
     /// Being written.
     Running,
     /// Written, read back and compared.
-    Done(Box<ExportReport>),
+    Done(Box<Written>),
     /// Not possible, with the reason.
     Failed(String),
 }
@@ -35,7 +35,7 @@ pub struct ExportState {
     /// Paths typed by the user, by format name.
     pub paths: BTreeMap<&'static str, PathBuf>,
     /// What became of each format, by name.
-    pub written: BTreeMap<&'static str, Written>,
+    pub written: BTreeMap<&'static str, Exported>,
     folder: PathBuf,
 }
 

@@ -2,7 +2,7 @@
 
 use super::analysis::Status;
 use super::bits::key;
-use super::export::Written;
+use super::export::Exported;
 use super::tune::RunStatus;
 use super::{Loading, Screen, State};
 use crate::app::command::Command;
@@ -148,12 +148,12 @@ fn export(state: &State) -> Guide {
         return Guide::new(text, Step::Go(Screen::Tune));
     }
     match state.export.written.get(state.export.format.name()) {
-        Some(Written::Running) => Guide::new("Being written and read back.", Step::Wait),
-        Some(Written::Done(_)) => Guide::new(
+        Some(Exported::Running) => Guide::new("Being written and read back.", Step::Wait),
+        Some(Exported::Done(_)) => Guide::new(
             "Written and verified; choose another format, or leave.",
             Step::Wait,
         ),
-        Some(Written::Failed(_)) => Guide::new(
+        Some(Exported::Failed(_)) => Guide::new(
             "Not written; enter tries again.",
             Step::Run(Command::Export),
         ),

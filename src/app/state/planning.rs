@@ -269,6 +269,12 @@ pub fn totals(plan: &Plan, layers: &[LayerSensitivity]) -> Totals {
     Totals::of(&facts(layers), plan)
 }
 
+/// The size of the packed file of a plan before there is one; `None` when a shape is unknown.
+#[must_use]
+pub fn predicted_bytes(plan: &Plan, layers: &[LayerSensitivity]) -> Option<u64> {
+    crate::engine::export::predicted_bytes(&facts(layers), plan)
+}
+
 /// The predicted harm of a row; `None` when it was not measured.
 #[must_use]
 pub fn harm(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::effect::Effect;
 use crate::app::jobs::{Done, Failure, Inputs, JobId, JobKind, JobMessage, Task, TuneReport};
 use crate::app::state::analysis::Status;
-use crate::app::state::export::Written;
+use crate::app::state::export::Exported;
 use crate::app::state::running::Running;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning};
@@ -119,14 +119,18 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         // Stopped because the plan changed or other work began: measured later.
         Done::Evaluated { score: None, .. } => state.bits.waiting = true,
         Done::Tuned(report) => tuned(state, &report),
-        Done::Exported(report) => {
+        Done::Exported(Some(report)) => {
             let (bytes, path) = (report.bytes, report.path.display().to_string());
             let format = format_of(state);
-            state.export.written.insert(format, Written::Done(report));
+            state.export.written.insert(format, Exported::Done(report));
             state.notify(
                 Level::Info,
                 format!("wrote and verified {path}, {bytes} bytes"),
             );
+        }
+        Done::Exported(None) => {
+            let format = format_of(state);
+            state.export.written.remove(format);
         }
     }
     Vec::new()
@@ -135,7 +139,7 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
 /// The format that is being written.
 fn format_of(state: &State) -> &'static str {
     let mut written = state.export.written.iter();
-    let running = written.find(|(_, written)| **written == Written::Running);
+    let running = written.find(|(_, written)| **written == Exported::Running);
     running.map_or(state.export.format.name(), |(format, _)| format)
 }
 
@@ -160,7 +164,7 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
             state
                 .export
                 .written
-                .insert(format, Written::Failed(reason.clone()));
+                .insert(format, Exported::Failed(reason.clone()));
         }
         JobKind::Allocate | JobKind::Frontier => {}
     }

@@ -7,7 +7,7 @@ use crate::app::effect::Effect;
 use crate::app::jobs::{AnalysisRequest, ExportRequest, Task, TuneRequest};
 use crate::app::state::analysis::Status;
 use crate::app::state::bits::key;
-use crate::app::state::export::Written;
+use crate::app::state::export::Exported;
 use crate::app::state::overlay::Purpose;
 use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
 use crate::app::state::{Screen, State};
@@ -104,6 +104,9 @@ pub(super) fn export(state: &mut State, command: Command) -> Vec<Effect> {
         format,
         path,
     };
-    state.export.written.insert(format.name(), Written::Running);
+    state
+        .export
+        .written
+        .insert(format.name(), Exported::Running);
     start(state, Task::Export(request))
 }

@@ -8,12 +8,12 @@ use ratatui::widgets::Paragraph;
 use super::chrome::tail;
 use super::format::{bytes, count, number, percent, wrap};
 use super::{fact, heading};
-use crate::app::jobs::{ExportReport, Format};
 use crate::app::state::State;
-use crate::app::state::export::Written;
+use crate::app::state::export::Exported;
 use crate::app::state::planning;
 use crate::app::state::tune::Run;
 use crate::app::theme::{Role, Theme};
+use crate::engine::export::{Format, Written};
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let mut lines = vec![heading("Formats", area.width, theme)];
@@ -41,9 +41,13 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     }
     if let Some(plan) = &state.bits.plan {
         let totals = planning::totals(plan, &state.analysis.layers);
+        let predicted = planning::predicted_bytes(plan, &state.analysis.layers);
+        let predicted = predicted.map_or_else(String::new, |size| {
+            format!("; packed file {} as predicted", bytes(size as f64))
+        });
         lines.push(fact(
             "weights",
-            format!("{} at their bits", bytes(totals.weight_bytes())),
+            format!("{} at their bits{predicted}", bytes(totals.weight_bytes())),
             theme,
         ));
     }
@@ -60,12 +64,12 @@ fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
     let mark = if selected { theme.symbols.cursor } else { " " };
     let status = match state.export.written.get(format.name()) {
         None => Span::styled("not written", theme.style(Role::Muted)),
-        Some(Written::Running) => Span::styled("being written ...", theme.style(Role::LiveBar)),
-        Some(Written::Failed(_)) => Span::styled(
+        Some(Exported::Running) => Span::styled("being written ...", theme.style(Role::LiveBar)),
+        Some(Exported::Failed(_)) => Span::styled(
             format!("{} failed", theme.symbols.bad),
             theme.style(Role::Bad),
         ),
-        Some(Written::Done(report)) => Span::styled(
+        Some(Exported::Done(report)) => Span::styled(
             format!(
                 "{} verified, {}",
                 theme.symbols.good,
@@ -83,8 +87,8 @@ fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
 
 fn result<'a>(state: &State, format: Format, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     match state.export.written.get(format.name()) {
-        Some(Written::Done(report)) => verified(report, area, theme),
-        Some(Written::Failed(reason)) => {
+        Some(Exported::Done(report)) => verified(report, area, theme),
+        Some(Exported::Failed(reason)) => {
             let lines = wrap(reason, area.width as usize);
             lines
                 .into_iter()
@@ -95,40 +99,36 @@ fn result<'a>(state: &State, format: Format, area: Rect, theme: &Theme) -> Vec<L
     }
 }
 
-fn verified<'a>(report: &ExportReport, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
-    let ratio = report.bytes as f64 / report.theoretical_bytes.max(1) as f64;
+fn verified<'a>(written: &Written, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+    let room = (area.width as usize).saturating_sub(14);
+    let cut = |text: &str| super::format::cut(text, room, theme.symbols.ellipsis);
+    let ratio = written.bytes as f64 / written.theoretical_bytes.max(1.0);
     let size = format!(
         "{} bytes, {ratio:.3} times the {} of the weights at their bits",
-        count(report.bytes),
-        count(report.theoretical_bytes)
+        count(written.bytes),
+        count(written.theoretical_bytes as u64)
     );
-    let difference = report.logit_difference.map_or_else(
-        || "not compared".to_owned(),
-        |value| format!("largest logit difference {}", number(value)),
+    let found = &written.comparison;
+    let difference = format!(
+        "{} other predictions, largest logit difference {}",
+        count(found.different as u64),
+        number(found.largest_difference)
     );
-    let accuracy = report.score.map_or_else(
-        || "not measured".to_owned(),
-        |score| {
-            let (right, all) = (count(score.correct as u64), count(score.total as u64));
-            format!(
-                "{}: {right} of {all} test images",
-                percent(score.accuracy())
-            )
-        },
+    let accuracy = format!(
+        "{}: {} of {} test images",
+        percent(found.file.accuracy()),
+        count(found.file.correct as u64),
+        count(found.file.total as u64)
     );
-    let room = (area.width as usize).saturating_sub(14);
-    vec![
-        fact(
-            "on disk",
-            super::format::cut(&size, room, theme.symbols.ellipsis),
-            theme,
-        ),
-        fact("read back", difference, theme),
-        fact("accuracy", accuracy, theme),
-        fact(
-            "sha-256",
-            super::format::cut(&report.sha256, room, theme.symbols.ellipsis),
-            theme,
-        ),
-    ]
+    let mut lines = vec![
+        fact("on disk", cut(&size), theme),
+        fact("read back", cut(&difference), theme),
+        fact("accuracy", cut(&accuracy), theme),
+        fact("sha-256", cut(&written.sha256), theme),
+    ];
+    if let Some(beside) = &written.beside {
+        let path = beside.display().to_string();
+        lines.push(fact("beside it", tail(&path, room, theme), theme));
+    }
+    lines
 }

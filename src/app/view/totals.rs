@@ -17,8 +17,13 @@ use crate::engine::plan::{Plan, Totals};
 fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
     let pinned = plan.layers.iter().filter(|row| row.pinned).count();
     let harm = harm(state, plan).map_or_else(|| "-".to_owned(), number);
+    let predicted = planning::predicted_bytes(plan, &state.analysis.layers);
     vec![
         ("weights", bytes(totals.weight_bytes())),
+        (
+            "file",
+            predicted.map_or_else(|| "-".to_owned(), |size| bytes(size as f64)),
+        ),
         ("mean bits", format!("{:.2}", totals.average_bits())),
         ("W-comp", format!("{:.2}x", totals.weight_compression())),
         (

@@ -2,13 +2,25 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use crate::cli::args::Shared;
+use crate::cli::device::{DeviceArgs, Work};
+use crate::cli::failure::Failure;
+use crate::cli::inputs::{check_fit, images_of};
+use crate::cli::output;
+use crate::cli::report::{Reporter, sentence};
+use crate::engine::backend::Backend;
+use crate::engine::data::{DataSpec, Images, Noise, Part, Selection};
+use crate::engine::export::{self, About, Format, Request, Written};
+use crate::engine::finetune::{self, Run};
 
 const EXAMPLES: &str = "\
 Examples:
-  hawqeye export run --format packed -o small.safetensors
+  hawqeye export run --data cifar10:cifar-10-batches-bin -o small.safetensors
   hawqeye export run --format qonnx -o network.onnx
-  hawqeye eval --packed small.safetensors --data demo";
+  hawqeye eval --packed small.safetensors --data demo
+
+The file is read back and run on the test images beside the network of the run; without --data, on
+those of the demo if the run was trained on them, else on noise.";
 
 /// Options of `export`.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,22 +29,126 @@ pub struct Args {
     /// Run folder, as tune writes it
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Format of the file
-    #[arg(long, value_enum, default_value_t)]
+    /// Format of the file: packed (weights at 2 to 8 bits each, really small), qonnx (ONNX with
+    /// Quant nodes, exact, holds floats) or safetensors (dequantized, for PyTorch; bits and scales
+    /// as JSON beside it)
+    #[arg(long, value_name = "FORMAT", default_value_t)]
     pub format: Format,
     /// The file
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// Images to compare on: demo, cifar10:DIR or fashion-mnist:DIR
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<DataSpec>,
+    /// Which device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
-/// Format of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// Weights packed at 2 to 8 bits each: really small
-    #[default]
-    Packed,
-    /// ONNX with Quant nodes: exact, for other tools; holds floats
-    Qonnx,
-    /// Dequantized weights with their names, for `PyTorch`; bits and scales as JSON beside it
-    Safetensors,
+/// Images of nothing that are compared on when there are no others.
+const NOISE: usize = 512;
+
+/// Exports.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
+    output::probe(&args.output)?;
+    let run = finetune::load_run(&args.run)?;
+    let mut reporter = shared.reporter()?;
+    if !run.is_done() {
+        let step = run.position.step;
+        reporter.warn(format!(
+            "the run is not done: this is its network after {step} steps"
+        ));
+    }
+    let trained_on = &run.record.data.name;
+    let Ok(source) = images_of(args.data.as_ref(), trained_on, &args.run) else {
+        let noise = Noise {
+            shape: run.network.graph.input_shape(),
+            count: NOISE,
+            seed: shared.seed(),
+        };
+        let written = args.write((&run, &noise), reporter)?;
+        return output::print(&report(&written, None));
+    };
+    let dataset = source.part(Part::Test)?;
+    check_fit(dataset, &run.network.graph)?;
+    let images = Selection::all(dataset, &run.record.data.normalization)?;
+    let written = args.write((&run, &images), reporter)?;
+    output::print(&report(&written, Some(&dataset.name)))
+}
+
+impl Args {
+    fn write(&self, what: (&Run, &dyn Images), reporter: Reporter) -> Result<Written, Failure> {
+        self.device.run(Exporting {
+            args: self,
+            run: what.0,
+            images: what.1,
+            reporter,
+        })
+    }
+}
+
+struct Exporting<'a> {
+    args: &'a Args,
+    run: &'a Run,
+    images: &'a dyn Images,
+    reporter: Reporter,
+}
+
+impl Work for Exporting<'_> {
+    type Output = Written;
+
+    fn run<B: Backend>(mut self, backend: &B) -> Result<Written, Failure> {
+        let request = Request {
+            about: &About::of(self.run),
+            network: &self.run.network,
+            format: self.args.format,
+            path: &self.args.output,
+        };
+        let written = export::export(backend, &request, self.images, &mut self.reporter)?;
+        written.ok_or_else(|| Failure::interrupted("nothing was written"))
+    }
+}
+
+/// What was written, and how it compares; `images` names them unless they were noise.
+fn report(written: &Written, images: Option<&str>) -> String {
+    let Written {
+        bytes, comparison, ..
+    } = written;
+    let ratio = *bytes as f64 / written.theoretical_bytes;
+    let weights = written.theoretical_bytes;
+    let mut lines = vec![
+        ("file", written.path.display().to_string()),
+        (
+            "on disk",
+            format!(
+                "{bytes} bytes, {ratio:.3} times the {weights:.0} of the weights at their bits"
+            ),
+        ),
+    ];
+    if let Some(beside) = &written.beside {
+        lines.push(("beside it", beside.display().to_string()));
+    }
+    let (difference, different) = (comparison.largest_difference, comparison.different);
+    let total = comparison.network.total;
+    let over = images.map_or_else(
+        || format!("{total} images of noise (name others with --data)"),
+        |name| format!("the {total} test images of {name}"),
+    );
+    lines.push((
+        "read back",
+        format!(
+            "{different} other predictions, largest logit difference {difference:.2e}, over {over}"
+        ),
+    ));
+    if images.is_some() {
+        lines.push(("accuracy", sentence(comparison.file)));
+    }
+    lines.push(("sha-256", written.sha256.clone()));
+    let lines = lines
+        .iter()
+        .map(|(name, value)| format!("{name:<10} {value}\n"));
+    lines.collect()
 }

@@ -7,10 +7,11 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::table::{Align, Table};
 use crate::engine::allocate::{ActivationBits, Allocated, Budget, Request, harm, latency};
+use crate::engine::export::predicted_bytes;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::plan::file::to_toml;
-use crate::engine::plan::{Override, PlannedLayer};
+use crate::engine::plan::{LayerFacts, Override, PlannedLayer};
 use crate::engine::quant::{Bits, ScaleRule};
 
 const EXAMPLES: &str = "\
@@ -134,7 +135,7 @@ fn describe(request: &Request, allocated: &Allocated, sensitivity: &Sensitivity)
             marks(planned),
         ]);
     }
-    let totals = totals(request, allocated);
+    let totals = totals(request, allocated, sensitivity);
     let width = totals.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines = totals
         .iter()
@@ -149,7 +150,12 @@ fn marks(planned: &PlannedLayer) -> String {
     marks.join(", ")
 }
 
-fn totals(request: &Request, allocated: &Allocated) -> Vec<(&'static str, String)> {
+fn totals(
+    request: &Request,
+    allocated: &Allocated,
+    sensitivity: &Sensitivity,
+) -> Vec<(&'static str, String)> {
+    let facts: Vec<LayerFacts> = sensitivity.layers.iter().map(LayerFacts::from).collect();
     let totals = &allocated.totals;
     let mut lines = vec![
         ("W-comp", format!("{:.2}x", totals.weight_compression())),
@@ -163,6 +169,12 @@ fn totals(request: &Request, allocated: &Allocated) -> Vec<(&'static str, String
         ("average bits", format!("{:.3}", totals.average_bits())),
         ("BOPs", format!("{:.4} G", totals.bops as f64 / 1e9)),
     ];
+    if let Some(predicted) = predicted_bytes(&facts, &allocated.plan) {
+        lines.push((
+            "packed file",
+            format!("{}, predicted", bytes(predicted as f64)),
+        ));
+    }
     if let Some(harm) = allocated.harm {
         lines.push(("harm", format!("{harm:.4e} by {}", request.metric)));
     }

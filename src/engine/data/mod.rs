@@ -11,12 +11,14 @@ mod dataset;
 pub mod demo;
 mod idx;
 mod images;
+mod noise;
 mod normalization;
 mod sampling;
 mod source;
 
 pub use dataset::Dataset;
 pub use images::{Images, Selection, image_shape};
+pub use noise::Noise;
 pub use normalization::{Augmentation, Normalization, Preparation};
 pub use sampling::{Order, sample, shuffle, split_train, validation_size};
 pub use source::{DataSource, DataSpec, Part};

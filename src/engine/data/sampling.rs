@@ -19,6 +19,8 @@ pub(super) enum Purpose {
     Shuffle = 3,
     /// Augmentation of one image.
     Augmentation = 4,
+    /// Images of nothing.
+    Noise = 5,
 }
 
 /// Draws for `purpose` that depend on `seed`, `first` and `second` alone.

@@ -31,7 +31,7 @@ use super::data::{Images, Normalization};
 use super::finetune::Run;
 use super::graph::{Graph, Parameters};
 use super::job::Observer;
-use super::plan::{LayerFacts, Plan, Totals};
+use super::plan::{LayerFacts, Plan};
 use super::quant::QuantizedNetwork;
 use super::{Error, Result, files};
 
@@ -214,25 +214,22 @@ fn theoretical_bytes(network: &QuantizedNetwork) -> f64 {
     bits.sum::<f64>() / 8.0
 }
 
-/// Size of the packed file of a plan before there is one, in bytes; see [`packed::size`].
+/// Size of the packed file of a plan before there is one, in bytes; see [`packed::size`]. `None` when
+/// the shape of a layer is unknown.
 #[must_use]
-pub fn predicted_bytes(facts: &[LayerFacts], plan: &Plan) -> u64 {
+pub fn predicted_bytes(facts: &[LayerFacts], plan: &Plan) -> Option<u64> {
     let layers = facts.iter().zip(&plan.layers);
-    let entries: Vec<packed::Extent> = layers
-        .map(|(facts, layer)| packed::Extent {
-            name: &facts.name,
-            weights: facts.parameters,
-            channels: facts.shape.first().copied().unwrap_or(1),
-            bits: packed::bits_of(layer.weight_bits, layer.activation_bits),
+    let extents: Option<Vec<packed::Extent>> = layers
+        .map(|(facts, layer)| {
+            Some(packed::Extent {
+                name: &facts.name,
+                weights: facts.parameters,
+                channels: *facts.shape.first()?,
+                bits: packed::bits_of(layer.weight_bits, layer.activation_bits),
+            })
         })
         .collect();
-    packed::size(&plan.model, &entries)
-}
-
-/// Bytes of the weights of a plan at their bits.
-#[must_use]
-pub fn weight_bytes(facts: &[LayerFacts], plan: &Plan) -> f64 {
-    Totals::of(facts, plan).weight_bytes()
+    Some(packed::size(&plan.model, &extents?))
 }
 
 fn write_beside(path: &Path, beside: Option<(&str, String)>) -> Result<Option<PathBuf>> {

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::Settings;
-use crate::engine::graph::{ParameterSpec, Role};
+use crate::engine::graph::{ParameterSpec, Role, single};
 use crate::engine::quant::QuantizedNetwork;
 use crate::engine::{Error, Result};
 
@@ -68,7 +68,8 @@ impl Update {
             let pull = gradient + self.weight_decay * *value;
             *velocity = self.momentum * *velocity + pull;
             let ahead = pull + self.momentum * *velocity;
-            *value -= self.rate * if self.nesterov { ahead } else { *velocity };
+            let by = if self.nesterov { ahead } else { *velocity };
+            *value = single(*value - self.rate * by);
         }
     }
 }
@@ -127,7 +128,7 @@ fn scale_activation_steps(network: &QuantizedNetwork, gradients: &mut [Option<Ve
 /// A NaN passes, to be refused by [`check`] or by the next loss.
 fn steady(before: f64, after: f64) -> f64 {
     if after < before * STEADY {
-        before * STEADY
+        single(before * STEADY)
     } else {
         after
     }
@@ -170,7 +171,7 @@ mod tests {
             let n = f64::from(steps);
             let moved = (n - 0.9 * (1.0 - 0.9f64.powf(n)) / 0.1) / 0.1;
             let value = walk(PLAIN, steps, |_| 1.0);
-            assert!((value - (1.0 - 0.1 * moved)).abs() < 1e-12, "{steps}");
+            assert!((value - (1.0 - 0.1 * moved)).abs() < 1e-6, "{steps}");
         }
     }
 
@@ -181,7 +182,7 @@ mod tests {
             ..PLAIN
         };
         // d = 1: v = 1, moved by d + 0.9 v = 1.9; then v = 1.9, moved by 1 + 0.9 * 1.9 = 2.71.
-        assert!((walk(update, 2, |_| 1.0) - (1.0 - 0.1 * (1.9 + 2.71))).abs() < 1e-15);
+        assert!((walk(update, 2, |_| 1.0) - (1.0 - 0.1 * (1.9 + 2.71))).abs() < 1e-6);
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
             weight_decay: 0.5,
             ..PLAIN
         };
-        assert!((walk(update, 7, |_| 0.0) - 0.95f64.powi(7)).abs() < 1e-15);
+        assert!((walk(update, 7, |_| 0.0) - 0.95f64.powi(7)).abs() < 1e-6);
     }
 
     #[test]
@@ -201,8 +202,8 @@ mod tests {
 
     #[test]
     fn step_sizes_at_most_halve() {
-        assert!((steady(1.0, -3.0) - 0.5).abs() < 1e-15);
-        assert!((steady(1.0, 0.7) - 0.7).abs() < 1e-15);
+        assert!((steady(1.0, -3.0) - 0.5).abs() < 1e-6);
+        assert!((steady(1.0, 0.7) - 0.7).abs() < 1e-6);
         assert!(steady(1.0, f64::NAN).is_nan());
     }
 }

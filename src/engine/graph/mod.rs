@@ -11,7 +11,7 @@ pub mod shape;
 
 pub use builder::{Builder, ConvolutionOptions};
 pub use operations::Operation;
-pub use parameters::{ParameterId, ParameterSpec, Parameters, Role};
+pub use parameters::{ParameterId, ParameterSpec, Parameters, Role, single};
 pub use shape::Shape;
 
 use std::sync::Arc;

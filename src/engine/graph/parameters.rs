@@ -2,6 +2,13 @@
 
 use std::sync::Arc;
 
+/// The nearest float32 number. Trained parameters and step sizes are kept as such numbers, so that
+/// weights files and exported files hold them exactly.
+#[must_use]
+pub fn single(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
 /// A parameter of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParameterId(pub(super) usize);

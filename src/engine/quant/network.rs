@@ -16,7 +16,7 @@ use crate::engine::backend::{Backend, Grid};
 use crate::engine::data::Images;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::operations::{BatchNormMode, Codes};
-use crate::engine::graph::{Graph, Layer, Operation, ParameterId, Parameters};
+use crate::engine::graph::{Graph, Layer, Operation, ParameterId, Parameters, single};
 use crate::engine::hessian::curvature::chunk_ranges;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 
@@ -185,7 +185,7 @@ impl QuantizedNetwork {
     /// Moves a layer's weight step size, which stays positive.
     pub fn set_weight_step(&mut self, layer: usize, step: f64) {
         if let Some(quantizer) = &mut self.quantizers[layer] {
-            quantizer.step = step.max(quantizer.first_step * SMALLEST_STEP);
+            quantizer.step = single(step.max(quantizer.first_step * SMALLEST_STEP));
         }
     }
 

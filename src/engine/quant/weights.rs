@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Bits;
 use crate::engine::backend::Grid;
 use crate::engine::graph::operations::Codes;
+use crate::engine::graph::single;
 use crate::engine::{Error, Result};
 
 /// How a step size is chosen.
@@ -95,10 +96,12 @@ pub fn fit(codes: Codes, rule: ScaleRule, values: &[f64]) -> Result<Grid> {
         return Ok(codes.grid(1.0));
     }
     let widest = codes.grid(largest / high);
-    Ok(match rule {
+    let Grid { step, .. } = match rule {
         ScaleRule::Max => widest,
         ScaleRule::Mse => least_squares(widest, values),
-    })
+    };
+    // A step below float32's smallest would vanish.
+    Ok(codes.grid(single(step).max(f64::from(f32::MIN_POSITIVE))))
 }
 
 /// The step of least squared error: a scan over clipping points, then a finer one around the best, each
@@ -194,7 +197,7 @@ mod tests {
             let once = quantize(grid, &values);
             assert_eq!(quantize(grid, &once), once);
             for (q, v) in once.iter().zip(&values) {
-                assert!((q - v).abs() <= grid.step / 2.0 + 1e-12);
+                assert!((q - v).abs() <= grid.step / 2.0 + 1e-6);
             }
         }
     }

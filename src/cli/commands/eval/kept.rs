@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::Args;
 use crate::cli::failure::Failure;
-use crate::engine::data::{DataSource, DataSpec, Normalization, Part, image_shape};
+use crate::cli::inputs::{check_fit, images_of};
+use crate::engine::data::{DataSource, Normalization, Part};
+use crate::engine::export::packed::{self, Packed};
 use crate::engine::finetune::{self, Run};
 use crate::engine::graph::{Graph, Parameters};
 
@@ -19,16 +21,17 @@ pub(super) struct Kept {
 }
 
 impl Args {
-    /// The network of `--run`, and the images it suits.
+    /// The network of `--run` or `--packed`, and the images it suits.
     ///
     /// # Errors
     /// When it cannot be read, or the images do not suit it.
     pub(super) fn kept(&self, part: Part) -> Result<Option<Kept>, Failure> {
-        let kept = match &self.run {
-            Some(folder) => self.of_run(folder)?,
-            None => return Ok(None),
+        let kept = match (&self.run, &self.packed) {
+            (Some(folder), _) => self.of_run(folder)?,
+            (None, Some(path)) => self.of_packed(path)?,
+            (None, None) => return Ok(None),
         };
-        kept.check(part)?;
+        check_fit(kept.source.part(part)?, &kept.graph)?;
         Ok(Some(kept))
     }
 
@@ -37,7 +40,7 @@ impl Args {
             record, network, ..
         } = finetune::load_run(folder)?;
         Ok(Kept {
-            source: self.images(&record.data.name, folder)?,
+            source: images_of(self.inputs.data.as_ref(), &record.data.name, folder)?,
             normalization: record.data.normalization,
             seed: record.settings.seed,
             parameters: network.effective(),
@@ -45,33 +48,19 @@ impl Args {
         })
     }
 
-    /// The images asked for; those of the demo need not be named where they were trained on.
-    fn images(&self, trained_on: &str, path: &Path) -> Result<DataSource, Failure> {
-        match &self.inputs.data {
-            Some(spec) => Ok(DataSource::new(spec.clone())),
-            None if trained_on == DataSpec::Demo.name() => Ok(DataSource::new(DataSpec::Demo)),
-            None => Err(Failure::usage(format!(
-                "{} was trained on {trained_on}: say where its images are with --data \
-                 {trained_on}:DIR",
-                path.display()
-            ))),
-        }
-    }
-}
-
-impl Kept {
-    fn check(&self, part: Part) -> Result<(), Failure> {
-        let dataset = self.source.part(part)?;
-        let found = (image_shape(dataset), dataset.classes);
-        let expected = (self.graph.input_shape(), self.graph.classes());
-        if found == expected {
-            return Ok(());
-        }
-        let name = &dataset.name;
-        Err(Failure::failed(format!(
-            "the network takes images of {} in {} classes, but those of {name} are {} in {}; \
-             choose other images with --data",
-            expected.0, expected.1, found.0, found.1
-        )))
+    fn of_packed(&self, path: &Path) -> Result<Kept, Failure> {
+        let Packed {
+            about,
+            graph,
+            parameters,
+            ..
+        } = packed::read(path)?;
+        Ok(Kept {
+            source: images_of(self.inputs.data.as_ref(), &about.data, path)?,
+            normalization: about.normalization,
+            seed: 0,
+            graph,
+            parameters,
+        })
     }
 }

@@ -34,7 +34,8 @@ Examples:
   hawqeye eval                                               the embedded demo
   hawqeye eval --model resnet20 --weights resnet20.th --data cifar10:cifar-10-batches-bin --json
   hawqeye eval ... --plan p.toml                             a plan, before any training
-  hawqeye eval --run run --data cifar10:cifar-10-batches-bin a run, as trained so far";
+  hawqeye eval --run run --data cifar10:cifar-10-batches-bin a run, as trained so far
+  hawqeye eval --packed small.safetensors --data cifar10:cifar-10-batches-bin";
 
 /// Options of `eval`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,6 +58,15 @@ pub struct Args {
         help_heading = "Evaluation"
     )]
     pub run: Option<PathBuf>,
+    /// A packed file, as export writes it; needs no --model and no --weights
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = OF_A_NETWORK,
+        conflicts_with = "run",
+        help_heading = "Evaluation"
+    )]
+    pub packed: Option<PathBuf>,
     /// Quantize to this plan first, without training
     #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
     pub plan: Option<PathBuf>,

@@ -6,7 +6,7 @@ use super::rules::{
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, NormGradient};
-use crate::engine::graph::{ParameterId, Parameters, Shape};
+use crate::engine::graph::{ParameterId, Parameters, Shape, single};
 
 /// Which statistics normalise, and whether they move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,14 +129,14 @@ impl BatchNorm {
     pub fn track(&self, parameters: &mut Parameters, batch: &Statistics, momentum: f64) {
         let unbiased = batch.count / (batch.count - 1.0).max(1.0);
         for (running, new) in parameters.get_mut(self.mean).iter_mut().zip(&batch.mean) {
-            *running += momentum * (new - *running);
+            *running = single(*running + momentum * (new - *running));
         }
         for (running, new) in parameters
             .get_mut(self.variance)
             .iter_mut()
             .zip(&batch.variance)
         {
-            *running += momentum * (new * unbiased - *running);
+            *running = single(*running + momentum * (new * unbiased - *running));
         }
     }
 }

@@ -1,0 +1,58 @@
+//! Images of nothing: independent normal values, as normalised images roughly are. For comparing
+//! networks where no data are at hand.
+
+use std::ops::Range;
+
+use super::Images;
+use super::sampling::{Purpose, draws};
+use crate::engine::Result;
+use crate::engine::graph::Shape;
+use crate::engine::hessian::lanczos::normal;
+
+/// Images of nothing; label 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noise {
+    /// Shape of an image.
+    pub shape: Shape,
+    /// Number of images.
+    pub count: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Images for Noise {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn load(&self, range: Range<usize>) -> Result<Vec<f64>> {
+        let mut values = Vec::with_capacity(range.len() * self.shape.elements());
+        for image in range {
+            let mut draws = draws(Purpose::Noise, self.seed, (image as u64, 0));
+            values.extend((0..self.shape.elements()).map(|_| normal(&mut draws)));
+        }
+        Ok(values)
+    }
+
+    fn labels(&self, range: Range<usize>) -> Vec<u8> {
+        vec![0; range.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_does_not_depend_on_how_it_is_loaded() {
+        let noise = Noise {
+            shape: Shape::map(2, 3, 4),
+            count: 5,
+            seed: 1,
+        };
+        let all = noise.load(0..5).unwrap();
+        assert_eq!(all.len(), 5 * 24);
+        assert_eq!(noise.load(3..4).unwrap(), all[3 * 24..4 * 24]);
+        assert_eq!(noise.labels(1..3), [0, 0]);
+    }
+}
