@@ -144,7 +144,7 @@ fn report(written: &Written, images: Option<&str>) -> String {
         ),
     ));
     if images.is_some() {
-        lines.push(("accuracy", sentence(comparison.file)));
+        lines.push(("result", sentence(comparison.file)));
     }
     lines.push(("sha-256", written.sha256.clone()));
     let lines = lines

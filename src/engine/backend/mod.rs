@@ -9,6 +9,7 @@
 //!
 //! Host numbers are `f64`, whatever the device computes in.
 
+pub mod candle;
 pub mod cpu;
 
 use std::fmt::Debug;
@@ -111,6 +112,15 @@ impl WeightShape {
         match self {
             Self::Convolution(shape) => shape.weights(),
             Self::Linear(shape) => shape.inputs * shape.outputs,
+        }
+    }
+
+    /// Output channels, or features.
+    #[must_use]
+    pub const fn output_channels(&self) -> usize {
+        match self {
+            Self::Convolution(shape) => shape.out_channels,
+            Self::Linear(shape) => shape.outputs,
         }
     }
 

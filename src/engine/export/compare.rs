@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::engine::autodiff::Program;
-use crate::engine::autodiff::loss::Tally;
+use crate::engine::autodiff::loss::{Tally, predict};
 use crate::engine::backend::Backend;
 use crate::engine::data::Images;
 use crate::engine::evaluation;
@@ -83,7 +83,7 @@ pub fn compare<B: Backend>(
         // A NaN is the largest of all.
         largest_difference: differences
             .fold(0.0, |a: f64, b| if b > a || b.is_nan() { b } else { a }),
-        different: pairs.filter(|(a, b)| largest(a) != largest(b)).count(),
+        different: pairs.filter(|(a, b)| predict(a) != predict(b)).count(),
         network: *network,
         file: *file,
     }))
@@ -109,9 +109,4 @@ fn walk_all<B: Backend>(
         verdict
     })?;
     Ok((!stopped).then(|| (all, tally.score())))
-}
-
-fn largest(logits: &[f64]) -> Option<usize> {
-    let places = (0..logits.len()).rev();
-    places.max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
 }

@@ -1,0 +1,295 @@
+//! Every routine of the CPU, with every instruction set, against plain tensor operations in float64,
+//! on shapes that fit no register.
+
+use hawqeye::engine::backend::candle::Candle;
+use hawqeye::engine::backend::cpu::{Cpu, Isa};
+use hawqeye::engine::backend::{
+    Backend, ConvolutionShape, Grid, LinearShape, NormGradient, ShortcutShape, WeightShape, Window,
+};
+use hawqeye::engine::graph::Shape;
+
+use crate::cases::Random;
+
+const IMAGES: usize = 3;
+/// Float32 against float64, relative to the largest number.
+const TOLERANCE: f64 = 3e-6;
+
+/// What a backend answers, by routine.
+type Answers = Vec<(String, Vec<f64>)>;
+
+/// Asks a backend everything; equal questions on every backend.
+fn answers<B: Backend>(backend: &B) -> Answers {
+    let mut asker = Asker {
+        backend,
+        ws: B::Workspace::default(),
+        random: Random::new(17),
+        answers: Vec::new(),
+    };
+    for shape in convolutions() {
+        asker.product(
+            &format!("{shape:?}"),
+            &WeightShape::Convolution(shape),
+            shape.input(),
+        );
+    }
+    for (inputs, outputs) in [(10, 17), (64, 10), (7, 3), (33, 100)] {
+        let shape = WeightShape::Linear(LinearShape { inputs, outputs });
+        asker.product(&format!("{shape:?}"), &shape, Shape::Features(inputs));
+    }
+    for shape in [
+        Shape::map(10, 5, 7),
+        Shape::map(17, 3, 3),
+        Shape::map(16, 8, 8),
+    ] {
+        asker.elementwise(shape);
+        asker.pooling(shape);
+        asker.quantizer(shape);
+    }
+    asker.elementwise(Shape::Features(13));
+    asker.quantizer(Shape::Features(13));
+    asker.answers
+}
+
+fn convolutions() -> Vec<ConvolutionShape> {
+    let channels = [(3, 16), (10, 17), (16, 16), (17, 10), (32, 33), (1, 16)];
+    let geometry = [
+        ([3, 3], [1, 1], [1, 1]),
+        ([3, 3], [2, 2], [1, 1]),
+        ([1, 1], [1, 1], [0, 0]),
+        ([1, 1], [2, 2], [0, 0]),
+        ([3, 2], [2, 1], [1, 0]),
+        ([5, 3], [1, 2], [2, 1]),
+    ];
+    let both = channels
+        .iter()
+        .flat_map(|&channels| geometry.iter().map(move |&geometry| (channels, geometry)));
+    both.map(
+        |((in_channels, out_channels), (kernel, stride, padding))| ConvolutionShape {
+            in_channels,
+            out_channels,
+            in_height: 7,
+            in_width: 6,
+            kernel,
+            stride,
+            padding,
+        },
+    )
+    .collect()
+}
+
+struct Asker<'a, B: Backend> {
+    backend: &'a B,
+    ws: B::Workspace,
+    random: Random,
+    answers: Answers,
+}
+
+impl<B: Backend> Asker<'_, B> {
+    fn array(&mut self, shape: Shape) -> B::Array {
+        let values = self.random.numbers(IMAGES * shape.elements());
+        self.backend.upload(&mut self.ws, shape, &values).unwrap()
+    }
+
+    fn channels(&mut self, shape: Shape) -> B::Channels {
+        let count = match shape {
+            Shape::Map { channels, .. } => channels,
+            Shape::Features(features) => features,
+        };
+        let values: Vec<f64> = self.random.numbers(count).iter().map(|v| 0.5 + v).collect();
+        self.backend.channels(&values).unwrap()
+    }
+
+    fn say(&mut self, routine: &str, array: &B::Array) {
+        let values = self.backend.download(array).unwrap();
+        self.answers.push((routine.to_owned(), values));
+    }
+
+    fn product(&mut self, name: &str, shape: &WeightShape, input: Shape) {
+        let (x, dy) = (self.array(input), self.array(shape.output()));
+        let values = self.random.numbers(shape.weights());
+        let weights = self.backend.weights(shape, &values).unwrap();
+        let bias = self.channels(shape.output());
+        for bias in [None, Some(&bias)] {
+            let y = self
+                .backend
+                .product(&mut self.ws, &x, &weights, bias)
+                .unwrap();
+            self.say(&format!("product {name}"), &y);
+        }
+        let dx = self
+            .backend
+            .product_grad_input(&mut self.ws, &dy, &weights)
+            .unwrap();
+        self.say(&format!("grad input {name}"), &dx);
+        let mut sum = self.backend.gradient(shape).unwrap();
+        for _ in 0..2 {
+            self.backend
+                .product_grad_weight(&mut self.ws, &x, &dy, &mut sum)
+                .unwrap();
+        }
+        let mut gradient = vec![0.0; shape.weights()];
+        self.backend
+            .drain_gradient(&mut sum, &mut gradient)
+            .unwrap();
+        self.answers.push((format!("grad weight {name}"), gradient));
+        let norms = self
+            .backend
+            .grad_weight_squared_norms(&mut self.ws, shape, &x, &dy);
+        self.answers
+            .push((format!("squared norms {name}"), vec![norms.unwrap()]));
+    }
+
+    fn elementwise(&mut self, shape: Shape) {
+        let (x, y) = (self.array(shape), self.array(shape));
+        let [a, b, c, d] = [(); 4].map(|()| self.channels(shape));
+        let (backend, ws) = (self.backend, &mut self.ws);
+        let copy = |ws: &mut B::Workspace| backend.copy(ws, &x).unwrap();
+        let copied = copy(ws);
+        let scaled = backend.scale_shift(ws, copied, &a, None).unwrap();
+        let copied = copy(ws);
+        let shifted = backend.scale_shift(ws, copied, &a, Some(&b)).unwrap();
+        let copied = copy(ws);
+        let relu = backend.relu(ws, copied).unwrap();
+        let copied = copy(ws);
+        let masked = backend.relu_mask(ws, &y, copied).unwrap();
+        let copied = copy(ws);
+        let sum = backend.add(ws, copied, &y).unwrap();
+        let gradient = NormGradient {
+            scale: &a,
+            offset: &b,
+            mean: &c,
+            slope: &d,
+        };
+        let copied = copy(ws);
+        let norm = backend.norm_grad_input(ws, &y, copied, &gradient).unwrap();
+        let part = backend.images(ws, &x, 1..IMAGES).unwrap();
+        let moments = backend.channel_moments(&x, &a).unwrap().concat();
+        let products = backend.channel_products(&x, &a, &y).unwrap().concat();
+        let sums = backend.channel_sums(&x).unwrap();
+        for (routine, array) in [
+            ("scale", &scaled),
+            ("scale and shift", &shifted),
+            ("relu", &relu),
+            ("relu mask", &masked),
+            ("add", &sum),
+            ("norm grad input", &norm),
+            ("images", &part),
+        ] {
+            self.say(&format!("{routine} {shape}"), array);
+        }
+        for (routine, values) in [("moments", moments), ("products", products), ("sums", sums)] {
+            self.answers
+                .push((format!("channel {routine} {shape}"), values));
+        }
+    }
+
+    fn pooling(&mut self, shape: Shape) {
+        let (x, t) = (self.array(shape), self.array(shape));
+        for (kernel, stride, padding) in [
+            ([2, 2], [2, 2], [0, 0]),
+            ([3, 2], [2, 1], [1, 1]),
+            ([3, 3], [1, 1], [1, 1]),
+        ] {
+            let window = Window {
+                kernel,
+                stride,
+                padding,
+            };
+            let (backend, ws) = (self.backend, &mut self.ws);
+            let largest = backend.max_pool(ws, &window, &x).unwrap();
+            let tangent = backend.max_pool_tangent(ws, &window, &x, &t).unwrap();
+            let up = backend
+                .max_pool_backward(ws, &window, &x, &tangent)
+                .unwrap();
+            let mean = backend.average_pool(ws, &window, &x).unwrap();
+            let down = backend
+                .average_pool_backward(ws, &window, shape, &mean)
+                .unwrap();
+            for (routine, array) in [
+                ("max pool", &largest),
+                ("max pool tangent", &tangent),
+                ("max pool backward", &up),
+                ("average pool", &mean),
+                ("average pool backward", &down),
+            ] {
+                self.say(&format!("{routine} {window:?} {shape}"), array);
+            }
+        }
+        self.whole_maps(shape, &x);
+    }
+
+    fn whole_maps(&mut self, shape: Shape, x: &B::Array) {
+        let Shape::Map { channels, .. } = shape else {
+            return;
+        };
+        let wide = ShortcutShape {
+            stride: 2,
+            out_channels: 2 * channels + 1,
+        };
+        let (backend, ws) = (self.backend, &mut self.ws);
+        let mean = backend.global_average_pool(ws, x).unwrap();
+        let spread = backend
+            .global_average_pool_backward(ws, shape, &mean)
+            .unwrap();
+        let flat = backend.flatten(ws, x).unwrap();
+        let back = backend.unflatten(ws, shape, &flat).unwrap();
+        let short = backend.shortcut(ws, &wide, x).unwrap();
+        let long = backend.shortcut_backward(ws, &wide, shape, &short).unwrap();
+        for (routine, array) in [
+            ("global pool", &mean),
+            ("global pool backward", &spread),
+            ("flatten", &flat),
+            ("unflatten", &back),
+            ("shortcut", &short),
+            ("shortcut backward", &long),
+        ] {
+            self.say(&format!("{routine} {shape}"), array);
+        }
+    }
+
+    fn quantizer(&mut self, shape: Shape) {
+        let (x, dy) = (self.array(shape), self.array(shape));
+        for (step, low, high) in [(0.2, -3.0, 3.0), (0.05, 0.0, 15.0), (0.3, 0.0, 3.0)] {
+            let grid = Grid { step, low, high };
+            let (backend, ws) = (self.backend, &mut self.ws);
+            let on_grid = backend.quantize(ws, grid, &x).unwrap();
+            let copied = backend.copy(ws, &dy).unwrap();
+            let masked = backend.quantize_mask(ws, grid, &x, copied).unwrap();
+            let slope = backend.quantize_grad_step(grid, &x, &dy).unwrap();
+            let copied = backend.copy(ws, &dy).unwrap();
+            let (both, again) = backend.quantize_backward(ws, grid, &x, copied).unwrap();
+            for (routine, array) in [("", &on_grid), (" mask", &masked), (" backward", &both)] {
+                self.say(&format!("quantize{routine} {grid:?} {shape}"), array);
+            }
+            let slopes = vec![slope, again];
+            self.answers
+                .push((format!("quantize slopes {grid:?} {shape}"), slopes));
+        }
+    }
+}
+
+#[test]
+fn every_routine_agrees_with_float64() {
+    let exact = answers(&Candle::float64_cpu());
+    for isa in Isa::available() {
+        let fast = answers(&Cpu::new(isa));
+        assert_eq!(fast.len(), exact.len());
+        let mut worst = (0.0, String::new());
+        for ((routine, fast), (_, exact)) in fast.iter().zip(&exact) {
+            assert_eq!(fast.len(), exact.len(), "{isa}: {routine}");
+            let size = exact.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
+            let errors = fast.iter().zip(exact).map(|(a, b)| (a - b).abs() / size);
+            let error = errors.fold(0.0, f64::max);
+            assert!(error < TOLERANCE, "{isa}: {routine}: {error}");
+            if error > worst.0 {
+                worst = (error, routine.clone());
+            }
+        }
+        eprintln!(
+            "{isa}: {} answers, worst {:.1e} in {}",
+            fast.len(),
+            worst.0,
+            worst.1
+        );
+    }
+}
