@@ -6,7 +6,11 @@ use clap::ValueEnum;
 
 use super::failure::Failure;
 use crate::engine::backend::Backend;
+use crate::engine::backend::candle::Candle;
 use crate::engine::backend::cpu::{Cpu, Isa};
+
+/// Images that a GPU walks at once, unless asked otherwise.
+const GPU_CHUNK: usize = 128;
 
 /// What computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -57,11 +61,29 @@ impl DeviceArgs {
     /// # Errors
     /// When there is no such device, and those of the work.
     pub fn run<W: Work>(self, work: W) -> Result<W::Output, Failure> {
+        self.run_in_chunks(GPU_CHUNK, work)
+    }
+
+    /// Does the work on the chosen device; a GPU walks `chunk` images at once.
+    ///
+    /// # Errors
+    /// When there is no such device, and those of the work.
+    pub fn run_in_chunks<W: Work>(self, chunk: usize, work: W) -> Result<W::Output, Failure> {
         match self.device {
             Device::Cpu => work.run(&Cpu::new(self.isa)),
-            Device::Cuda => Err(Failure::failed(
-                "this build has no CUDA; build with --features cuda, or use --device cpu",
-            )),
+            Device::Cuda => work.run(&gpu()?.with_chunk(chunk)),
         }
     }
+}
+
+/// The first GPU.
+fn gpu() -> Result<Candle, Failure> {
+    if cfg!(not(feature = "cuda")) {
+        return Err(Failure::failed(
+            "this build has no CUDA; build with --features cuda, or use --device cpu",
+        ));
+    }
+    Candle::cuda(0).map_err(|refused| {
+        Failure::failed(format!("cannot use the GPU ({refused}); try --device cpu"))
+    })
 }

@@ -16,9 +16,11 @@ use crate::cli::inputs::{InputArgs, Inputs};
 use crate::cli::output;
 use crate::cli::report::Reporter;
 use crate::engine::backend::Backend;
+use crate::engine::backend::candle::Candle;
 use crate::engine::data::{Order, Part, Selection, sample};
 use crate::engine::hessian::analysis::{self, Subject};
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::hessian::verify::verify;
 use crate::engine::hessian::{Analysis, Method, Metric};
 use crate::engine::job::Outcome;
 use crate::engine::model::Model;
@@ -102,6 +104,9 @@ pub struct Measure {
     /// How the sample is taken
     #[arg(long, value_enum, default_value_t)]
     pub order: SampleOrder,
+    /// Measure the three largest eigenvalues again in float64
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// How the sample is taken.
@@ -186,7 +191,8 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         reporter: &mut reporter,
         start,
     };
-    args.device.run(work)
+    args.device
+        .run_in_chunks(args.measure.batch_size.get(), work)
 }
 
 impl Measure {
@@ -239,12 +245,39 @@ impl Measuring<'_> {
         self.partial.save(&state)?;
         let partial = &self.partial;
         let mut save = |state: &Sensitivity| partial.save(&clock.stamp(state));
-        let outcome = analysis::run(subject, self.settings, &mut state, &mut save, self.reporter)?;
+        let mut outcome =
+            analysis::run(subject, self.settings, &mut state, &mut save, self.reporter)?;
+        if outcome == Outcome::Done && self.args.measure.verify {
+            outcome = self.verify(subject, &mut state)?;
+        }
         let state = clock.stamp(&state);
         match outcome {
             Outcome::Done => self.finish(&state),
             Outcome::Stopped => self.stop(&state),
         }
+    }
+
+    /// Measures the largest eigenvalues again in float64, and tells how they compare.
+    fn verify<B: Backend>(
+        &mut self,
+        subject: &Subject<B>,
+        state: &mut Sensitivity,
+    ) -> Result<Outcome, Failure> {
+        let reference = Candle::float64_cpu();
+        let outcome = verify(subject, &reference, (self.settings, state), self.reporter)?;
+        self.reporter.finish();
+        for layer in &state.layers {
+            let (Some(again), Some(value)) = (layer.verified, layer.eigenvalue) else {
+                continue;
+            };
+            let difference = (again.eigenvalue / value - 1.0).abs();
+            self.reporter.note(&format!(
+                "{}: eigenvalue {value:.6e}, in float64 {:.6e} ({difference:.0e} apart, relative \
+                 residual {:.0e})",
+                layer.layer, again.eigenvalue, again.residual
+            ));
+        }
+        Ok(outcome)
     }
 
     fn finish(&mut self, state: &Sensitivity) -> Result<(), Failure> {
