@@ -56,6 +56,7 @@ fn help_is_as_reviewed() {
         "plan",
         "eval",
         "tune",
+        "export",
         "doctor",
         "config",
         "completions",
