@@ -192,8 +192,8 @@ fn differs_at_a_tie(
         let ours = output(&until(graph, graph.node(id).inputs[0]), &effective, image);
         assert_eq!(ours.len(), theirs.len());
         let differing = ours.iter().zip(&theirs);
-        let differing =
-            differing.filter(|(a, b)| weights::code(grid, **a) != weights::code(grid, **b));
+        let code = |value: f64| weights::code(grid, value) as i64;
+        let differing = differing.filter(|(a, b)| code(**a) != code(**b));
         let distances: Vec<f64> = differing
             .map(|(a, _)| ((a / grid.step).rem_euclid(1.0) - 0.5).abs())
             .collect();

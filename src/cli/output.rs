@@ -69,14 +69,13 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 /// What making it would say.
 pub fn probe_new_folder(path: &Path) -> Result<(), Failure> {
     let failed = |source| Failure::from(Error::file("create", path, source));
-    let above = path
-        .ancestors()
-        .map(|folder| match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
-        })
-        .find(|folder| folder.exists());
-    probe_folder(above.unwrap_or(Path::new("."))).map_err(failed)
+    let here = Path::new(".");
+    let mut above = path.ancestors().map(|folder| match folder.as_os_str() {
+        name if name.is_empty() => here,
+        _ => folder,
+    });
+    let above = above.find(|folder| folder.exists());
+    probe_folder(above.unwrap_or(here)).map_err(failed)
 }
 
 /// Whether a file can be created in `folder`.

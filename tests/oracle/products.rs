@@ -36,9 +36,17 @@ impl Images for Plain {
     }
 }
 
+/// Two directions in a layer's weights, and their products.
+struct Pair {
+    u: Vec<f64>,
+    v: Vec<f64>,
+    hu: Vec<f64>,
+    hv: Vec<f64>,
+}
+
 /// Products and traces of every layer, from the same random numbers on every device.
 struct Found {
-    products: Vec<(Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>)>,
+    products: Vec<Pair>,
     traces: Vec<f64>,
 }
 
@@ -62,7 +70,7 @@ fn found<B: Backend>(backend: &B, graph: &Graph) -> Found {
             curvature.product(place, &u).unwrap(),
             curvature.product(place, &v).unwrap(),
         );
-        products.push((u, v, hu, hv));
+        products.push(Pair { u, v, hu, hv });
     }
     let traces = traces(&mut curvature, 0, &mut Silent).unwrap().unwrap();
     Found {
@@ -76,7 +84,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn check_symmetry(found: &Found, tolerance: f64, what: &str) {
-    for (u, v, hu, hv) in &found.products {
+    for Pair { u, v, hu, hv } in &found.products {
         let (left, right) = (dot(u, hv), dot(v, hu));
         let size = (dot(hu, hu) * dot(v, v)).sqrt();
         assert!(
@@ -97,8 +105,8 @@ fn products_are_symmetric_and_the_same_on_every_device() {
             check_symmetry(&fast, 1e-5, &what);
             for (fast, exact) in fast.products.iter().zip(&exact.products) {
                 let difference: Vec<f64> =
-                    fast.3.iter().zip(&exact.3).map(|(a, b)| a - b).collect();
-                let error = (dot(&difference, &difference) / dot(&exact.3, &exact.3)).sqrt();
+                    fast.hv.iter().zip(&exact.hv).map(|(a, b)| a - b).collect();
+                let error = (dot(&difference, &difference) / dot(&exact.hv, &exact.hv)).sqrt();
                 assert!(error < 1e-5, "{what}: {error}");
             }
             for (fast, exact) in fast.traces.iter().zip(&exact.traces) {

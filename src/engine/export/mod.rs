@@ -160,12 +160,15 @@ pub struct Written {
     pub comparison: Comparison,
 }
 
+/// Reads a network back from the file it was written to.
+type Read<'a> = dyn FnOnce(&Path) -> Result<(Graph, Parameters)> + 'a;
+
 /// A file's content before it is written, and how it is read back.
 struct Encoded<'a> {
     bytes: Vec<u8>,
     /// The content of a second file, and the end of its name.
     beside: Option<(&'static str, String)>,
-    read: Box<dyn FnOnce(&Path) -> Result<(Graph, Parameters)> + 'a>,
+    read: Box<Read<'a>>,
 }
 
 /// Writes a file, reads it back and compares it on `images`. `None` when the observer asked to stop;
@@ -182,7 +185,7 @@ pub fn export<B: Backend>(
 ) -> Result<Option<Written>> {
     let encoded = match request.format {
         Format::Packed => packed::encoded(request)?,
-        Format::Qonnx => qonnx::encoded(request)?,
+        Format::Qonnx => qonnx::encoded(request),
         Format::Safetensors => dequantized::encoded(request)?,
     };
     let sha256 = files::sha256_hex(&encoded.bytes);

@@ -37,7 +37,7 @@ fn quantized(graph: &Graph, mut parameters: Parameters, bits: &[LayerBits]) -> Q
         }
         let values = parameters.get_mut(id).iter_mut().enumerate();
         values.for_each(|(place, value)| {
-            *value = single(*value + 0.02 * ((index + place) % 7) as f64)
+            *value = single(*value + 0.02 * ((index + place) % 7) as f64);
         });
     }
     let count = graph.layers().len();

@@ -73,7 +73,7 @@ impl Outline {
         let mut walks = forward;
         for metric in &settings.metrics {
             walks += match metric {
-                Metric::Eigenvalue => products(settings) * 2.0 * self.from_each(),
+                Metric::Eigenvalue => products(settings) * 2.0 * self.macs_from_each(),
                 Metric::Trace if self.classes <= EXACT_CLASSES => {
                     2.0 * forward * self.classes as f64
                 }
@@ -88,7 +88,7 @@ impl Outline {
     }
 
     /// Sum over the layers of the multiply-accumulates from it on.
-    fn from_each(&self) -> f64 {
+    fn macs_from_each(&self) -> f64 {
         let macs = self.macs.iter().zip(1_u32..);
         macs.map(|(&macs, nth)| macs as f64 * f64::from(nth)).sum()
     }

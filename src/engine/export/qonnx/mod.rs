@@ -15,7 +15,6 @@ mod read;
 mod write;
 
 use super::{Encoded, Request};
-use crate::engine::Result;
 
 /// Domain of the `Quant` nodes.
 const DOMAIN: &str = "qonnx.custom_op.general";
@@ -24,10 +23,10 @@ const OPSET: i64 = 13;
 /// Version of the file format.
 const IR_VERSION: i64 = 8;
 
-pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
-    Ok(Encoded {
-        bytes: write::file(request.about, request.network)?,
+pub(super) fn encoded<'a>(request: &Request<'a>) -> Encoded<'a> {
+    Encoded {
+        bytes: write::file(request.about, request.network),
         beside: None,
         read: Box::new(read::network),
-    })
+    }
 }

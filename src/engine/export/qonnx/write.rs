@@ -4,7 +4,6 @@ use prost::Message;
 
 use super::proto::{self, Attribute, Model, OperatorSet, Property, Tensor, ValueInfo};
 use super::{DOMAIN, IR_VERSION, OPSET};
-use crate::engine::Result;
 use crate::engine::backend::{ShortcutShape, Window};
 use crate::engine::export::About;
 use crate::engine::graph::operations::{Codes, Convolution};
@@ -12,10 +11,7 @@ use crate::engine::graph::{Node, NodeId, Operation, ParameterId, Shape};
 use crate::engine::quant::{QuantizedNetwork, WeightQuantizer};
 
 /// The bytes of the file.
-///
-/// # Errors
-/// Never for the operations there are.
-pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Result<Vec<u8>> {
+pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
     let mut writer = Writer {
         network,
         graph: proto::Graph {
@@ -60,7 +56,7 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Result<Vec<u8>>
         opset_import: [("", OPSET), (DOMAIN, 1)].map(operators).into(),
         metadata_props: properties.map(property).into(),
     };
-    Ok(model.encode_to_vec())
+    model.encode_to_vec()
 }
 
 /// Shape of a wire for one image.
