@@ -1,11 +1,9 @@
-//! What the surroundings say: folders, colours, locale, log level; and the user's keymap and themes.
+//! What the surroundings say: colours, locale, log level; and the user's keymap and themes.
 //! The only file of the application that reads environment variables.
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-use directories::ProjectDirs;
+use std::path::Path;
 
 use super::keymap::Keymap;
 use super::symbols::Symbols;
@@ -13,34 +11,6 @@ use super::theme::{Depth, Library};
 
 /// Largest configuration file that is read.
 const LIMIT: u64 = 1 << 20;
-
-/// Where things lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folders {
-    /// Projects.
-    pub data: PathBuf,
-    /// Keymap and themes.
-    pub config: PathBuf,
-}
-
-impl Folders {
-    /// `HAWQEYE_HOME` when set, else the user's folders.
-    #[must_use]
-    pub fn find() -> Option<Self> {
-        if let Some(home) = env::var_os("HAWQEYE_HOME").filter(|home| !home.is_empty()) {
-            let home = PathBuf::from(home);
-            return Some(Self {
-                data: home.clone(),
-                config: home,
-            });
-        }
-        let found = ProjectDirs::from("", "", "hawqeye")?;
-        Some(Self {
-            data: found.data_dir().into(),
-            config: found.config_dir().into(),
-        })
-    }
-}
 
 /// What the surroundings ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]

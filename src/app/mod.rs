@@ -32,7 +32,8 @@ use std::sync::Arc;
 use crossterm::event::EventStream;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 
-use config::{Folders, Surroundings};
+use crate::folders::Folders;
+use config::Surroundings;
 use effect::{Effects, Look};
 use engine::ProjectEngine;
 use jobs::{Engine, Jobs};

@@ -10,7 +10,6 @@ pub mod args;
 pub mod commands;
 pub mod device;
 pub mod failure;
-pub mod folders;
 pub mod inputs;
 pub mod output;
 pub mod report;

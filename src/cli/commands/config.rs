@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 
 use crate::cli::failure::Failure;
-use crate::cli::folders::Folders;
 use crate::cli::output;
+use crate::folders::Folders;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::thread;
 
 use crate::cli::failure::Failure;
-use crate::cli::folders::Folders;
 use crate::cli::output;
 use crate::engine::backend::cpu::Isa;
+use crate::folders::Folders;
 
 /// Describes this machine.
 ///

@@ -1,4 +1,5 @@
-//! The folders of the user: the configuration, and the projects of the terminal application.
+//! The folders of the user, the same for both front ends: the configuration, and the projects of the
+//! terminal application.
 
 use std::env;
 use std::path::PathBuf;
@@ -30,20 +31,5 @@ impl Folders {
             config: found.config_dir().into(),
             data: found.data_dir().into(),
         })
-    }
-}
-
-#[cfg(all(test, feature = "tui"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_application_looks_in_the_same_folders() {
-        let found = Folders::find().map(|folders| (folders.config, folders.data));
-        let application = crate::app::config::Folders::find();
-        assert_eq!(
-            found,
-            application.map(|folders| (folders.config, folders.data))
-        );
     }
 }
