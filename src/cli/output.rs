@@ -83,12 +83,14 @@ pub fn probe_new_folder(path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// What the operating system says.
 pub fn probe_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    let mut file = builder
-        .prefix(".hawqeye-probe-")
-        .tempfile_in(folder)
-        .map_err(|refused| io::Error::from(refused.kind()))?;
-    file.write_all(b"probe").and_then(|()| file.flush())
+    let probe = || {
+        let mut builder = tempfile::Builder::new();
+        let mut file = builder.prefix(".hawqeye-probe-").tempfile_in(folder)?;
+        file.write_all(b"probe")?;
+        file.flush()
+    };
+    // The name of the temporary file is of no use to anybody.
+    probe().map_err(|refused: io::Error| io::Error::from(refused.kind()))
 }
 
 fn folder_of(path: &Path) -> &Path {

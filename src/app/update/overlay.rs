@@ -15,6 +15,9 @@ use super::{command, edit, launch, leave};
 /// Longest line that can be typed.
 const LONGEST: usize = 4096;
 
+/// What follows when a window closes; `None` while it stays.
+type Closed = Option<Vec<Effect>>;
+
 /// A key for the topmost window.
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let closes = key == Key::plain(KeyCode::Esc) || key == control('c');
@@ -24,89 +27,110 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     if closes {
         return Vec::new();
     }
-    match &mut top {
-        Overlay::Help { input, scroll } => {
-            if key == Key::plain(KeyCode::Char('?')) || key == Key::plain(KeyCode::Enter) {
-                return Vec::new();
-            }
-            if !scrolled(key, scroll) && typed(input, key) {
-                *scroll = 0;
-            }
-        }
-        Overlay::Log { scroll } => {
-            if matches!(key.code, KeyCode::Char('L' | 'q')) {
-                return Vec::new();
-            }
-            // The log grows upwards: up is further from the newest line.
-            let mirrored = match key.code {
-                KeyCode::Up | KeyCode::Char('k') => KeyCode::Down,
-                KeyCode::Down | KeyCode::Char('j') => KeyCode::Up,
-                KeyCode::PageUp => KeyCode::PageDown,
-                KeyCode::PageDown => KeyCode::PageUp,
-                other => other,
-            };
-            scrolled(Key::plain(mirrored), scroll);
-            *scroll = (*scroll).min(state.log.len().saturating_sub(1));
-        }
-        Overlay::Palette { input, selected } => {
-            let found = matches(input.value());
-            if key.code == KeyCode::Enter {
-                let chosen = found.get(*selected).copied();
-                return chosen.map_or_else(Vec::new, |chosen| command::execute(state, chosen));
-            }
-            if scrolled(key, selected) {
-                *selected = (*selected).min(found.len().saturating_sub(1));
-            } else if typed(input, key) {
-                *selected = 0;
-            }
-        }
+    let closed = match &mut top {
+        Overlay::Help { input, scroll } => help(key, input, scroll),
+        Overlay::Log { scroll } => log(state, key, scroll),
+        Overlay::Palette { input, selected } => palette(state, key, (input, selected)),
         Overlay::Line {
             purpose,
             input,
             problem,
-        } => {
-            if key.code == KeyCode::Enter {
-                match finish(state, *purpose, input.value()) {
-                    Ok(()) => return Vec::new(),
-                    Err(reason) => *problem = Some(reason),
-                }
-            } else if typed(input, key) {
-                *problem = None;
-            }
-        }
+        } => line(state, key, (*purpose, input, problem)),
         Overlay::Allocate {
             kind,
             input,
             suggested,
             problem,
-        } => {
-            if *suggested && key.text().is_some() {
-                *input = Input::default();
-            }
-            if let Some(effects) = budget(state, key, (kind, input, problem)) {
-                return effects;
-            }
-            *suggested = match key.code {
-                KeyCode::Up | KeyCode::Down => true,
-                KeyCode::Tab | KeyCode::BackTab => *suggested,
-                _ => false,
-            };
-        }
-        Overlay::Quit => return quit(state, key, top),
-        Overlay::Confirm(asked) => {
-            return match key.code {
-                KeyCode::Char('y') | KeyCode::Enter => confirmed(state, *asked),
-                KeyCode::Char('n') => Vec::new(),
-                _ => keep(state, top),
-            };
-        }
-    }
-    keep(state, top)
+        } => suggest(state, key, (kind, input, suggested, problem)),
+        Overlay::Quit => quit(state, key),
+        Overlay::Confirm(asked) => confirm(state, key, *asked),
+    };
+    closed.unwrap_or_else(|| {
+        state.overlays.push(top);
+        Vec::new()
+    })
 }
 
-fn keep(state: &mut State, overlay: Overlay) -> Vec<Effect> {
-    state.overlays.push(overlay);
-    Vec::new()
+fn help(key: Key, input: &mut Input, scroll: &mut usize) -> Closed {
+    if key == Key::plain(KeyCode::Char('?')) || key == Key::plain(KeyCode::Enter) {
+        return Some(Vec::new());
+    }
+    if !scrolled(key, scroll) && typed(input, key) {
+        *scroll = 0;
+    }
+    None
+}
+
+fn log(state: &State, key: Key, scroll: &mut usize) -> Closed {
+    if matches!(key.code, KeyCode::Char('L' | 'q')) {
+        return Some(Vec::new());
+    }
+    // The log grows upwards: up is further from the newest line.
+    let mirrored = match key.code {
+        KeyCode::Up | KeyCode::Char('k') => KeyCode::Down,
+        KeyCode::Down | KeyCode::Char('j') => KeyCode::Up,
+        KeyCode::PageUp => KeyCode::PageDown,
+        KeyCode::PageDown => KeyCode::PageUp,
+        other => other,
+    };
+    scrolled(Key::plain(mirrored), scroll);
+    *scroll = (*scroll).min(state.log.len().saturating_sub(1));
+    None
+}
+
+fn palette(state: &mut State, key: Key, (input, selected): (&mut Input, &mut usize)) -> Closed {
+    let found = matches(input.value());
+    if key.code == KeyCode::Enter {
+        let chosen = found.get(*selected).copied();
+        return Some(chosen.map_or_else(Vec::new, |chosen| command::execute(state, chosen)));
+    }
+    if scrolled(key, selected) {
+        *selected = (*selected).min(found.len().saturating_sub(1));
+    } else if typed(input, key) {
+        *selected = 0;
+    }
+    None
+}
+
+fn line(
+    state: &mut State,
+    key: Key,
+    (purpose, input, problem): (Purpose, &mut Input, &mut Option<String>),
+) -> Closed {
+    if key.code == KeyCode::Enter {
+        match finish(state, purpose, input.value()) {
+            Ok(()) => return Some(Vec::new()),
+            Err(reason) => *problem = Some(reason),
+        }
+    } else if typed(input, key) {
+        *problem = None;
+    }
+    None
+}
+
+/// The budget window, whose value is a suggestion until something is typed.
+fn suggest(
+    state: &mut State,
+    key: Key,
+    (kind, input, suggested, problem): (&mut usize, &mut Input, &mut bool, &mut Option<String>),
+) -> Closed {
+    if *suggested && key.text().is_some() {
+        *input = Input::default();
+    }
+    *suggested = match key.code {
+        KeyCode::Up | KeyCode::Down => true,
+        KeyCode::Tab | KeyCode::BackTab => *suggested,
+        _ => false,
+    };
+    budget(state, key, (kind, input, problem))
+}
+
+fn confirm(state: &mut State, key: Key, asked: Command) -> Closed {
+    match key.code {
+        KeyCode::Char('y') | KeyCode::Enter => Some(confirmed(state, asked)),
+        KeyCode::Char('n') => Some(Vec::new()),
+        _ => None,
+    }
 }
 
 fn control(c: char) -> Key {
@@ -123,8 +147,8 @@ fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
     }
 }
 
-fn quit(state: &mut State, key: Key, top: Overlay) -> Vec<Effect> {
-    match key.code {
+fn quit(state: &mut State, key: Key) -> Closed {
+    Some(match key.code {
         KeyCode::Char('f') => {
             state.leaving = Some(Leaving::WhenDone);
             state.notify(Level::Info, "leaves when the work is done; q asks again");
@@ -143,8 +167,8 @@ fn quit(state: &mut State, key: Key, top: Overlay) -> Vec<Effect> {
             state.leaving = None;
             Vec::new()
         }
-        _ => keep(state, top),
-    }
+        _ => return None,
+    })
 }
 
 /// Keys of the budget window; `Some` when it closes.

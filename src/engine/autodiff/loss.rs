@@ -1,5 +1,7 @@
 //! Softmax cross-entropy on logits: value, gradient, and Hessian product, in float64 on the host.
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::job::Score;
 
 /// Softmax of one image's logits, in place of them.
@@ -36,7 +38,7 @@ pub fn predict(logits: &[f64]) -> usize {
 }
 
 /// Sums over images: loss (not mean), correct images.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Sum of losses.
     pub loss: f64,

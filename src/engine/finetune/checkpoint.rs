@@ -33,43 +33,13 @@ pub struct Position {
     /// Epochs evaluated.
     pub epochs: usize,
     /// Sums over the steps of the epoch.
-    pub running: Running,
+    pub running: Tally,
     /// Bytes of the event file that belong to this state.
     pub journal: u64,
     /// Step of the last checkpoint that the event file tells of.
     pub told: Option<u64>,
     /// Score over the test images; the run is done.
     pub test: Option<Score>,
-}
-
-/// Sums over the training images of an epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Running {
-    loss: f64,
-    correct: usize,
-    correct_top5: usize,
-    total: usize,
-}
-
-impl Running {
-    /// Adds the images of a step.
-    pub fn add(&mut self, tally: &Tally) {
-        self.loss += tally.loss;
-        self.correct += tally.correct;
-        self.correct_top5 += tally.correct_top5;
-        self.total += tally.total;
-    }
-
-    /// Means.
-    #[must_use]
-    pub fn score(&self) -> Score {
-        Score {
-            loss: self.loss / self.total.max(1) as f64,
-            correct: self.correct,
-            correct_top5: self.correct_top5,
-            total: self.total,
-        }
-    }
 }
 
 /// The state of a run.

@@ -139,7 +139,7 @@ pub fn holds_run(folder: &Path) -> bool {
 pub fn read_record(folder: &Path) -> Result<Record> {
     if !holds_run(folder) {
         return Err(Error::invalid(format!(
-            "{} holds no run; start one without --resume",
+            "{} holds no run; expected a folder that `hawqeye tune` wrote",
             folder.display()
         )));
     }

@@ -287,9 +287,9 @@ impl Measuring<'_> {
         self.partial.remove();
         if let Some(path) = output {
             let (layers, seconds) = (state.layers.len(), state.seconds.unwrap_or(0.0));
-            let path = path.display();
+            let (path, s) = (path.display(), if layers == 1 { "" } else { "s" });
             self.reporter.note(&format!(
-                "{layers} layers measured in {seconds:.1} s: {path}"
+                "{layers} layer{s} measured in {seconds:.1} s: {path}"
             ));
         }
         Ok(())
