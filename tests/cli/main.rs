@@ -9,6 +9,7 @@
 
 mod analyze;
 mod eval;
+mod export;
 mod output;
 mod plan;
 mod real;

@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use crate::support::{Ended, command, ended, hawqeye, uniform_plan};
 
 /// A folder with a plan for the demo's network.
-fn planned() -> TempDir {
+pub fn planned() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("p.toml"), uniform_plan()).unwrap();
     folder
 }
 
-const JOINT: [&str; 5] = ["--plan", "p.toml", "--schedule", "joint", "--epochs"];
+pub const JOINT: [&str; 5] = ["--plan", "p.toml", "--schedule", "joint", "--epochs"];
 
 fn tuning(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = command(&[&["tune"], arguments].concat());
@@ -25,7 +25,7 @@ fn tuning(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn tune(folder: &Path, arguments: &[&str]) -> Ended {
+pub fn tune(folder: &Path, arguments: &[&str]) -> Ended {
     ended(&mut tuning(folder, arguments))
 }
 
