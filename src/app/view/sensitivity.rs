@@ -14,12 +14,16 @@ use super::{FILL, columns, fact, heading, rows, scroll};
 use crate::app::state::State;
 use crate::app::state::analysis::Status;
 use crate::app::theme::{Role, Theme};
-use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::hessian::sensitivity::{LayerSensitivity, PerBits};
 
 /// Cells of a layer's name.
 const NAME: usize = 16;
 /// Cells of a number.
 const NUMBER: usize = 9;
+/// Cells of the name of a fact.
+const LABEL: usize = 14;
+/// Rows from which a layer's eigenvalue and sensitivity get a line each.
+const ROOMY: u16 = 12;
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     if state.analysis.layers.is_empty() {
@@ -146,7 +150,7 @@ fn detail(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         .filter(|_| state.analysis.status == Status::Running);
     let selected = shown(state);
     let wide = area.height > 12;
-    let facts_height = if wide { 13 } else { area.height };
+    let facts_height = if wide { ROOMY + 3 } else { area.height };
     if wide {
         let [facts, curve, agreement] = rows(area, [facts_height, FILL, 5]);
         facts_of(frame, facts, (selected, state), theme);
@@ -180,20 +184,8 @@ fn facts_of(
         .iterations
         .unwrap_or(state.analysis.convergence(layer).len());
     let converged = match layer.converged {
-        Some(true) => ", converged",
         Some(false) => ", not converged",
-        None => "",
-    };
-    let per_bits = |values: &std::collections::BTreeMap<u8, f64>| {
-        let texts: Vec<String> = values
-            .iter()
-            .map(|(bits, value)| format!("{bits}:{}", number(*value)))
-            .collect();
-        if texts.is_empty() {
-            "-".to_owned()
-        } else {
-            texts.join(" ")
-        }
+        Some(true) | None => "",
     };
     let mut lines = vec![
         heading(layer.layer.to_string(), area.width, theme),
@@ -202,22 +194,51 @@ fn facts_of(
             format!("{} = {}", shape.join("x"), count(layer.parameters as u64)),
             theme,
         ),
-        fact(
-            theme.symbols.lambda,
-            maybe(state.analysis.estimate(layer)),
-            theme,
-        ),
-        fact("iterations", format!("{iterations}{converged}"), theme),
-        fact("residual", maybe(residual), theme),
-        fact("S", maybe(layer.sensitivity), theme),
-        fact("trace", trace(layer), theme),
-        fact(theme.symbols.omega, per_bits(&layer.omega), theme),
-        fact("loss change", per_bits(&layer.loss_change), theme),
-        fact("perturbation", per_bits(&layer.perturbation), theme),
-        fact("MACs", count(layer.macs), theme),
     ];
+    let lambda = maybe(state.analysis.estimate(layer));
+    let sensitivity = maybe(layer.sensitivity);
+    if area.height < ROOMY {
+        let name = format!("{}, S", theme.symbols.lambda);
+        lines.push(fact(&name, format!("{lambda}, {sensitivity}"), theme));
+    } else {
+        lines.push(fact(theme.symbols.lambda, lambda, theme));
+        lines.push(fact("S", sensitivity, theme));
+    }
+    let reached = format!("{iterations}, residual {}{converged}", maybe(residual));
+    lines.push(fact("iterations", reached, theme));
+    lines.push(fact("trace", trace(layer), theme));
+    for (name, values) in [
+        (theme.symbols.omega, &layer.omega),
+        ("loss change", &layer.loss_change),
+        ("perturbation", &layer.perturbation),
+    ] {
+        lines.extend(per_bits(name, values, area.width, theme));
+    }
+    lines.push(fact("MACs", count(layer.macs), theme));
     lines.truncate(area.height as usize);
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// A number for each bit-width, on as many lines as they take.
+fn per_bits<'a>(name: &str, values: &PerBits, width: u16, theme: &Theme) -> Vec<Line<'a>> {
+    let room = (width as usize).saturating_sub(LABEL);
+    let mut texts: Vec<String> = Vec::new();
+    for (bits, value) in values {
+        let text = format!("{bits}:{}", number(*value));
+        match texts.last_mut() {
+            Some(line) if line.len() + 1 + text.len() <= room => {
+                line.push(' ');
+                line.push_str(&text);
+            }
+            _ => texts.push(text),
+        }
+    }
+    if texts.is_empty() {
+        texts.push("-".to_owned());
+    }
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    let lines = names.zip(texts);
+    lines.map(|(name, text)| fact(name, text, theme)).collect()
 }
 
 fn trace(layer: &LayerSensitivity) -> String {
