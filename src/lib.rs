@@ -13,3 +13,5 @@ pub mod cli;
 pub mod engine;
 #[cfg(feature = "cli")]
 pub mod folders;
+#[cfg(feature = "cli")]
+pub mod pace;

@@ -210,6 +210,7 @@ const fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::Load => "loading",
         Phase::Primal => "forward pass",
+        Phase::Rows => "curvature",
         Phase::Eigenvalue => "eigenvalues",
         Phase::Trace => "traces",
         Phase::LossChange => "loss changes",

@@ -4,10 +4,9 @@ use rayon::prelude::*;
 
 use super::Result;
 use super::autodiff::loss::Tally;
-use super::autodiff::{Program, Workspaces};
+use super::autodiff::{Program, Workspaces, chunk_ranges};
 use super::backend::Backend;
 use super::data::Images;
-use super::hessian::curvature::chunk_ranges;
 use super::job::{Event, Observer, Phase, Score, Verdict};
 
 /// Chunks walked between two reports.

@@ -37,9 +37,12 @@ pub enum Phase {
     Load,
     /// The primal forward pass of an analysis.
     Primal,
+    /// Gradients of single images, from which the layers' blocks are made; counted in pieces of the
+    /// sample.
+    Rows,
     /// Per-layer eigenvalues; counted in layers.
     Eigenvalue,
-    /// Per-layer traces; counted in classes or probes.
+    /// Per-layer traces; counted in layers.
     Trace,
     /// Per-layer measured loss changes; counted in layers.
     LossChange,

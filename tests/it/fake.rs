@@ -5,7 +5,9 @@ use std::sync::Arc;
 use hawqeye::app::jobs::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
 use hawqeye::engine::export::{Comparison, Written};
 use hawqeye::engine::hessian::estimate::Outline;
-use hawqeye::engine::hessian::sensitivity::{LayerSensitivity, ModelFacts, PerBits, Sensitivity};
+use hawqeye::engine::hessian::sensitivity::{
+    CurvatureFacts, LayerSensitivity, ModelFacts, PerBits, Sensitivity,
+};
 use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
 use hawqeye::engine::plan::Plan;
 use hawqeye::engine::{Error, Result};
@@ -113,6 +115,7 @@ pub fn inputs() -> Inputs {
         fingerprint: "f00d".into(),
         outline: Outline {
             macs: layers().iter().map(|layer| layer.macs).collect(),
+            weights: layers().iter().map(|layer| layer.parameters).collect(),
             kept: 200_000,
             classes: 10,
         },
@@ -139,6 +142,11 @@ pub fn sensitivity(count: usize) -> Sensitivity {
         loss: Some(0.01),
         accuracy: Some(1.0),
         seconds: Some(12.5),
+        curvature: Some(CurvatureFacts {
+            images: 120,
+            rows: 410,
+            left_out: 2.5e-4,
+        }),
         layers,
     }
 }

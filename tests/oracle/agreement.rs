@@ -132,11 +132,16 @@ impl<B: Backend> Asker<'_, B> {
             .drain_gradient(&mut sum, &mut gradient)
             .unwrap();
         self.answers.push((format!("grad weight {name}"), gradient));
-        let norms = self
-            .backend
-            .grad_weight_squared_norms(&mut self.ws, shape, &x, &dy);
-        self.answers
-            .push((format!("squared norms {name}"), vec![norms.unwrap()]));
+        let mut rows = vec![0.0; 2 * self.backend.row_length(shape)];
+        self.backend
+            .grad_weight_rows(&mut self.ws, shape, (&x, &dy), &mut rows)
+            .unwrap();
+        for (image, row) in rows.chunks_exact(rows.len() / 2).enumerate() {
+            let wide: Vec<f64> = row.iter().map(|&r| f64::from(r)).collect();
+            let row = self.backend.weights_from_row(shape, &wide);
+            self.answers
+                .push((format!("grad weight of image {image} {name}"), row));
+        }
     }
 
     fn elementwise(&mut self, shape: Shape) {

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::graph::{Graph, Operation, Parameters};
 use hawqeye::engine::hessian::curvature::Curvature;
+use hawqeye::engine::hessian::primal::Primal;
 use hawqeye::engine::job::Silent;
 
 use crate::cases::{Random, flat, parameters, residual};
@@ -47,8 +48,9 @@ fn check(name: &str, graph: &Graph) {
         labels: (0..IMAGES).map(|i| (i % graph.classes()) as u8).collect(),
     };
     let device = Candle::float64_cpu().with_chunk(2);
-    let curvature = Curvature::new(graph, &at, &device, &images, &mut Silent);
-    let mut curvature = curvature.unwrap().unwrap();
+    let primal = Primal::new(graph, &at, &device, &images, &mut Silent);
+    let primal = primal.unwrap().unwrap();
+    let mut curvature = Curvature::new(&primal);
     for (place, layer) in graph.layers().iter().enumerate() {
         let v = random.numbers(layer.parameters());
         let found = curvature.product(place, &v).unwrap();

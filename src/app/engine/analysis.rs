@@ -10,6 +10,7 @@ use crate::engine::hessian::analysis::{Subject, prepare, run};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Observer, Outcome};
 use crate::engine::{Error, Result};
+use crate::pace::{Pace, SAVED_EVERY};
 
 /// Measures the layers into the file `target`, and beside it while unfinished.
 pub(super) fn analyze(
@@ -35,7 +36,11 @@ pub(super) fn analyze(
     let mut state = earlier.unwrap_or(fresh);
     let before = state.seconds.unwrap_or(0.0);
     let partial = partial_of(target);
+    let mut pace = Pace::new(SAVED_EVERY);
     let mut save = |state: &Sensitivity| {
+        if !pace.is_due() {
+            return Ok(());
+        }
         let mut state = state.clone();
         state.seconds = Some(before + started.elapsed().as_secs_f64());
         state.write(&partial)

@@ -68,6 +68,7 @@ impl Running {
         match self.phase {
             Some(Phase::Load) => "reading",
             Some(Phase::Primal) => "forward pass",
+            Some(Phase::Rows) => "curvature",
             Some(Phase::Eigenvalue) => "eigenvalues",
             Some(Phase::Trace) => "traces",
             Some(Phase::LossChange) => "loss changes",

@@ -303,5 +303,16 @@ fn agreements(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             Span::styled(format!("{text:>6}"), theme.style(role)),
         ]));
     }
+    let report = state.analysis.report.as_ref();
+    if let Some(curvature) = report.and_then(|report| report.curvature) {
+        let share = format!("{:.2} %", 100.0 * curvature.left_out);
+        let name = "curvature left to drawn rows";
+        let room = (area.width as usize).saturating_sub(share.len() + 1);
+        let name = super::format::cut(name, room, theme.symbols.ellipsis);
+        lines.push(Line::styled(
+            format!("{name:<room$} {share}"),
+            theme.style(Role::Muted),
+        ));
+    }
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -8,13 +8,12 @@
 use rayon::prelude::*;
 
 use super::loss::{self, Tally};
-use super::{Chunk, Program, Workspaces};
+use super::{Chunk, Program, Workspaces, chunk_ranges};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
 use crate::engine::graph::operations::batch_norm::{BatchNorm, BatchNormMode, Statistics};
 use crate::engine::graph::operations::rules::{Collected, Norm, Preparation, Prepared, Wanted};
 use crate::engine::graph::{Graph, NodeId, Operation, Parameters, Role};
-use crate::engine::hessian::curvature::chunk_ranges;
 
 /// Labelled images, normalised, one after another in channel, row, column order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -228,7 +227,7 @@ fn drain<B: Backend>(backend: &B, collected: &mut Collected<B>, total: &mut [f64
                 *total += std::mem::take(sum);
             }
         }
-        Collected::Nothing | Collected::SquaredNorms(_) => {}
+        Collected::Nothing | Collected::Rows(_) => {}
     }
     Ok(())
 }

@@ -115,18 +115,6 @@ pub fn hessian_product(probabilities: &[f64], classes: usize, total: usize, dz: 
     }
 }
 
-/// Column `class` of a factor of `diag(p) - p p^T`: `sqrt(p_c) (onehot_c - p)`, whose outer
-/// products over the classes sum to it.
-#[must_use]
-pub fn hessian_factor(probabilities: &[f64], classes: usize, class: usize) -> Vec<f64> {
-    let mut factor = Vec::with_capacity(probabilities.len());
-    for p in probabilities.chunks_exact(classes) {
-        let root = p[class].sqrt();
-        factor.extend((0..classes).map(|k| root * (f64::from(u8::from(k == class)) - p[k])));
-    }
-    factor
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,22 +158,6 @@ mod tests {
         hessian_product(&probabilities, 3, 2, &mut product);
         for k in 0..6 {
             assert!((product[k] - (ahead[k] - behind[k]) / 2e-5).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn factor_columns_sum_to_the_hessian() {
-        let mut p = LOGITS[..3].to_vec();
-        softmax(&mut p);
-        let columns: Vec<Vec<f64>> = (0..3).map(|c| hessian_factor(&p, 3, c)).collect();
-        for i in 0..3 {
-            let mut exact = [0.0; 3];
-            exact[i] = 1.0;
-            hessian_product(&p, 3, 1, &mut exact);
-            for j in 0..3 {
-                let sum: f64 = columns.iter().map(|c| c[i] * c[j]).sum();
-                assert!((sum - exact[j]).abs() < 1e-15);
-            }
         }
     }
 

@@ -8,4 +8,15 @@ pub mod batch_step;
 pub mod loss;
 mod program;
 
+use std::ops::Range;
+
 pub use program::{Chunk, Program, Workspaces, wanted};
+
+/// `0..total` in consecutive ranges of `chunk`, the last one shorter.
+#[must_use]
+pub fn chunk_ranges(total: usize, chunk: usize) -> Vec<Range<usize>> {
+    (0..total)
+        .step_by(chunk.max(1))
+        .map(|start| start..(start + chunk).min(total))
+        .collect()
+}

@@ -141,20 +141,25 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// # Errors
     /// When the device fails.
     fn drain_gradient(&self, sum: &mut Self::Gradient, total: &mut [f64]) -> Result<()>;
-    /// Sum over the images of the squared norm of each image's own weight gradient.
+    /// Numbers in a row of [`grad_weight_rows`](Self::grad_weight_rows).
+    fn row_length(&self, shape: &WeightShape) -> usize {
+        shape.weights()
+    }
+    /// The weight gradients of the first images on their own, one row an image, as many as `rows`
+    /// holds. A row is in an order that is the device's own affair; numbers that belong to no weight
+    /// are zero.
     ///
     /// # Errors
     /// When the device fails.
-    fn grad_weight_squared_norms(
+    fn grad_weight_rows(
         &self,
         ws: &mut Self::Workspace,
         shape: &WeightShape,
-        x: &Self::Array,
-        dy: &Self::Array,
-    ) -> Result<f64> {
+        (x, dy): (&Self::Array, &Self::Array),
+        rows: &mut [f32],
+    ) -> Result<()> {
         let mut sum = self.gradient(shape)?;
-        let mut total = 0.0;
-        for image in 0..self.image_count(x) {
+        for (image, row) in rows.chunks_exact_mut(self.row_length(shape)).enumerate() {
             let x = self.images(ws, x, image..image + 1)?;
             let dy = self.images(ws, dy, image..image + 1)?;
             self.product_grad_weight(ws, &x, &dy, &mut sum)?;
@@ -162,9 +167,30 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
             self.recycle(ws, dy);
             let mut gradient = vec![0.0; shape.weights()];
             self.drain_gradient(&mut sum, &mut gradient)?;
-            total += gradient.iter().map(|g| g * g).sum::<f64>();
+            row.copy_from_slice(&self.row_from_weights(shape, &gradient));
         }
-        Ok(total)
+        Ok(())
+    }
+    /// Weights as a row.
+    fn row_from_weights(&self, _: &WeightShape, weights: &[f64]) -> Vec<f32> {
+        weights.iter().map(|&w| w as f32).collect()
+    }
+    /// A row in the order of weights files.
+    fn weights_from_row(&self, _: &WeightShape, row: &[f64]) -> Vec<f64> {
+        row.to_vec()
+    }
+    /// Adds `sum over rows of row (row . v)`.
+    fn add_outer_products(&self, rows: &[f32], v: &[f32], sum: &mut [f32]) {
+        for row in rows.chunks_exact(v.len()) {
+            let part: f64 = row.iter().zip(v).map(|(r, v)| f64::from(r * v)).sum();
+            for (sum, r) in sum.iter_mut().zip(row) {
+                *sum += part as f32 * r;
+            }
+        }
+    }
+    /// The squared norm of a row.
+    fn squared_norm(&self, row: &[f32]) -> f64 {
+        row.iter().map(|&r| f64::from(r) * f64::from(r)).sum()
     }
 
     /// `x * scale (+ shift)`, per channel.

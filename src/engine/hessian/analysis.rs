@@ -9,11 +9,15 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::curvature::Curvature;
 use super::lanczos::{self, Method, Stopping};
 use super::metric::Metric;
-use super::sensitivity::{FORMAT, LayerSensitivity, ModelFacts, PerBits, Sensitivity};
-use super::trace;
+use super::primal::Primal;
+use super::rows::Rows;
+use super::sensitivity::{
+    CurvatureFacts, FORMAT, LayerSensitivity, ModelFacts, PerBits, Sensitivity,
+};
+use super::sweep::{Block, sweep};
+use super::trace::Trace;
 use crate::engine::autodiff::Program;
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::data::Selection;
@@ -26,6 +30,11 @@ use crate::engine::job::{Event, Observer, Outcome, Phase, Score, Silent, Verdict
 use crate::engine::model::Model;
 use crate::engine::quant::{Bits, ScaleRule, weights};
 use crate::engine::{Error, Result, files};
+
+/// Share of the curvature that may be left out, relative to the tolerance.
+const LEFT_OUT: f64 = 0.25;
+/// The most that may be left out, whatever the tolerance.
+const MOST_LEFT_OUT: f64 = 1e-3;
 
 /// What to measure, and how well.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,9 +103,17 @@ impl Analysis {
         self.layers.is_empty() || self.layers.iter().any(|name| &**name == layer)
     }
 
+    /// Share of the curvature at the logits that may be left to a few rows that stand for it; see
+    /// [`rows`](super::rows).
+    #[must_use]
+    pub fn left_out(&self) -> f64 {
+        (LEFT_OUT * self.tolerance).min(MOST_LEFT_OUT)
+    }
+
     fn as_json(&self) -> serde_json::Map<String, serde_json::Value> {
         let value = json!({
             "tolerance": self.tolerance,
+            "left_out": self.left_out(),
             "method": self.method,
             "max_iterations": self.max_iterations,
             "metrics": self.metrics.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -151,6 +168,7 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         loss: None,
         accuracy: None,
         seconds: None,
+        curvature: None,
         layers: selected
             .collect::<Vec<_>>()
             .into_par_iter()
@@ -205,26 +223,22 @@ pub fn run<B: Backend>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     let (graph, parameters) = (&subject.model.graph, &subject.model.parameters);
-    let curvature = Curvature::new(graph, parameters, subject.backend, subject.images, observer)?;
-    let Some(mut curvature) = curvature else {
+    let primal = Primal::new(graph, parameters, subject.backend, subject.images, observer)?;
+    let Some(primal) = primal else {
         return Ok(Outcome::Stopped);
     };
-    let score = curvature.score();
+    let score = primal.score();
     state.loss = Some(score.loss);
     state.accuracy = Some(score.accuracy());
-    warn_if_untrained(score, curvature.classes(), observer);
+    warn_if_untrained(score, primal.classes(), observer);
     let mut work = Work {
         settings,
         state,
         save,
     };
-    let stages = [
-        settings.measures(Metric::Trace) && work.traces(&mut curvature, observer)? == Verdict::Stop,
-        settings.measures(Metric::Eigenvalue)
-            && work.eigenvalues(&mut curvature, observer)? == Verdict::Stop,
-    ];
-    drop(curvature);
-    let stopped = stages.contains(&true)
+    let stopped = work.blocks(&primal, observer)? == Verdict::Stop;
+    drop(primal);
+    let stopped = stopped
         || settings.measures(Metric::LossChange)
             && work.loss_changes(subject, score, observer)? == Verdict::Stop;
     Ok(if stopped {
@@ -258,96 +272,102 @@ impl Work<'_> {
         observer.on(Event::Layer { measured })
     }
 
-    fn traces<B: Backend>(
+    /// Whether an entry lacks its trace, its eigenvalue.
+    fn lacks(&self, index: usize) -> [bool; 2] {
+        let layer = &self.state.layers[index];
+        [
+            self.settings.measures(Metric::Trace) && layer.trace.is_none(),
+            self.settings.measures(Metric::Eigenvalue) && layer.eigenvalue.is_none(),
+        ]
+    }
+
+    /// Measures what depends on the layers' blocks: traces and eigenvalues.
+    fn blocks<B: Backend>(
         &mut self,
-        curvature: &mut Curvature<B>,
+        primal: &Primal<B>,
         observer: &mut dyn Observer,
     ) -> Result<Verdict> {
-        if self.state.layers.iter().all(|layer| layer.trace.is_some()) {
+        let total = self.state.layers.len();
+        let unfinished: Vec<usize> = (0..total)
+            .filter(|&index| self.lacks(index) != [false; 2])
+            .collect();
+        if unfinished.is_empty() {
             return Ok(Verdict::Continue);
         }
-        let Some(traces) = trace::traces(curvature, self.settings.seed, observer)? else {
-            return Ok(Verdict::Stop);
+        let rows = choose_rows(primal, self.settings);
+        self.state.curvature = Some(CurvatureFacts {
+            images: rows.images.len(),
+            rows: rows.count(),
+            left_out: rows.left_out,
+        });
+        let places = unfinished.iter().map(|&index| {
+            let name = &self.state.layers[index].layer;
+            position(primal, name)
+        });
+        let places: Vec<usize> = places.collect();
+        let mut remaining = unfinished.into_iter();
+        let mut visit = |place: usize, block: &mut Block<B>, observer: &mut dyn Observer| {
+            let index = remaining.next();
+            let index = index.expect("invariant: the sweep visits what it was given");
+            self.measure((index, place), block, observer)
         };
-        let mut verdict = Verdict::Continue;
-        for index in 0..self.state.layers.len() {
-            let layer = &mut self.state.layers[index];
-            let trace = traces[position(curvature, &layer.layer)];
-            layer.trace = Some(trace.value);
-            layer.trace_stderr = Some(trace.standard_error);
-            layer.mean_trace = Some(trace.value / layer.parameters as f64);
-            if self.finish(index, observer) == Verdict::Stop {
-                verdict = Verdict::Stop;
-            }
-        }
-        (self.save)(self.state)?;
-        Ok(verdict)
+        sweep((primal, &rows), &places, &mut visit, observer)
     }
 
-    fn eigenvalues<B: Backend>(
+    fn measure<B: Backend>(
         &mut self,
-        curvature: &mut Curvature<B>,
+        (index, place): (usize, usize),
+        block: &mut Block<B>,
         observer: &mut dyn Observer,
     ) -> Result<Verdict> {
-        let total = self.state.layers.len() as u64;
-        for index in 0..self.state.layers.len() {
-            let done = index as u64;
-            let phase = Phase::Eigenvalue;
-            if observer.on(Event::Progress { phase, done, total }) == Verdict::Stop {
-                return Ok(Verdict::Stop);
-            }
-            if self.state.layers[index].eigenvalue.is_none()
-                && self.eigenvalue(curvature, index, observer)? == Verdict::Stop
-            {
-                return Ok(Verdict::Stop);
-            }
+        let [trace, eigenvalue] = self.lacks(index);
+        if trace {
+            self.state.layers[index].take_trace(block.trace());
         }
-        Ok(observer.on(Event::Progress {
-            phase: Phase::Eigenvalue,
-            done: total,
-            total,
-        }))
+        if eigenvalue && self.eigenvalue((index, place), block, observer)? == Verdict::Stop {
+            return Ok(Verdict::Stop);
+        }
+        (self.save)(self.state)?;
+        let (done, total) = (index as u64 + 1, self.state.layers.len() as u64);
+        let phase = if eigenvalue {
+            Phase::Eigenvalue
+        } else {
+            Phase::Trace
+        };
+        let verdicts = [
+            self.finish(index, observer),
+            observer.on(Event::Progress { phase, done, total }),
+        ];
+        Ok(if verdicts.contains(&Verdict::Stop) {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        })
     }
 
+    /// Finds the eigenvalue of an entry; asks to stop where that happened before it converged.
     fn eigenvalue<B: Backend>(
         &mut self,
-        curvature: &mut Curvature<B>,
-        index: usize,
+        (index, place): (usize, usize),
+        block: &mut Block<B>,
         observer: &mut dyn Observer,
     ) -> Result<Verdict> {
         let name = self.state.layers[index].layer.clone();
-        let position = position(curvature, &name);
-        let pair = eigenpair(
-            curvature,
-            position,
-            self.settings,
-            &mut |iteration, value, residual| {
-                observer.on(Event::Eigenvalue {
-                    layer: name.clone(),
-                    iteration,
-                    value,
-                    residual,
-                })
-            },
-        )?;
+        let size = self.state.layers[index].parameters;
+        let mut watch = |iteration: usize, value: f64, residual: f64| {
+            observer.on(Event::Eigenvalue {
+                layer: name.clone(),
+                iteration,
+                value,
+                residual,
+            })
+        };
+        let pair = eigenpair(block, (place, size), self.settings, &mut watch)?;
         if pair.stopped && !pair.converged {
             return Ok(Verdict::Stop);
         }
-        let layer = &mut self.state.layers[index];
-        layer.eigenvalue = Some(pair.value);
-        layer.iterations = Some(pair.history.len());
-        layer.residual = Some(pair.residual);
-        layer.converged = Some(pair.converged);
-        layer.history = pair.history;
-        layer.sensitivity = Some(pair.value / layer.parameters as f64);
-        layer.omega = layer
-            .perturbation
-            .iter()
-            .map(|(&bits, error)| (bits, pair.value * error))
-            .collect();
-        (self.save)(self.state)?;
-        let verdict = self.finish(index, observer);
-        Ok(if pair.stopped { Verdict::Stop } else { verdict })
+        self.state.layers[index].take_eigenpair(pair);
+        Ok(Verdict::Continue)
     }
 
     fn loss_changes<B: Backend>(
@@ -382,21 +402,28 @@ impl Work<'_> {
     }
 }
 
-fn position<B: Backend>(curvature: &Curvature<B>, name: &str) -> usize {
-    let found = curvature
+/// Where a layer stands in the network.
+pub(super) fn position<B: Backend>(primal: &Primal<B>, name: &str) -> usize {
+    let found = primal
         .layers()
         .iter()
         .position(|layer| &*layer.name == name);
     found.expect("invariant: the sensitivity lists layers of this network")
 }
 
-/// The largest eigenvalue of a layer's block.
+/// The rows of the factor that the settings ask for.
+pub(super) fn choose_rows<B: Backend>(primal: &Primal<B>, settings: &Analysis) -> Rows {
+    let (probabilities, classes) = (primal.probabilities(), primal.classes());
+    Rows::choose(probabilities, classes, settings.left_out(), settings.seed)
+}
+
+/// The largest eigenvalue of the block of the layer at this place, with so many weights.
 ///
 /// # Errors
 /// When a product fails or is not finite.
-pub fn eigenpair<B: Backend>(
-    curvature: &mut Curvature<B>,
-    layer: usize,
+pub(super) fn eigenpair<B: Backend>(
+    block: &mut Block<B>,
+    (place, size): (usize, usize),
     settings: &Analysis,
     watch: &mut lanczos::Watch,
 ) -> Result<lanczos::Eigenpair> {
@@ -406,11 +433,31 @@ pub fn eigenpair<B: Backend>(
         seed: settings
             .seed
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .wrapping_add(layer as u64),
+            .wrapping_add(place as u64),
     };
-    let size = curvature.weights(layer);
-    let mut product = |v: &[f64]| curvature.product(layer, v);
+    let mut product = |v: &[f64]| block.product(v);
     lanczos::largest(settings.method, size, &stopping, &mut product, watch)
+}
+
+impl LayerSensitivity {
+    fn take_trace(&mut self, trace: Trace) {
+        self.trace = Some(trace.value);
+        self.trace_stderr = Some(trace.standard_error);
+        self.mean_trace = Some(trace.value / self.parameters as f64);
+    }
+
+    fn take_eigenpair(&mut self, pair: lanczos::Eigenpair) {
+        self.eigenvalue = Some(pair.value);
+        self.iterations = Some(pair.history.len());
+        self.residual = Some(pair.residual);
+        self.converged = Some(pair.converged);
+        self.history = pair.history;
+        self.sensitivity = Some(pair.value / self.parameters as f64);
+        let errors = self.perturbation.iter();
+        self.omega = errors
+            .map(|(&bits, error)| (bits, pair.value * error))
+            .collect();
+    }
 }
 
 /// The measured rise of the loss when `layer` alone is quantized, at each bit-width.

@@ -2,17 +2,24 @@
 //! and the settings alone. With the pace of a forward walk on a device, work becomes time.
 
 use super::analysis::Analysis;
-use super::curvature::KEPT_BYTES;
 use super::metric::Metric;
-use super::trace::EXACT_CLASSES;
+use super::primal::KEPT_BYTES;
+use super::sweep::ROW_BYTES;
 use crate::engine::graph::{Graph, Layer, Operation};
 
 /// Products that an eigenvalue takes at a relative residual of 1e-3, from experience.
 const PRODUCTS: f64 = 6.5;
 /// More of them for each further digit.
 const PRODUCTS_PER_DIGIT: f64 = 2.0;
-/// Walks of an estimated trace, from experience.
-const PROBES: f64 = 32.0;
+/// Rows an image when a thousandth of the curvature may be left out, of a trained network, from
+/// experience.
+const ROWS: f64 = 0.8;
+/// More of them for each further digit.
+const ROWS_PER_DIGIT: f64 = 0.7;
+/// Share of the images that have rows.
+const IMAGES_WITH_ROWS: f64 = 0.5;
+/// What a pass over a row costs, in multiply-accumulates a weight: it comes from memory.
+const PASS: f64 = 4.0;
 /// Bytes of a kept number.
 const NUMBER: usize = 4;
 
@@ -30,6 +37,8 @@ pub struct Estimate {
 pub struct Outline {
     /// Multiply-accumulates of each layer for one image, in the order of the network.
     pub macs: Vec<u64>,
+    /// Weights of each layer.
+    pub weights: Vec<usize>,
     /// Numbers kept for one image.
     pub kept: usize,
     /// Classes.
@@ -52,6 +61,7 @@ impl Outline {
         let nodes = graph.nodes().iter().zip(kept).filter(|(_, kept)| *kept);
         Self {
             macs: graph.layers().iter().map(Layer::macs).collect(),
+            weights: graph.layers().iter().map(Layer::parameters).collect(),
             kept: nodes.map(|(node, _)| node.shape.elements()).sum(),
             classes: graph.classes(),
         }
@@ -64,34 +74,56 @@ impl Outline {
     }
 
     /// What measuring all layers over `samples` images will take.
-    ///
-    /// A product of layer i walks the layers from i on twice, tangent and backward; a backward walk
-    /// with weight gradients costs two forward walks.
     #[must_use]
     pub fn estimate(&self, settings: &Analysis, samples: usize) -> Estimate {
-        let forward = self.forward() as f64;
-        let mut walks = forward;
-        for metric in &settings.metrics {
-            walks += match metric {
-                Metric::Eigenvalue => products(settings) * 2.0 * self.macs_from_each(),
-                Metric::Trace if self.classes <= EXACT_CLASSES => {
-                    2.0 * forward * self.classes as f64
-                }
-                Metric::Trace => 2.0 * forward * PROBES,
-                Metric::LossChange => forward * (self.macs.len() * settings.bits.len()) as f64,
-            };
+        let (forward, images) = (self.forward() as f64, samples as f64);
+        let mut macs = forward * images;
+        let mut bytes = 0;
+        let measures = |metric| settings.metrics.contains(&metric);
+        if measures(Metric::Eigenvalue) || measures(Metric::Trace) {
+            let rows = rows(settings, self.classes) * images;
+            let numbers = rows * self.weights.iter().sum::<usize>() as f64;
+            macs += forward * images * IMAGES_WITH_ROWS;
+            // The gradient of the input, and that of the weights.
+            macs += 2.0 * forward * rows;
+            if measures(Metric::Eigenvalue) {
+                macs += self.products(settings, images, rows);
+            }
+            let kept = IMAGES_WITH_ROWS * images * self.kept as f64;
+            bytes = at_most(kept, KEPT_BYTES) + at_most(numbers, ROW_BYTES);
         }
-        Estimate {
-            macs: walks * samples as f64,
-            bytes: (self.kept * NUMBER).saturating_mul(samples).min(KEPT_BYTES),
+        if measures(Metric::LossChange) {
+            macs += forward * images * (self.macs.len() * settings.bits.len()) as f64;
         }
+        Estimate { macs, bytes }
     }
 
-    /// Sum over the layers of the multiply-accumulates from it on.
-    fn macs_from_each(&self) -> f64 {
-        let macs = self.macs.iter().zip(1_u32..);
-        macs.map(|(&macs, nth)| macs as f64 * f64::from(nth)).sum()
+    /// Multiply-accumulates of the products of all layers; those of layer i walk the layers from i on
+    /// twice, tangent and backward, where its rows do not fit into memory.
+    fn products(&self, settings: &Analysis, images: f64, rows: f64) -> f64 {
+        let of_layer = |(layer, &weights): (usize, &usize)| {
+            let numbers = rows * weights as f64;
+            if numbers * NUMBER as f64 <= ROW_BYTES as f64 {
+                PASS * numbers
+            } else {
+                let from_here: u64 = self.macs[layer..].iter().sum();
+                2.0 * IMAGES_WITH_ROWS * images * from_here as f64
+            }
+        };
+        let once: f64 = self.weights.iter().enumerate().map(of_layer).sum();
+        products(settings) * once
     }
+}
+
+fn at_most(numbers: f64, bytes: usize) -> usize {
+    (numbers * NUMBER as f64).min(bytes as f64) as usize
+}
+
+/// Rows an image.
+fn rows(settings: &Analysis, classes: usize) -> f64 {
+    let digits = -settings.left_out().log10() - 3.0;
+    let rows = ROWS + ROWS_PER_DIGIT * digits;
+    rows.clamp(0.1, classes.saturating_sub(1) as f64)
 }
 
 fn products(settings: &Analysis) -> f64 {
@@ -122,19 +154,18 @@ mod tests {
         };
         assert!(of(&finer, 128) > once);
         let more = Analysis {
-            metrics: vec![Metric::Eigenvalue, Metric::Trace],
+            metrics: vec![Metric::Eigenvalue, Metric::LossChange],
             ..usual
         };
         assert!(of(&more, 128) > once);
-        // 6.5 products for each of 20 layers, each about one forward and one backward walk of half
-        // of the network.
+        // The sample once, half of it again, and a row an image at twice that.
         let forwards = once / (128.0 * outline.forward() as f64);
-        assert!((100.0..180.0).contains(&forwards), "{forwards}");
+        assert!((3.0..6.0).contains(&forwards), "{forwards}");
     }
 
     #[test]
     fn memory_is_bounded() {
         let bytes = outline(9).estimate(&Analysis::default(), 50_000).bytes;
-        assert_eq!(bytes, KEPT_BYTES);
+        assert_eq!(bytes, KEPT_BYTES + ROW_BYTES);
     }
 }

@@ -3,9 +3,13 @@
 pub mod analysis;
 pub mod curvature;
 pub mod estimate;
+pub mod factor;
 pub mod lanczos;
 pub mod metric;
+pub mod primal;
+pub mod rows;
 pub mod sensitivity;
+pub mod sweep;
 pub mod trace;
 pub mod verify;
 

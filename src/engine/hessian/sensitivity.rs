@@ -45,6 +45,9 @@ pub struct Sensitivity {
     /// Wall time of the analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// What eigenvalues and traces were measured from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curvature: Option<CurvatureFacts>,
     /// One entry a layer, in the order of the network.
     pub layers: Vec<LayerSensitivity>,
 }
@@ -69,6 +72,17 @@ pub struct DataFacts {
     pub split: String,
     /// Number of images.
     pub samples: usize,
+}
+
+/// The part of the sample's curvature that was measured; see [`rows`](super::rows).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvatureFacts {
+    /// Images that were walked backward.
+    pub images: usize,
+    /// Directions in their logits, one backward walk each.
+    pub rows: usize,
+    /// Share of the curvature at the logits, 0 to 1, that was left to a few rows that stand for it.
+    pub left_out: f64,
 }
 
 /// An eigenvalue measured again, in float64.

@@ -4,9 +4,11 @@
 //! `norm(Hv - lambda v) / |lambda|` bounds its distance from a true one.
 
 use super::Analysis;
-use super::analysis::{Subject, eigenpair};
+use super::analysis::{Subject, choose_rows, eigenpair, position};
 use super::curvature::Curvature;
+use super::primal::Primal;
 use super::sensitivity::{Sensitivity, Verified};
+use super::sweep::{Block, sweep};
 use crate::engine::backend::Backend;
 use crate::engine::job::{Event, Observer, Outcome, Phase, Verdict};
 use crate::engine::{Error, Result};
@@ -44,10 +46,11 @@ pub fn verify<B: Backend, R: Backend>(
         return Ok(Outcome::Stopped);
     };
     let (graph, parameters) = (&subject.model.graph, &subject.model.parameters);
-    let curvature = Curvature::new(graph, parameters, reference, subject.images, observer)?;
-    let Some(mut curvature) = curvature else {
+    let primal = Primal::new(graph, parameters, reference, subject.images, observer)?;
+    let Some(primal) = primal else {
         return Ok(Outcome::Stopped);
     };
+    let mut curvature = Curvature::new(&primal);
     let total = candidates.len() as u64;
     for (done, candidate) in (1..).zip(candidates) {
         let image = curvature.product(candidate.layer, &candidate.vector)?;
@@ -83,34 +86,42 @@ fn candidates<B: Backend>(
     observer: &mut dyn Observer,
 ) -> Result<Option<Vec<Candidate>>> {
     let (graph, parameters) = (&subject.model.graph, &subject.model.parameters);
-    let curvature = Curvature::new(graph, parameters, subject.backend, subject.images, observer)?;
-    let Some(mut curvature) = curvature else {
+    let primal = Primal::new(graph, parameters, subject.backend, subject.images, observer)?;
+    let Some(primal) = primal else {
         return Ok(None);
     };
-    let mut candidates = Vec::with_capacity(entries.len());
-    for &entry in entries {
-        let name = &state.layers[entry].layer;
-        let layer = curvature.layers().iter().position(|l| l.name == *name);
-        let layer = layer.expect("invariant: the sensitivity lists layers of this network");
-        let total = entries.len() as u64;
-        let pair = eigenpair(&mut curvature, layer, settings, &mut |_, _, _| {
+    let mut places: Vec<(usize, usize)> = entries
+        .iter()
+        .map(|&entry| (position(&primal, &state.layers[entry].layer), entry))
+        .collect();
+    places.sort_unstable();
+    let layers: Vec<usize> = places.iter().map(|&(layer, _)| layer).collect();
+    let mut candidates = Vec::with_capacity(places.len());
+    let mut visit = |layer: usize, block: &mut Block<B>, observer: &mut dyn Observer| {
+        let (_, entry) = places[candidates.len()];
+        let size = state.layers[entry].parameters;
+        let total = layers.len() as u64;
+        let pair = eigenpair(block, (layer, size), settings, &mut |_, _, _| {
             observer.on(Event::Progress {
                 phase: Phase::Verify,
                 done: 0,
                 total,
             })
         })?;
-        if pair.stopped {
-            return Ok(None);
-        }
-        let vector = pair.vector;
         candidates.push(Candidate {
             entry,
             layer,
-            vector,
+            vector: pair.vector,
         });
-    }
-    Ok(Some(candidates))
+        Ok(if pair.stopped {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        })
+    };
+    let rows = choose_rows(&primal, settings);
+    let verdict = sweep((&primal, &rows), &layers, &mut visit, observer)?;
+    Ok((verdict == Verdict::Continue).then_some(candidates))
 }
 
 fn compare(vector: &[f64], image: &[f64], layer: &str) -> Result<Verified> {

@@ -11,13 +11,12 @@ use rayon::prelude::*;
 use super::insert::{Inserted, LayerBits, insert};
 use super::{ScaleRule, weights};
 use crate::engine::Result;
-use crate::engine::autodiff::{Program, Workspaces};
+use crate::engine::autodiff::{Program, Workspaces, chunk_ranges};
 use crate::engine::backend::{Backend, Grid};
 use crate::engine::data::Images;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::operations::{BatchNormMode, Codes};
 use crate::engine::graph::{Graph, Layer, Operation, ParameterId, Parameters, single};
-use crate::engine::hessian::curvature::chunk_ranges;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 
 /// Activation values of a layer that its step size is fitted to, at most.

@@ -19,13 +19,14 @@ use crate::engine::backend::Backend;
 use crate::engine::backend::candle::Candle;
 use crate::engine::data::{Order, Part, Selection, sample};
 use crate::engine::hessian::analysis::{self, Subject};
-use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::hessian::sensitivity::{CurvatureFacts, Sensitivity};
 use crate::engine::hessian::verify::verify;
 use crate::engine::hessian::{Analysis, Method, Metric};
 use crate::engine::job::Outcome;
 use crate::engine::model::Model;
 use crate::engine::plan::pattern;
 use crate::engine::quant::{Bits, ScaleRule};
+use crate::pace::{Pace, SAVED_EVERY};
 
 use partial::{Found, Partial};
 
@@ -244,7 +245,14 @@ impl Measuring<'_> {
         };
         self.partial.save(&state)?;
         let partial = &self.partial;
-        let mut save = |state: &Sensitivity| partial.save(&clock.stamp(state));
+        let mut pace = Pace::new(SAVED_EVERY);
+        let mut save = |state: &Sensitivity| {
+            if pace.is_due() {
+                partial.save(&clock.stamp(state))
+            } else {
+                Ok(())
+            }
+        };
         let mut outcome =
             analysis::run(subject, self.settings, &mut state, &mut save, self.reporter)?;
         if outcome == Outcome::Done && self.args.measure.verify {
@@ -291,6 +299,9 @@ impl Measuring<'_> {
             self.reporter.note(&format!(
                 "{layers} layer{s} measured in {seconds:.1} s: {path}"
             ));
+            if let Some(curvature) = state.curvature {
+                self.reporter.note(&left_out(&curvature));
+            }
         }
         Ok(())
     }
@@ -315,6 +326,16 @@ impl Measuring<'_> {
              with --resume to go on"
         )))
     }
+}
+
+/// What the measurements stand on.
+fn left_out(curvature: &CurvatureFacts) -> String {
+    let CurvatureFacts {
+        images,
+        rows,
+        left_out,
+    } = curvature;
+    format!("curvature: {rows} rows of {images} images; {left_out:.1e} of it is left to drawn rows")
 }
 
 /// Wall time over all parts of an interrupted analysis.

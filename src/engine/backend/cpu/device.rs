@@ -9,6 +9,7 @@ use super::fake_quantize::{self, UniformQuantizer};
 use super::layout::{self, Shortcut};
 use super::linear::Linear;
 use super::normalization::{self, BatchNormGradient, ChannelSums};
+use super::outer;
 use super::pooling::{self, PoolingShape};
 use super::{Array, Isa, Workspace};
 use crate::engine::backend::{Backend, Grid, NormGradient, ShortcutShape, WeightShape, Window};
@@ -321,35 +322,62 @@ impl Backend for Cpu {
         Ok(())
     }
 
-    fn grad_weight_squared_norms(
+    fn row_length(&self, shape: &WeightShape) -> usize {
+        match shape {
+            WeightShape::Convolution(shape) => self.convolution(shape).grad_weight_length(),
+            WeightShape::Linear(_) => shape.weights(),
+        }
+    }
+
+    fn grad_weight_rows(
         &self,
         ws: &mut Workspace,
         shape: &WeightShape,
-        x: &Array,
-        dy: &Array,
-    ) -> Result<f64> {
-        // The kernels' order holds every weight once, and zeros besides: its norm is the weights'.
-        let (inputs, outputs) = (x.shape.elements(), dy.shape.elements());
-        let mut gradient = self.gradient(shape)?;
-        let mut total = 0.0;
-        for (x, dy) in x
-            .values
-            .chunks_exact(inputs)
-            .zip(dy.values.chunks_exact(outputs))
-        {
-            gradient.values.fill(0.0);
+        (x, dy): (&Array, &Array),
+        rows: &mut [f32],
+    ) -> Result<()> {
+        let x = x.values.chunks_exact(x.shape.elements());
+        let dy = dy.values.chunks_exact(dy.shape.elements());
+        let images = x.zip(dy);
+        for ((x, dy), row) in images.zip(rows.chunks_exact_mut(self.row_length(shape))) {
+            row.fill(0.0);
             match shape {
                 WeightShape::Convolution(shape) => {
                     let kernel = self.convolution(shape);
-                    kernel.grad_weight(x, dy, &mut gradient.values, &mut ws.scratch);
+                    kernel.grad_weight(x, dy, row, &mut ws.scratch);
                 }
-                WeightShape::Linear(shape) => {
-                    self.linear(shape).grad_weight(x, dy, &mut gradient.values);
-                }
+                WeightShape::Linear(shape) => self.linear(shape).grad_weight(x, dy, row),
             }
-            total += squared_norm(&gradient.values);
         }
-        Ok(total)
+        Ok(())
+    }
+
+    fn row_from_weights(&self, shape: &WeightShape, weights: &[f64]) -> Vec<f32> {
+        let weights = narrow(weights);
+        match shape {
+            WeightShape::Convolution(shape) => self.convolution(shape).pack_grad_weight(&weights),
+            WeightShape::Linear(_) => weights,
+        }
+    }
+
+    fn weights_from_row(&self, shape: &WeightShape, row: &[f64]) -> Vec<f64> {
+        let mut weights = vec![0.0; shape.weights()];
+        match shape {
+            WeightShape::Convolution(shape) => {
+                self.convolution(shape)
+                    .unpack_grad_weight(row, &mut weights);
+            }
+            WeightShape::Linear(_) => weights.copy_from_slice(row),
+        }
+        weights
+    }
+
+    fn add_outer_products(&self, rows: &[f32], v: &[f32], sum: &mut [f32]) {
+        outer::add_outer_products(self.isa, rows, v, sum);
+    }
+
+    fn squared_norm(&self, row: &[f32]) -> f64 {
+        outer::squared_norm(row)
     }
 
     fn scale_shift(
@@ -555,21 +583,4 @@ impl Backend for Cpu {
         ws.recycle(dy);
         Ok((dx, slope))
     }
-}
-
-fn squared_norm(values: &[f32]) -> f64 {
-    // Sixteen float32 sums side by side over short runs, float64 over those.
-    const LANES: usize = 16;
-    const RUN: usize = 1024;
-    let mut total = 0.0;
-    for run in values.chunks(RUN) {
-        let mut sums = [0.0f32; LANES];
-        for lanes in run.chunks(LANES) {
-            sums.iter_mut()
-                .zip(lanes)
-                .for_each(|(sum, v)| *sum += v * v);
-        }
-        total += sums.iter().map(|&sum| f64::from(sum)).sum::<f64>();
-    }
-    total
 }

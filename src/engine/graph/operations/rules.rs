@@ -281,8 +281,8 @@ pub enum Collected<B: Backend> {
     Nothing,
     /// Their sum over images.
     Sum(B::Gradient),
-    /// The sum over images of each image's squared norm.
-    SquaredNorms(f64),
+    /// The first images' own, one row an image; see [`Backend::grad_weight_rows`].
+    Rows(Vec<f32>),
     /// Per-channel (or per-tensor) gradients.
     Vector(Vec<f64>),
 }
@@ -374,11 +374,9 @@ impl<'a, B: Backend> Backward<'a, B> {
         let x = wire::<B>(self.primal, self.node.inputs[0]);
         match &mut self.collected[parameter.index()] {
             Collected::Sum(sum) => self.backend.product_grad_weight(self.workspace, x, dy, sum),
-            Collected::SquaredNorms(total) => {
-                *total += self
-                    .backend
-                    .grad_weight_squared_norms(self.workspace, shape, x, dy)?;
-                Ok(())
+            Collected::Rows(rows) => {
+                self.backend
+                    .grad_weight_rows(self.workspace, shape, (x, dy), rows)
             }
             Collected::Nothing | Collected::Vector(_) => Ok(()),
         }

@@ -73,25 +73,44 @@ impl Convolution {
     ///
     /// # Panics
     /// When a length does not fit the shape.
-    pub fn unpack_grad_weight(&self, dw: &[f32], oihw: &mut [f32]) {
+    pub fn unpack_grad_weight<T: Copy>(&self, dw: &[T], oihw: &mut [T]) {
         assert_eq!(
             dw.len(),
             self.grad_weight_length(),
             "weight gradient of {self:?}"
         );
         assert_eq!(oihw.len(), self.shape.weights(), "weights of {self:?}");
+        for (weight, place) in oihw.iter_mut().zip(self.private_places()) {
+            *weight = dw[place];
+        }
+    }
+
+    /// OIHW weights in the private layout of the weight gradient.
+    ///
+    /// # Panics
+    /// When `oihw` is not one number per weight.
+    #[must_use]
+    pub fn pack_grad_weight(&self, oihw: &[f32]) -> Vec<f32> {
+        assert_eq!(oihw.len(), self.shape.weights(), "weights of {self:?}");
+        let mut packed = vec![0.0; self.grad_weight_length()];
+        for (weight, place) in oihw.iter().zip(self.private_places()) {
+            packed[place] = *weight;
+        }
+        packed
+    }
+
+    /// Where each OIHW weight lies in the private layout.
+    fn private_places(&self) -> impl Iterator<Item = usize> {
         let (inputs, taps, lanes) = (
             self.shape.in_channels,
             self.shape.taps(),
             self.gradient_lanes(),
         );
-        for (output, filter) in oihw.chunks_exact_mut(inputs * taps).enumerate() {
-            for (input, plane) in filter.chunks_exact_mut(taps).enumerate() {
-                for (tap, weight) in plane.iter_mut().enumerate() {
-                    *weight = dw[(tap * inputs + input) * lanes + output];
-                }
-            }
-        }
+        (0..self.shape.out_channels).flat_map(move |output| {
+            (0..inputs).flat_map(move |input| {
+                (0..taps).map(move |tap| (tap * inputs + input) * lanes + output)
+            })
+        })
     }
 }
 

@@ -1,0 +1,260 @@
+//! A network at a fixed point over a fixed sample: what every product and every row starts from.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::engine::autodiff::loss::{self, Tally};
+use crate::engine::autodiff::{Chunk, Program, Workspaces, chunk_ranges};
+use crate::engine::backend::Backend;
+use crate::engine::data::Images;
+use crate::engine::graph::operations::rules::{Collected, Purpose};
+use crate::engine::graph::operations::{BatchNormMode, Operation};
+use crate::engine::graph::{Graph, Layer, Parameters};
+use crate::engine::job::{Event, Observer, Phase, Score, Verdict};
+use crate::engine::{Error, Result};
+
+/// Bytes of kept values above which they are computed anew whenever they are needed.
+pub const KEPT_BYTES: usize = 1 << 30;
+
+/// Chunks walked between two reports.
+const WAVE: usize = 16;
+
+/// A network at a fixed point over a fixed sample, walked forward once.
+pub struct Primal<'a, B: Backend> {
+    pub(super) program: Program<'a, B>,
+    pub(super) workspaces: Workspaces<B>,
+    images: &'a dyn Images,
+    layers: Vec<Layer>,
+    probabilities: Vec<f64>,
+    tally: Tally,
+}
+
+impl<B: Backend> std::fmt::Debug for Primal<'_, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut f = f.debug_struct("Primal");
+        f.field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
+
+/// Refuses networks whose layer blocks are not Gauss-Newton blocks.
+///
+/// # Errors
+/// When an operation is not piecewise linear.
+pub fn check_piecewise_linear(graph: &Graph) -> Result<()> {
+    let curved = |op: &Operation| !op.is_piecewise_linear();
+    match graph.nodes().iter().find(|node| curved(&node.operation)) {
+        None => Ok(()),
+        Some(node) => Err(Error::invalid(format!(
+            "{} ({}) is not piecewise linear: the analysis needs a network of convolutions, \
+             linear layers, batch normalisation, rectifiers, pooling and sums",
+            node.name,
+            node.operation.name()
+        ))),
+    }
+}
+
+impl<'a, B: Backend> Primal<'a, B> {
+    /// Walks the sample forward. `None` when the observer asked to stop.
+    ///
+    /// # Errors
+    /// When the network is not piecewise linear, its logits are not finite, or the device fails.
+    pub fn new(
+        graph: &'a Graph,
+        parameters: &Parameters,
+        backend: &'a B,
+        images: &'a dyn Images,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Self>> {
+        check_piecewise_linear(graph)?;
+        let purpose = (BatchNormMode::Running, Purpose::Analyse);
+        let mut primal = Self {
+            program: Program::new(graph, backend, parameters, purpose)?,
+            workspaces: Workspaces::default(),
+            images,
+            layers: graph.layers(),
+            probabilities: Vec::new(),
+            tally: Tally::default(),
+        };
+        let verdict = primal.walk_sample(observer)?;
+        if !primal.tally.loss.is_finite() {
+            return Err(Error::NotFinite("the loss over the sample".to_owned()));
+        }
+        Ok((verdict == Verdict::Continue).then_some(primal))
+    }
+
+    fn walk_sample(&mut self, observer: &mut dyn Observer) -> Result<Verdict> {
+        let total = self.images.len();
+        let ranges = chunk_ranges(total, self.program.backend().chunk());
+        for wave in ranges.chunks(WAVE) {
+            let walked: Vec<_> = wave
+                .par_iter()
+                .map(|range| self.logits(range.clone()))
+                .collect::<Result<_>>()?;
+            for (mut logits, tally) in walked {
+                self.tally.add(&tally);
+                let images = logits.chunks_exact_mut(self.program.graph().classes());
+                images.for_each(loss::softmax);
+                self.probabilities.extend(logits);
+            }
+            let event = Event::Progress {
+                phase: Phase::Primal,
+                done: self.tally.total as u64,
+                total: total as u64,
+            };
+            if observer.on(event) == Verdict::Stop {
+                return Ok(Verdict::Stop);
+            }
+        }
+        Ok(Verdict::Continue)
+    }
+
+    fn logits(&self, range: Range<usize>) -> Result<(Vec<f64>, Tally)> {
+        let images = self.images.load(range.clone())?;
+        self.workspaces.with(|workspace| {
+            let mut chunk = self.program.load(workspace, &images)?;
+            let logits = self.program.forward(workspace, &mut chunk)?;
+            self.program.recycle(workspace, chunk);
+            let tally = Tally::of(&logits, &self.images.labels(range));
+            Ok((logits, tally))
+        })
+    }
+
+    /// The layers, in order.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Images in the sample.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether the sample is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// Classes of the network.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.program.graph().classes()
+    }
+
+    /// Class probabilities, image by image.
+    #[must_use]
+    pub fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// Class probabilities of one image.
+    #[must_use]
+    pub fn probabilities_of(&self, image: usize) -> &[f64] {
+        &self.probabilities[image * self.classes()..][..self.classes()]
+    }
+
+    /// Loss and accuracy over the sample.
+    #[must_use]
+    pub fn score(&self) -> Score {
+        self.tally.score()
+    }
+
+    /// What a backward walk that collects nothing starts with.
+    pub(super) fn collect_nothing(&self) -> Vec<Collected<B>> {
+        let parameters = self.program.graph().parameters().iter();
+        parameters.map(|_| Collected::Nothing).collect()
+    }
+
+    /// Walks some images forward, keeping what tangents and gradients read.
+    fn walk(&self, images: &[usize]) -> Result<Chunk<B>> {
+        let mut values = Vec::new();
+        for &image in images {
+            values.extend(self.images.load(image..image + 1)?);
+        }
+        self.workspaces.with(|workspace| {
+            let mut chunk = self.program.load(workspace, &values)?;
+            self.program.forward(workspace, &mut chunk)?;
+            Ok(chunk)
+        })
+    }
+}
+
+/// Some images of a sample in pieces of one chunk, whose values are kept while memory allows.
+#[derive(Debug)]
+pub(super) struct Pieces<B: Backend> {
+    pieces: Vec<Piece<B>>,
+    keep: bool,
+}
+
+#[derive(Debug)]
+struct Piece<B: Backend> {
+    span: Span,
+    kept: Option<Chunk<B>>,
+}
+
+/// The images of a piece.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// Where the first of them stands in the list that was cut.
+    pub first: usize,
+    /// Their places in the sample.
+    pub images: Vec<usize>,
+}
+
+impl<B: Backend> Pieces<B> {
+    /// Cuts `images` into pieces; nothing is walked yet.
+    pub fn new(primal: &Primal<B>, images: &[usize]) -> Self {
+        let program = &primal.program;
+        let bytes = program.kept_elements() * program.backend().bytes_per_number();
+        let piece = |range: Range<usize>| Piece {
+            span: Span {
+                first: range.start,
+                images: images[range].to_vec(),
+            },
+            kept: None,
+        };
+        let ranges = chunk_ranges(images.len(), program.backend().chunk());
+        Self {
+            pieces: ranges.into_iter().map(piece).collect(),
+            keep: bytes.saturating_mul(images.len()) <= KEPT_BYTES,
+        }
+    }
+
+    /// The images of every piece.
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.pieces.iter().map(|piece| &piece.span)
+    }
+
+    /// Does `work` on some pieces, in parallel; the results are in order.
+    ///
+    /// # Errors
+    /// When the device or `work` fails.
+    pub fn work<T: Send>(
+        &mut self,
+        primal: &Primal<B>,
+        range: Range<usize>,
+        work: impl Fn(&Span, &mut Chunk<B>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let keep = self.keep;
+        let pieces = self.pieces[range].par_iter_mut();
+        pieces
+            .map(|Piece { span, kept }| {
+                let mut chunk = match kept.take() {
+                    Some(chunk) => chunk,
+                    None => primal.walk(&span.images)?,
+                };
+                let done = work(span, &mut chunk)?;
+                if keep {
+                    *kept = Some(chunk);
+                } else {
+                    let release = |ws: &mut B::Workspace| primal.program.recycle(ws, chunk);
+                    primal.workspaces.with(release);
+                }
+                Ok(done)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,245 @@
+//! A sweep over layers: each one's Hessian block at hand, by the way that its size asks for.
+//!
+//! Where the rows of a layer's factor fit into memory, they are computed once, for as many layers at a
+//! time as fit together. For layers beyond that (very many images, very large layers) the trace is
+//! summed piece by piece, and products walk through the network.
+
+use std::ops::Range;
+
+use super::curvature::Curvature;
+use super::factor::{Factor, RowSource};
+use super::primal::Primal;
+use super::rows::Rows;
+use super::trace::{Squares, Trace};
+use crate::engine::Result;
+use crate::engine::backend::{Backend, WeightShape};
+use crate::engine::job::{Event, Observer, Phase, Verdict};
+
+/// Bytes of rows that are held at once.
+pub const ROW_BYTES: usize = 512 << 20;
+
+/// Pieces whose rows are computed between two reports.
+const WAVE: usize = 8;
+
+/// A layer's block of the Hessian.
+#[derive(Debug)]
+pub enum Block<'s, 'p, 'a, B: Backend> {
+    /// By the rows of its factor.
+    Rows(Factor<'p, B>),
+    /// By walks over the images.
+    Walks {
+        /// Gives the products.
+        curvature: &'s mut Curvature<'p, 'a, B>,
+        /// Which layer.
+        layer: usize,
+        /// Sums of the squared rows.
+        squares: Squares,
+    },
+}
+
+impl<B: Backend> Block<'_, '_, '_, B> {
+    /// The product of the block with `v`, both in the order of weights files.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn product(&mut self, v: &[f64]) -> Result<Vec<f64>> {
+        match self {
+            Self::Rows(factor) => Ok(factor.product(v)),
+            Self::Walks {
+                curvature, layer, ..
+            } => curvature.product(*layer, v),
+        }
+    }
+
+    /// Its trace.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        match self {
+            Self::Rows(factor) => factor.squares().trace(),
+            Self::Walks { squares, .. } => squares.trace(),
+        }
+    }
+}
+
+/// Layers that are measured together.
+#[derive(Debug, PartialEq, Eq)]
+enum Group {
+    /// Their rows fit into memory.
+    Rows(Vec<usize>),
+    /// The rows of this one do not.
+    Walks(usize),
+}
+
+/// What is done at each layer.
+pub type Visit<'v, B> = dyn FnMut(usize, &mut Block<B>, &mut dyn Observer) -> Result<Verdict> + 'v;
+
+/// Visits `layers`, given by their places in the network, in order. The block of a layer does not
+/// depend on which others are visited.
+///
+/// # Errors
+/// When the device fails, or the visit does.
+pub fn sweep<B: Backend>(
+    (primal, rows): (&Primal<B>, &Rows),
+    layers: &[usize],
+    visit: &mut Visit<B>,
+    observer: &mut dyn Observer,
+) -> Result<Verdict> {
+    let size = |layer: usize| row_bytes(primal, &primal.layers()[layer].shape) * rows.count();
+    let groups = groups(layers, &size);
+    let mut sweep = Sweep {
+        walks: Curvature::over(primal, &rows.certain_images()),
+        source: RowSource::new(primal, rows),
+        done: 0,
+        groups: groups.len(),
+    };
+    for group in groups {
+        let verdict = match group {
+            Group::Rows(layers) => sweep.by_rows(&layers, visit, observer)?,
+            Group::Walks(layer) => sweep.by_walks(layer, size(layer), visit, observer)?,
+        };
+        if verdict == Verdict::Stop {
+            return Ok(Verdict::Stop);
+        }
+    }
+    Ok(Verdict::Continue)
+}
+
+fn row_bytes<B: Backend>(primal: &Primal<B>, shape: &WeightShape) -> usize {
+    primal.program.backend().row_length(shape) * size_of::<f32>()
+}
+
+/// Neighbours whose rows fit into memory together.
+fn groups(layers: &[usize], size: &dyn Fn(usize) -> usize) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let (mut together, mut bytes) = (Vec::new(), 0);
+    for &layer in layers {
+        let own = size(layer);
+        if bytes + own > ROW_BYTES && !together.is_empty() {
+            groups.push(Group::Rows(std::mem::take(&mut together)));
+            bytes = 0;
+        }
+        if own > ROW_BYTES {
+            groups.push(Group::Walks(layer));
+        } else {
+            together.push(layer);
+            bytes += own;
+        }
+    }
+    if !together.is_empty() {
+        groups.push(Group::Rows(together));
+    }
+    groups
+}
+
+/// A sweep under way.
+struct Sweep<'p, 'a, B: Backend> {
+    source: RowSource<'p, 'a, B>,
+    walks: Curvature<'p, 'a, B>,
+    /// Pieces whose rows were computed, over all groups.
+    done: usize,
+    groups: usize,
+}
+
+impl<'p, B: Backend> Sweep<'p, '_, B> {
+    fn by_rows(
+        &mut self,
+        layers: &[usize],
+        visit: &mut Visit<B>,
+        observer: &mut dyn Observer,
+    ) -> Result<Verdict> {
+        let mut factors: Vec<Option<Factor<'p, B>>> = layers.iter().map(|_| None).collect();
+        let mut take = |new: Vec<Factor<'p, B>>| {
+            for (factor, new) in factors.iter_mut().zip(new) {
+                match factor {
+                    Some(factor) => factor.append(new),
+                    None => *factor = Some(new),
+                }
+            }
+        };
+        if self.rows(layers, WAVE, &mut take, observer)? == Verdict::Stop {
+            return Ok(Verdict::Stop);
+        }
+        for (&layer, factor) in layers.iter().zip(factors) {
+            let factor = match factor {
+                Some(factor) => factor,
+                None => self.source.none(layer),
+            };
+            if visit(layer, &mut Block::Rows(factor), observer)? == Verdict::Stop {
+                return Ok(Verdict::Stop);
+            }
+        }
+        Ok(Verdict::Continue)
+    }
+
+    fn by_walks(
+        &mut self,
+        layer: usize,
+        bytes: usize,
+        visit: &mut Visit<B>,
+        observer: &mut dyn Observer,
+    ) -> Result<Verdict> {
+        let mut squares = Squares::default();
+        let mut take = |factors: Vec<Factor<'p, B>>| {
+            for factor in factors {
+                squares.merge(&factor.squares());
+            }
+        };
+        let wave = (WAVE * ROW_BYTES / bytes.max(1)).clamp(1, WAVE);
+        if self.rows(&[layer], wave, &mut take, observer)? == Verdict::Stop {
+            return Ok(Verdict::Stop);
+        }
+        let curvature = &mut self.walks;
+        let mut block = Block::Walks {
+            curvature,
+            layer,
+            squares,
+        };
+        visit(layer, &mut block, observer)
+    }
+
+    /// Computes the rows of some layers, a few pieces at a time.
+    fn rows(
+        &mut self,
+        layers: &[usize],
+        wave: usize,
+        take: &mut dyn FnMut(Vec<Factor<'p, B>>),
+        observer: &mut dyn Observer,
+    ) -> Result<Verdict> {
+        let pieces = self.source.pieces();
+        for start in (0..pieces).step_by(wave) {
+            let range: Range<usize> = start..(start + wave).min(pieces);
+            self.done += range.len();
+            take(self.source.factors(layers, range)?);
+            let event = Event::Progress {
+                phase: Phase::Rows,
+                done: self.done as u64,
+                total: (pieces * self.groups) as u64,
+            };
+            if observer.on(event) == Verdict::Stop {
+                return Ok(Verdict::Stop);
+            }
+        }
+        Ok(Verdict::Continue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_that_fit_are_measured_together() {
+        let size = |layer: usize| [100, 200, 300, 600, 100][layer] << 20;
+        assert_eq!(
+            groups(&[0, 1, 2, 3, 4], &size),
+            [
+                Group::Rows(vec![0, 1]),
+                Group::Rows(vec![2]),
+                Group::Walks(3),
+                Group::Rows(vec![4])
+            ]
+        );
+        assert_eq!(groups(&[1, 4], &size), [Group::Rows(vec![1, 4])]);
+        assert_eq!(groups(&[], &size), []);
+    }
+}
