@@ -74,9 +74,9 @@ impl<'p, 'a, B: Backend> RowSource<'p, 'a, B> {
         self.pieces.spans().count()
     }
 
-    /// No rows of a layer.
+    /// No rows of a layer yet.
     #[must_use]
-    pub fn none(&self, layer: usize) -> Factor<'p, B> {
+    pub fn empty(&self, layer: usize) -> Factor<'p, B> {
         Factor {
             backend: self.primal.program.backend(),
             layer: &self.primal.layers()[layer],
@@ -102,7 +102,7 @@ impl<'p, 'a, B: Backend> RowSource<'p, 'a, B> {
                 .map(|round| group.blocks(primal, chunk, &round))
                 .collect::<Result<Vec<_>>>()
         })?;
-        let mut factors: Vec<_> = layers.iter().map(|&layer| self.none(layer)).collect();
+        let mut factors: Vec<_> = layers.iter().map(|&layer| self.empty(layer)).collect();
         for blocks in blocks.into_iter().flatten() {
             for (factor, block) in factors.iter_mut().zip(blocks) {
                 factor.blocks.push(block);

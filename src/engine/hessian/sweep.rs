@@ -147,23 +147,19 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
         visit: &mut Visit<B>,
         observer: &mut dyn Observer,
     ) -> Result<Verdict> {
-        let mut factors: Vec<Option<Factor<'p, B>>> = layers.iter().map(|_| None).collect();
+        let mut factors: Vec<Factor<'p, B>> = layers
+            .iter()
+            .map(|&layer| self.source.empty(layer))
+            .collect();
         let mut take = |new: Vec<Factor<'p, B>>| {
             for (factor, new) in factors.iter_mut().zip(new) {
-                match factor {
-                    Some(factor) => factor.append(new),
-                    None => *factor = Some(new),
-                }
+                factor.append(new);
             }
         };
         if self.rows(layers, WAVE, &mut take, observer)? == Verdict::Stop {
             return Ok(Verdict::Stop);
         }
         for (&layer, factor) in layers.iter().zip(factors) {
-            let factor = match factor {
-                Some(factor) => factor,
-                None => self.source.none(layer),
-            };
             if visit(layer, &mut Block::Rows(factor), observer)? == Verdict::Stop {
                 return Ok(Verdict::Stop);
             }
