@@ -78,10 +78,10 @@ pub enum Command {
 #[command(next_help_heading = "General")]
 pub struct Shared {
     /// Threads that compute [default: one a core]
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<NonZeroUsize>,
     /// Seed of everything left to chance [default: 0]
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Progress on stderr
     #[arg(long, value_name = "HOW", global = true, value_enum, default_value_t)]
@@ -104,6 +104,30 @@ pub enum Progress {
     Json,
     /// None
     None,
+}
+
+/// Most threads that can be asked for; the rest of the machine would only wait for them.
+const MOST_THREADS: usize = 1024;
+
+/// A number of things, as typed.
+///
+/// # Errors
+/// When it is no whole number, or 0.
+pub fn count(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse()
+        .map_err(|_| "expected a whole number from 1 on")
+}
+
+/// A number of threads, as typed.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let threads = text.parse::<NonZeroUsize>().ok();
+    let sensible = threads.filter(|threads| threads.get() <= MOST_THREADS);
+    sensible.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
 impl Shared {

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
 use crate::engine::graph::Graph;
 use crate::engine::model::{Architecture, Model, demo};
+use crate::engine::plan::{self, Plan};
 
 /// Which network, and which images.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
@@ -57,6 +58,23 @@ enum Weights<'a> {
 }
 
 impl Inputs {
+    /// Reads a plan for this network.
+    ///
+    /// # Errors
+    /// When it is of another one, or not as it should be.
+    pub fn plan(&self, path: &Path) -> Result<Plan, Failure> {
+        let plan = plan::file::read(path, Some(&self.layer_names()))?;
+        let own = self.model.architecture.to_string();
+        if plan.model.is_empty() || plan.model == own {
+            return Ok(plan);
+        }
+        Err(Failure::failed(format!(
+            "{}: the plan is of {}, but the network is {own}; choose the plan of this network",
+            path.display(),
+            plan.model
+        )))
+    }
+
     /// The layers by name, in the order of the network.
     #[must_use]
     pub fn layer_names(&self) -> Vec<Arc<str>> {

@@ -1,5 +1,6 @@
 //! Errors as facts: each variant carries what was expected, what came, and where.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Result of every fallible engine call.
@@ -9,14 +10,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused a file operation.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {}", path.display(), said(source))]
     File {
         /// What was attempted: `read`, `write`, `create`, ...
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The operating system's answer.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file was read, but its content is not what it should be.
     #[error("{}: {reason}", path.display())]
@@ -55,7 +56,7 @@ pub enum Error {
 impl Error {
     /// A file-system failure while doing `action` to `path`.
     #[must_use]
-    pub fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+    pub fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::File {
             action,
             path: path.to_owned(),
@@ -77,4 +78,18 @@ impl Error {
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::Invalid(reason.into())
     }
+}
+
+/// What the operating system said, as a person would, with the next step where there is one.
+fn said(source: &io::Error) -> String {
+    let words = match source.kind() {
+        io::ErrorKind::NotFound => "not found; is the path right?",
+        io::ErrorKind::IsADirectory => "it is a folder; name a file",
+        io::ErrorKind::NotADirectory => "a file is in the way; name a folder",
+        io::ErrorKind::PermissionDenied => "permission denied; choose a place that is yours",
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another place",
+        io::ErrorKind::StorageFull => "the disk is full; make room or choose another place",
+        _ => return source.to_string(),
+    };
+    words.to_owned()
 }

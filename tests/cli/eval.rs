@@ -79,6 +79,8 @@ fn bad_inputs_are_one_sentence_each() {
     eval(&on_cifar).refused(1, &["test_batch.bin"]);
     fs::write(untrained.path("test_batch.bin"), [0; 5000]).unwrap();
     eval(&on_cifar).refused(1, &["test_batch.bin", "5000"]);
+    fs::write(untrained.path("test_batch.bin"), []).unwrap();
+    eval(&on_cifar).refused(1, &["test_batch.bin", "empty"]);
 }
 
 #[test]
@@ -110,6 +112,8 @@ fn a_plan_with_a_mistake_is_refused_with_its_line() {
     eval(&nine).refused(1, &["line 8", "9 bits"]);
     let unknown = uniform.replacen("layer1.0.conv1", "layer9.0.conv1", 1);
     eval(&unknown).refused(1, &["layer9.0.conv1", "did you mean"]);
+    let other = uniform.replacen("resnet20", "resnet32", 1);
+    eval(&other).refused(1, &["the plan is of resnet32", "resnet20"]);
     eval("format = 3").refused(1, &["line 1"]);
     eval("").refused(1, &["p.toml"]);
 }

@@ -31,7 +31,7 @@ fn an_output_that_cannot_be_written_is_refused_before_the_work() {
 #[test]
 fn a_full_disk_is_one_sentence() {
     let (_folder, ended) = planned(&["-o", "/dev/full"]);
-    ended.refused(1, &["/dev/full", "No space left"]);
+    ended.refused(1, &["/dev/full", "disk is full"]);
     let full = fs::File::create("/dev/full").unwrap();
     let ended = ended_with_stdout(&["doctor"], full.into());
     assert_eq!(ended.0, 1);

@@ -88,5 +88,15 @@ fn what_is_not_a_sensitivity_file_is_refused() {
     plan("[1, 2]").refused(1, &["s.json"]);
     plan(r#"{"layers": []}"#).refused(1, &["no layer"]);
     plan(r#"{"format": "else", "layers": []}"#).refused(1, &["else"]);
-    hawqeye(&["plan", "none.json"]).refused(1, &["none.json"]);
+    let huge = SENSITIVITY.replace("\"macs\": 1000", "\"macs\": 10000000000000000000");
+    plan(&huge).refused(1, &["s.json", "MACs", "at most"]);
+    hawqeye(&["plan", "none.json"]).refused(1, &["none.json", "not found"]);
+    let nowhere = [
+        "plan",
+        path.to_str().unwrap(),
+        "-o",
+        "no/such/folder/p.toml",
+    ];
+    fs::write(&path, SENSITIVITY).unwrap();
+    hawqeye(&nowhere).refused(1, &["p.toml", "not found"]);
 }

@@ -88,6 +88,19 @@ fn mistakes_on_the_command_line_exit_with_2() {
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
         assert_eq!(ended.stdout, "");
     }
+    for (arguments, expected) in [
+        (["eval", "--threads", "99999999"], "1 to 1024"),
+        (["eval", "--calibration", "-1"], "whole number from 1 on"),
+        (["eval", "--seed", "-1"], "whole number from 0"),
+        (["analyze", "--samples", "NaN"], "whole number from 1 on"),
+        (["analyze", "--samples", "-1"], "whole number from 1 on"),
+        (["analyze", "--tolerance", "-1"], "between 0 and 1"),
+        (["tune", "--epochs", "0"], "whole number from 1 on"),
+    ] {
+        let ended = hawqeye(&arguments);
+        assert_eq!(ended.code, 2, "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    }
     let cifar = ["eval", "--data", "cifar10:x"];
     hawqeye(&cifar).refused(2, &["--model ARCH", "resnet56"]);
     let untrained = Untrained::new();

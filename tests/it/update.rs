@@ -10,8 +10,8 @@ use hawqeye::app::state::bits::Accuracy;
 use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
-use hawqeye::app::state::{Checking, Level, Loading, Screen};
-use hawqeye::engine::job::{Event, Outcome};
+use hawqeye::app::state::{Checking, Loading, Screen};
+use hawqeye::engine::job::{Event, Outcome, Phase};
 use hawqeye::engine::plan::file;
 
 use crate::bench::Bench;
@@ -128,13 +128,39 @@ fn the_allocator_keeps_pins_and_reset_returns_to_its_plan() {
 }
 
 #[test]
-fn an_impossible_budget_is_answered_with_the_reachable_range() {
-    let mut bench = Bench::analysed();
-    bench.keys("3 a ctrl-u").text("100x").keys("enter").work();
-    let (notice, _) = bench.state.toast.clone().unwrap();
-    assert_eq!(notice.level, Level::Bad);
-    assert!(notice.text.contains("16"), "{}", notice.text);
-    assert_eq!(bench.bits(), [8; 6]);
+fn an_impossible_budget_stays_in_the_window_beside_the_reachable_range() {
+    for (keys, text) in [
+        ("3 a", "100x"),
+        ("3 a down", "1B"),
+        ("3 a down down", "1.5"),
+    ] {
+        let mut bench = Bench::analysed();
+        bench.keys(keys).text(text).keys("enter");
+        assert!(bench.started().is_empty(), "{text}");
+        let Some(Overlay::Allocate { problem, .. }) = bench.state.overlays.last() else {
+            panic!("{text}: the window is open")
+        };
+        assert!(problem.as_ref().unwrap().contains("within reach"));
+        bench.keys("ctrl-u").text("9MB").keys("esc");
+        assert_eq!(bench.bits(), [8; 6]);
+    }
+}
+
+#[test]
+fn the_time_left_of_a_run_outlives_what_is_measured_between_its_steps() {
+    let mut bench = Bench::planned();
+    bench.keys("4 enter");
+    let (job, task) = bench.started().remove(0);
+    bench.begin(job, &task, 30);
+    let running = |bench: &Bench| bench.state.job(JobKind::Tune).unwrap().clone();
+    let before = running(&bench);
+    assert!(before.is_training() && before.eta.remaining(bench.state.now).is_some());
+    for phase in [Phase::Calibrate, Phase::Evaluate] {
+        let (done, total) = (1, 4);
+        let event = Event::Progress { phase, done, total };
+        bench.send(Msg::Job(JobMessage::Event { job, event }));
+    }
+    assert_eq!(running(&bench), before);
 }
 
 #[test]

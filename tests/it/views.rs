@@ -1,6 +1,7 @@
 //! Whole screens as text, at several sizes and in every state; and that no size can break them.
 
 use hawqeye::app::project::Stored;
+use hawqeye::app::state::Level;
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::{Depth, MONO, Theme};
 use hawqeye::app::view;
@@ -136,6 +137,25 @@ fn windows() {
     let mut bench = find("running");
     bench.keys("q");
     insta::assert_snapshot!("quit", text(&draw(&bench, (80, 24), &theme)));
+}
+
+#[test]
+fn a_long_notice_is_shown_to_its_end() {
+    let theme = theme("terminal", Symbols::UNICODE);
+    let mut bench = Bench::planned();
+    let path = "a/folder/".repeat(20);
+    bench.state.notify(
+        Level::Bad,
+        format!("export: cannot write {path}x: the disk is full"),
+    );
+    for size in [(80, 24), (120, 40)] {
+        let shown = text(&draw(&bench, size, &theme));
+        assert!(shown.contains("disk is full"), "{shown}");
+        assert!(
+            shown.contains("q quit") && shown.contains("This plan"),
+            "{shown}"
+        );
+    }
 }
 
 #[test]

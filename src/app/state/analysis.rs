@@ -210,7 +210,7 @@ impl AnalysisState {
             |layer| Some(layer.mean_trace? * layer.perturbation.values().next()?);
         [
             (
-                "eigenvalue and trace (per weight)",
+                "eigenvalue and trace per weight",
                 of(|l| l.sensitivity, |l| l.mean_trace),
             ),
             ("omega and loss change", of(omega, change)),

@@ -81,14 +81,20 @@ fn analysis(state: &State) -> Guide {
 fn sensitivity(state: &State) -> Guide {
     match state.analysis.status {
         Status::Running => Guide::new(
-            "Being measured; stopping keeps what is finished.",
+            "Measuring the layer marked *; stopping keeps what is finished.",
             Step::Wait,
         ),
-        Status::Done => Guide::new(
-            "Measured; enter goes on to choosing bits.",
-            Step::Go(Screen::Bits),
-        ),
+        Status::Done => Guide::new(measured(state), Step::Go(Screen::Bits)),
         _ => analysis(state),
+    }
+}
+
+fn measured(state: &State) -> &'static str {
+    let mut layers = state.analysis.layers.iter();
+    if layers.any(|layer| layer.converged == Some(false)) {
+        "Enter goes on to choosing bits; ? did not converge to the tolerance."
+    } else {
+        "Measured; enter goes on to choosing bits."
     }
 }
 

@@ -99,20 +99,40 @@ impl Subject {
         }
     }
 
+    /// The smallest and the largest reachable budget of the kind of `budget`.
+    fn range(&self, budget: Budget) -> Result<(Budget, Budget)> {
+        let request = self.request();
+        let (a, b) = request.reachable(&self.plan, &self.sensitivity, budget)?;
+        Ok(if a.value() <= b.value() {
+            (a, b)
+        } else {
+            (b, a)
+        })
+    }
+
+    /// Refuses a budget that no plan fits.
+    ///
+    /// # Errors
+    /// A sentence, when it is out of reach.
+    pub fn check(&self, budget: Budget) -> std::result::Result<(), String> {
+        let (low, high) = self.range(budget).map_err(|error| error.to_string())?;
+        let out_of_reach = match budget {
+            Budget::Compression(factor) => factor > high.value(),
+            other => other.value() < low.value(),
+        };
+        if out_of_reach {
+            return Err("No plan fits this: stay within reach, or unpin layers first.".to_owned());
+        }
+        Ok(())
+    }
+
     /// The smallest and the largest reachable budget of a kind, in words.
     #[must_use]
     pub fn reachable(&self, kind: usize) -> String {
         let name = BUDGETS[kind].name;
         let budget: Result<Budget> = format!("{name}={}", BUDGETS[kind].example).parse();
-        let reached =
-            budget.and_then(|b| self.request().reachable(&self.plan, &self.sensitivity, b));
-        match reached {
+        match budget.and_then(|budget| self.range(budget)) {
             Ok((a, b)) => {
-                let (a, b) = if a.value() <= b.value() {
-                    (a, b)
-                } else {
-                    (b, a)
-                };
                 let bare = |budget: Budget| budget.to_string().replace(&format!("{name}="), "");
                 format!("reachable: {} to {}", bare(a), bare(b))
             }

@@ -62,6 +62,12 @@ impl Running {
         (self.total > 0).then(|| (self.done as f64 / self.total as f64).clamp(0.0, 0.9999))
     }
 
+    /// Whether training steps are being counted, and some are still to come.
+    #[must_use]
+    pub fn is_training(&self) -> bool {
+        self.phase == Some(Phase::Tune) && self.done < self.total
+    }
+
     /// What is going on, in a word or two.
     #[must_use]
     pub const fn activity(&self) -> &'static str {

@@ -232,6 +232,7 @@ pub(super) fn allocate(state: &mut State, kind: usize, text: &str) -> Result<Vec
         return Err("still computing the last one".to_owned());
     }
     let budget = planning::parse_budget(kind, text)?;
+    subject.check(budget)?;
     state.bits.typed.insert(kind, text.to_owned());
     let allocation = Allocation { subject, budget };
     Ok(start(state, Task::Allocate(Box::new(allocation))))

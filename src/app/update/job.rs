@@ -10,7 +10,7 @@ use crate::app::state::running::Running;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning};
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::job::{Event, Outcome};
+use crate::engine::job::{Event, Outcome, Phase};
 
 use super::{edit, leave, start};
 
@@ -75,6 +75,8 @@ fn reported(state: &mut State, job: JobId, event: Event) {
     };
     let kind = running.kind;
     match event {
+        // Between its steps a run measures ranges and accuracies: that is part of the training.
+        Event::Progress { phase, .. } if running.is_training() && phase != Phase::Tune => {}
         Event::Progress { phase, done, total } => running.progress(now, phase, (done, total)),
         Event::Eigenvalue {
             layer,
@@ -88,7 +90,7 @@ fn reported(state: &mut State, job: JobId, event: Event) {
         Event::Warning { message } => state.notify(Level::Warning, message),
         event if kind == JobKind::Tune => {
             if let Event::Step { step, total, .. } = event {
-                running.progress(now, crate::engine::job::Phase::Tune, (step, total));
+                running.progress(now, Phase::Tune, (step, total));
             }
             if let Some(run) = &mut state.tune.run {
                 run.apply(Some(now), event);

@@ -6,16 +6,19 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::format::{cut, cut_start, duration};
+use super::format::{cut, cut_start, duration, wrap};
 use crate::app::command::Command;
 use crate::app::state::guide::{Step, guide as next};
 use crate::app::state::overlay::Overlay;
 use crate::app::state::running::Running;
-use crate::app::state::{Level, Screen, State};
+use crate::app::state::{Level, Notice, Screen, State};
 use crate::app::theme::{Role, Theme};
+
+/// Lines of the longest notice.
+const MOST_LINES: usize = 4;
 
 /// Project, model, data, device, and the running job.
 pub(super) fn header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
@@ -120,18 +123,7 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
     }
     let width = (area.width as usize).saturating_sub(2);
     if let Some((notice, _)) = &state.toast {
-        let (sign, role) = match notice.level {
-            Level::Info => (theme.symbols.arrow, Role::Text),
-            Level::Warning => ("!", Role::Warning),
-            Level::Bad => (theme.symbols.bad, Role::Bad),
-        };
-        let text = cut(
-            &format!("{sign} {}", notice.text),
-            width,
-            theme.symbols.ellipsis,
-        );
-        frame.render_widget(Line::styled(format!(" {text}"), theme.style(role)), area);
-        return;
+        return told(frame, area, notice, theme);
     }
     let guide = next(state);
     let sign = if guide.step == Step::Wait {
@@ -148,6 +140,32 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
         Line::styled(format!(" {text}"), theme.style(Role::Guide)),
         area,
     );
+}
+
+/// A notice; what does not fit its line grows over the rows above.
+fn told(frame: &mut Frame, area: Rect, notice: &Notice, theme: &Theme) {
+    let (sign, role) = match notice.level {
+        Level::Info => (theme.symbols.arrow, Role::Text),
+        Level::Warning => ("!", Role::Warning),
+        Level::Bad => (theme.symbols.bad, Role::Bad),
+    };
+    let width = (area.width as usize).saturating_sub(2);
+    let text = format!("{sign} {}", notice.text);
+    let mut lines = wrap(&text, width);
+    let most = usize::from(area.y / 3).clamp(1, MOST_LINES);
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(cut(&rest, width, theme.symbols.ellipsis));
+    }
+    let area = Rect {
+        y: area.bottom() - lines.len() as u16,
+        height: lines.len() as u16,
+        ..area
+    };
+    let lines = lines.into_iter().map(|line| Line::raw(format!(" {line}")));
+    let told = Paragraph::new(lines.collect::<Vec<_>>());
+    frame.render_widget(Clear, area);
+    frame.render_widget(told.style(theme.style(role)), area);
 }
 
 /// A line of text with its cursor.

@@ -104,7 +104,7 @@ fn verified<'a>(written: &Written, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     let cut = |text: &str| super::format::cut(text, room, theme.symbols.ellipsis);
     let ratio = written.bytes as f64 / written.theoretical_bytes.max(1.0);
     let size = format!(
-        "{} bytes, {ratio:.3} times the {} of the weights at their bits",
+        "{} bytes, {ratio:.3} times the {} of weights at their bits",
         count(written.bytes),
         count(written.theoretical_bytes as u64)
     );

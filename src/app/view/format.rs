@@ -46,7 +46,8 @@ pub fn bytes(value: f64) -> String {
     match value {
         value if value < 1024.0 => format!("{value:.0} B"),
         value if value < 1024.0 * 1024.0 => format!("{:.1} KB", value / 1024.0),
-        value => format!("{:.2} MB", value / (1024.0 * 1024.0)),
+        value if value < 100.0 * 1024.0 * 1024.0 => format!("{:.2} MB", value / 1024.0 / 1024.0),
+        value => format!("{:.0} MB", value / 1024.0 / 1024.0),
     }
 }
 

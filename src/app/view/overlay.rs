@@ -14,6 +14,11 @@ use crate::app::state::overlay::{Overlay, matches};
 use crate::app::state::{Level, State};
 use crate::app::theme::{Role, Theme};
 
+/// Cells of the keys in the help.
+const HELP_KEYS: usize = 17;
+/// Cells of a command's name in the help.
+const HELP_NAME: usize = 16;
+
 pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
     match state.overlays.last() {
         None | Some(Overlay::Line { .. }) => {}
@@ -76,36 +81,39 @@ fn help(
     let inside = window(frame, (92, frame.area().height), "Help", theme);
     let [search, list] = rows(inside, [1, FILL]);
     chrome::typed(frame, search, theme, ("search: ", input, None));
-    let entries = entries(state, input.value());
-    let height = list.height as usize;
-    let first = scroll.min(entries.len().saturating_sub(height));
     let width = list.width as usize;
-    let shown = entries.into_iter().skip(first).take(height);
-    let lines: Vec<Line> = shown.map(|entry| help_line(entry, width, theme)).collect();
-    frame.render_widget(Paragraph::new(lines), list);
+    let lines = entries(state, input.value()).into_iter();
+    let lines: Vec<Line> = lines
+        .flat_map(|entry| help_lines(entry, width, theme))
+        .collect();
+    let height = list.height as usize;
+    let first = scroll.min(lines.len().saturating_sub(height));
+    let shown: Vec<Line> = lines.into_iter().skip(first).take(height).collect();
+    frame.render_widget(Paragraph::new(shown), list);
 }
 
-fn help_line<'a>(entry: Entry, width: usize, theme: &Theme) -> Line<'a> {
+fn help_lines<'a>(entry: Entry, width: usize, theme: &Theme) -> Vec<Line<'a>> {
     match entry {
-        Entry::Heading(name) => Line::styled(name, theme.style(Role::Title)),
-        Entry::Text(text) => Line::styled(
+        Entry::Heading(name) => vec![Line::styled(name, theme.style(Role::Title))],
+        Entry::Text(text) => vec![Line::styled(
             cut(text, width, theme.symbols.ellipsis),
             theme.style(Role::Text),
-        ),
+        )],
         Entry::Command(keys, name, doc, works) => {
             let role = if works { Role::Text } else { Role::Muted };
-            let room = width.saturating_sub(16 + 16);
-            Line::from(vec![
-                Span::styled(
-                    format!("  {:<14}", cut(&keys, 14, theme.symbols.ellipsis)),
-                    theme.style(Role::Key),
-                ),
-                Span::styled(format!("{name:<16}"), theme.style(role)),
-                Span::styled(
-                    cut(doc, room, theme.symbols.ellipsis),
-                    theme.style(Role::Muted),
-                ),
-            ])
+            let keys = cut(&keys, HELP_KEYS, theme.symbols.ellipsis);
+            let first = [keys, name.to_owned()];
+            let named =
+                std::iter::once(first).chain(std::iter::repeat([String::new(), String::new()]));
+            let docs = wrap(doc, width.saturating_sub(HELP_KEYS + HELP_NAME + 3).max(1));
+            let line = |([keys, name], doc): ([String; 2], String)| {
+                Line::from(vec![
+                    Span::styled(format!("  {keys:<HELP_KEYS$} "), theme.style(Role::Key)),
+                    Span::styled(format!("{name:<HELP_NAME$}"), theme.style(role)),
+                    Span::styled(doc, theme.style(Role::Muted)),
+                ])
+            };
+            named.zip(docs).map(line).collect()
         }
     }
 }

@@ -41,6 +41,21 @@ pub struct Labels<'a> {
     pub x: [&'a str; 2],
     /// Whether heights are log10 of the values.
     pub log: bool,
+    /// The heights that exist: the axis does not show others.
+    pub within: [f64; 2],
+}
+
+/// Any height.
+pub const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+
+/// A range without what lies outside of another, if anything is left.
+fn clipped([low, high]: [f64; 2], within: [f64; 2]) -> [f64; 2] {
+    let (inner_low, inner_high) = (low.max(within[0]), high.min(within[1]));
+    if inner_low < inner_high {
+        [inner_low, inner_high]
+    } else {
+        [low, high]
+    }
 }
 
 /// The points that are numbers.
@@ -96,6 +111,7 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
     }
     let all = || curves.iter().flat_map(|curve| curve.points.iter());
     let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
+    let y = clipped(y, labels.within);
     let datasets = curves.iter().map(|curve| dataset(curve, theme)).collect();
     let muted = theme.style(Role::Muted);
     let value = |at: f64| number(if labels.log { 10f64.powf(at) } else { at });
@@ -162,6 +178,19 @@ mod tests {
         fn ratios_are_always_within_a_gauge(ratio in any::<f64>()) {
             prop_assert!((0.0..=1.0).contains(&unit(ratio)));
         }
+    }
+
+    #[test]
+    fn an_axis_ends_where_heights_do() {
+        let same =
+            |[a, b]: [f64; 2], [c, d]: [f64; 2]| a.total_cmp(&c).is_eq() && b.total_cmp(&d).is_eq();
+        assert!(same(
+            clipped([-0.05, 1.2], [0.0, f64::INFINITY]),
+            [0.0, 1.2]
+        ));
+        assert!(same(clipped([0.6, 1.01], [0.0, 1.0]), [0.6, 1.0]));
+        assert!(same(clipped([-2.0, -1.0], [0.0, 1.0]), [-2.0, -1.0]));
+        assert!(same(clipped([-2.0, 3.0], ANY), [-2.0, 3.0]));
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         layers.len(),
         state.analysis.sort.name()
     );
-    frame.render_widget(heading(text, title.width, theme), title);
+    frame.render_widget(bars_heading(text, title.width, theme), title);
     let cursor = state.cursor(&visible).unwrap_or(0);
     let first = scroll(cursor, visible.len(), list.height as usize);
     let shown = visible.iter().skip(first).take(list.height as usize);
@@ -74,6 +74,35 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         .map(|index| bar(state, *index, (list.width, scale), theme))
         .collect();
     frame.render_widget(Paragraph::new(lines), list);
+}
+
+/// The heading over the bars, with the names of the numbers where there is room for both.
+fn bars_heading<'a>(text: String, width: u16, theme: &Theme) -> Line<'a> {
+    let room = 3 + NAME + bar_room(width);
+    if room <= text.len() {
+        return heading(text, width, theme);
+    }
+    let mut line = heading(text, room as u16, theme);
+    let lambda = theme.symbols.lambda;
+    let names = if numbers(width) > NUMBER {
+        format!(" {lambda:>NUMBER$}{:>NUMBER$}", "S")
+    } else {
+        format!(" {lambda:>NUMBER$}")
+    };
+    line.spans
+        .push(Span::styled(names, theme.style(Role::Title)));
+    line
+}
+
+/// Cells of the numbers; a narrow list gives up S for the bar.
+const fn numbers(width: u16) -> usize {
+    if width < 50 { NUMBER } else { 2 * NUMBER }
+}
+
+/// Cells of the bar.
+fn bar_room(width: u16) -> usize {
+    let used = NAME + numbers(width) + 6;
+    (width as usize).saturating_sub(used).min(60)
 }
 
 /// One layer: cursor, name, bar, eigenvalue, S.
@@ -87,9 +116,7 @@ fn bar<'a>(
     let selected = index == state.layer;
     let live = state.analysis.current.as_ref() == Some(&layer.layer);
     let estimate = state.analysis.estimate(layer);
-    // A narrow list gives up S for the bar.
-    let numbers = if width < 50 { NUMBER } else { 2 * NUMBER };
-    let room = (width as usize).saturating_sub(NAME + numbers + 6).min(60);
+    let room = bar_room(width);
     let ratio = height(state, layer).map(|h| plot::unit((h - scale[0]) / (scale[1] - scale[0])));
     let drawn = ratio.map_or_else(String::new, |ratio| theme.symbols.bar(ratio, room));
     let row = if selected {
@@ -113,7 +140,7 @@ fn bar<'a>(
         ),
         Span::styled(format!(" {sign}"), row),
     ]);
-    if numbers == NUMBER {
+    if numbers(width) == NUMBER {
         line.spans.remove(3);
     }
     line
@@ -277,6 +304,7 @@ fn convergence(
         title: &title,
         x: ["1", &last],
         log: true,
+        within: plot::ANY,
     };
     plot::draw(frame, area, theme, (labels, &[curve]));
 }

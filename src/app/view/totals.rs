@@ -163,6 +163,7 @@ pub(super) fn frontier(
         title: "harm over weight size; X: this plan",
         x: [&low, &high],
         log: true,
+        within: plot::ANY,
     };
     plot::draw(frame, chart, theme, (labels, &curves));
 }

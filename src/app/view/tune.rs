@@ -126,19 +126,11 @@ fn progress(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: 
     first
         .spans
         .push(Span::styled(format!("  {status}"), theme.style(role)));
-    let left = state
-        .job(JobKind::Tune)
-        .and_then(|job| job.eta.remaining(state.now));
-    let left = left.map_or_else(String::new, |left| format!(", {} left", duration(left)));
     let lines = vec![
         first,
         Line::from(vec![
             Span::styled(format!("{bar:<width$}"), theme.style(Role::Progress)),
-            Span::raw(format!(
-                " step {} of {}{left}",
-                count(run.step),
-                count(run.total)
-            )),
+            Span::raw(format!(" {}", steps(state, run))),
         ]),
         numbers(run, theme),
         scores(run, theme),
@@ -146,6 +138,17 @@ fn progress(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: 
         Line::styled(next_run(state, run), theme.style(Role::Muted)),
     ];
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// How far training is, and how long it will still take.
+fn steps(state: &State, run: &Run) -> String {
+    if run.total == 0 {
+        return "before the first step".to_owned();
+    }
+    let job = state.job(JobKind::Tune).filter(|job| job.is_training());
+    let left = job.and_then(|job| job.eta.remaining(state.now));
+    let left = left.map_or_else(String::new, |left| format!(", {} left", duration(left)));
+    format!("step {} of {}{left}", count(run.step), count(run.total))
 }
 
 /// What a new run would be like.
@@ -204,12 +207,9 @@ fn scores<'a>(run: &Run, theme: &Theme) -> Line<'a> {
         .last();
     let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
     let facts = [
-        ("float", text(accuracy("float"))),
+        ("validation: float", text(accuracy("float"))),
         ("post-training", text(accuracy("post-training"))),
-        (
-            "validation",
-            text(last.map(|measured| measured.score.accuracy())),
-        ),
+        ("now", text(last.map(|measured| measured.score.accuracy()))),
         (
             "test",
             text(run.test().map(|measured| measured.score.accuracy())),
@@ -271,6 +271,11 @@ fn stages(frame: &mut Frame, area: Rect, run: &Run, theme: &Theme) {
 }
 
 fn curves(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &Theme) {
+    if run.step == 0 {
+        let text = "The curves begin with the first step.";
+        frame.render_widget(Line::styled(text, theme.style(Role::Muted)), area);
+        return;
+    }
     let (loss, accuracy) = if area.width >= 90 && area.height < 24 {
         let [left, _, right] = columns(area, [area.width / 2 - 1, 2, FILL]);
         (left, right)
@@ -300,6 +305,7 @@ fn curves(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &T
         title: "loss: line training, points validation",
         x,
         log: false,
+        within: [0.0, f64::INFINITY],
     };
     plot::draw(frame, loss, theme, (labels, &curves));
     let mut curves = vec![
@@ -314,7 +320,10 @@ fn curves(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &T
         }));
     }
     let _ = state;
-    let title = "accuracy: line training, points validation; levels: float, post-training";
+    let title = match area.width {
+        0..74 => "accuracy; levels: float, post-training",
+        _ => "accuracy: line training, points validation; levels: float, post-training",
+    };
     plot::draw(
         frame,
         accuracy,
@@ -324,6 +333,7 @@ fn curves(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &T
                 title,
                 x,
                 log: false,
+                within: [0.0, 1.0],
             },
             &curves,
         ),

@@ -69,6 +69,9 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
 /// Adds the records of one file.
 fn append(dataset: &mut Dataset, path: &Path) -> Result<()> {
     let bytes = files::read_limited(path, MAX_FILE_BYTES)?;
+    if bytes.is_empty() {
+        return Err(Error::format(path, "the file is empty; download it again"));
+    }
     let (records, rest) = (bytes.len() / RECORD_BYTES, bytes.len() % RECORD_BYTES);
     if records == 0 || rest != 0 {
         return Err(Error::format(

@@ -12,6 +12,9 @@ use crate::engine::{Error, Result, files};
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";
 
+/// Most weights and multiply-accumulates of a layer: sums over layers and bits stay exact.
+const LARGEST: u64 = 1 << 48;
+
 /// A value for each candidate bit-width, keyed by bits.
 pub type PerBits = BTreeMap<u8, f64>;
 
@@ -232,6 +235,12 @@ impl Sensitivity {
             if layer.parameters == 0 {
                 return Err(format!(
                     "{name} has 0 parameters: expected the number of its weights"
+                ));
+            }
+            if layer.parameters as u64 > LARGEST || layer.macs > LARGEST {
+                return Err(format!(
+                    "{name} has {} parameters and {} MACs: expected at most {LARGEST}",
+                    layer.parameters, layer.macs
                 ));
             }
             if self.layers[..index]

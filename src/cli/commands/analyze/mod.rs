@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use crate::cli::args::Shared;
+use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{InputArgs, Inputs};
@@ -66,10 +66,10 @@ pub struct Args {
 #[command(next_help_heading = "Analysis")]
 pub struct Measure {
     /// Training images in the sample
-    #[arg(long, value_name = "N", default_value = "512")]
+    #[arg(long, value_name = "N", default_value = "512", value_parser = count, allow_negative_numbers = true)]
     pub samples: NonZeroUsize,
     /// Images that a GPU walks at once; the CPU takes as many as its cache holds
-    #[arg(long, value_name = "N", default_value = "128")]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count, allow_negative_numbers = true)]
     pub batch_size: NonZeroUsize,
     /// eigenvalue, trace, loss-change: one or several
     #[arg(
@@ -80,13 +80,23 @@ pub struct Measure {
     )]
     pub metric: Vec<Metric>,
     /// Relative residual of an eigenvalue that counts as converged
-    #[arg(long, value_name = "R", default_value_t = 1e-3)]
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 1e-3,
+        allow_negative_numbers = true
+    )]
     pub tolerance: f64,
     /// How eigenvalues are found: lanczos, or power as in the paper
     #[arg(long, value_name = "METHOD", default_value_t)]
     pub method: Method,
     /// Hessian products a layer at most
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        allow_negative_numbers = true
+    )]
     pub max_iterations: usize,
     /// Only the layers that match a glob such as 'layer3.*' (repeatable)
     #[arg(long, value_name = "PATTERN")]

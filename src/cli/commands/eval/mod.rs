@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::cli::args::Shared;
+use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::InputArgs;
@@ -26,7 +26,7 @@ use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::{Score, Split};
 use crate::engine::model::Model;
-use crate::engine::plan::{self, Plan};
+use crate::engine::plan::Plan;
 use crate::engine::quant::post_training;
 
 const EXAMPLES: &str = "\
@@ -75,8 +75,7 @@ pub struct Args {
         long,
         value_name = "N",
         default_value_t = DEFAULT_CALIBRATION,
-        help_heading = "Evaluation"
-    )]
+        help_heading = "Evaluation", value_parser = count, allow_negative_numbers = true)]
     pub calibration: NonZeroUsize,
     /// Print JSON: correct, total, loss, correct_top5
     #[arg(long, help_heading = "Evaluation")]
@@ -170,7 +169,7 @@ impl Args {
             let network = Network::Ready(graph, parameters);
             return self.device.run(evaluating(network, reporter));
         };
-        let plan = plan::file::read(path, Some(&inputs.layer_names()))?;
+        let plan = inputs.plan(path)?;
         let dataset = source.part(Part::Train)?;
         let fitted = self.calibration.get();
         let indices = sample(Order::Random, fitted, seed, dataset.len()).map_err(Failure::usage)?;

@@ -5,7 +5,7 @@ mod order;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::Shared;
+use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{InputArgs, Inputs};
@@ -17,7 +17,7 @@ use crate::engine::finetune::{
     self, Record, Request, Schedule, Settings, Start, Subject, Variation,
 };
 use crate::engine::job::Outcome;
-use crate::engine::plan::{self, Plan};
+use crate::engine::plan::Plan;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,17 +60,17 @@ pub struct Training {
     #[arg(long, value_name = "FILE")]
     pub sensitivity: Option<PathBuf>,
     /// Epochs in all [default: 10]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub epochs: Option<NonZeroUsize>,
     /// Order of quantizing: staged (layer by layer in descending omega, as in the paper) or joint
     /// (all layers at once) [default: staged]
     #[arg(long, value_name = "ORDER")]
     pub schedule: Option<Schedule>,
     /// Learning rate at the start [default: 0.01]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Images of a training step [default: 128]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub batch_size: Option<NonZeroUsize>,
     /// Also learn from the outputs of the float network; their weight in the loss
     #[arg(long, value_name = "WEIGHT", num_args = 0..=1, default_missing_value = "0.5")]
@@ -112,7 +112,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     };
     let plan = match (&args.training.plan, &started) {
         (None, Some(record)) => finetune::read_plan(folder, record)?,
-        (Some(path), _) => plan::file::read(path, Some(&inputs.layer_names()))?,
+        (Some(path), _) => inputs.plan(path)?,
         (None, None) => unreachable!("invariant: clap asks for a plan without --resume"),
     };
     let data = inputs.source.spec.name();
