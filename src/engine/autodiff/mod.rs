@@ -8,4 +8,4 @@ pub mod batch_step;
 pub mod loss;
 mod program;
 
-pub use program::{Chunk, Program, Workspaces, wanted};
+pub use program::{Chunk, Program, Workspaces, trainable, wanted};
