@@ -42,6 +42,7 @@ pub mod fake_quantize;
 pub mod layout;
 pub mod linear;
 pub mod normalization;
+pub mod peak;
 pub mod pooling;
 
 #[cfg(test)]
