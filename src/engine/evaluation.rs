@@ -46,7 +46,18 @@ pub fn logits<B: Backend>(
     images: &dyn Images,
     take: &mut dyn FnMut(&[f64], &[u8]) -> Verdict,
 ) -> Result<()> {
-    let workspaces = Workspaces::<B>::default();
+    logits_in((program, &Workspaces::default()), images, take)
+}
+
+/// As [`logits`], in memory that is kept from call to call.
+///
+/// # Errors
+/// When the device fails.
+pub fn logits_in<B: Backend>(
+    (program, workspaces): (&Program<B>, &Workspaces<B>),
+    images: &dyn Images,
+    take: &mut dyn FnMut(&[f64], &[u8]) -> Verdict,
+) -> Result<()> {
     let ranges = chunk_ranges(images.len(), program.backend().chunk());
     for wave in ranges.chunks(WAVE) {
         let walked: Vec<Vec<f64>> = wave

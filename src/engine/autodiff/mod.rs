@@ -10,7 +10,7 @@ mod program;
 
 use std::ops::Range;
 
-pub use program::{Chunk, Program, Workspaces, wanted};
+pub use program::{Chunk, Program, Workspaces, trainable, wanted};
 
 /// `0..total` in consecutive ranges of `chunk`, the last one shorter.
 #[must_use]

@@ -353,3 +353,10 @@ pub fn wanted(graph: &Graph, is_wanted: impl FnMut(ParameterId) -> bool) -> Want
     }
     Wanted { parameters, wires }
 }
+
+/// Which wires a backward walk must reach to get the gradients of all that is trained.
+#[must_use]
+pub fn trainable(graph: &Graph) -> Wanted {
+    let is_trainable = |id: ParameterId| graph.parameters()[id.index()].role.is_trainable();
+    wanted(graph, is_trainable)
+}

@@ -105,22 +105,18 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// A batch as a sequence of images, for the float network to answer.
-#[derive(Debug)]
-pub(super) struct BatchImages<'a>(pub &'a Batch);
-
-impl Images for BatchImages<'_> {
+impl Images for Batch {
     fn len(&self) -> usize {
-        self.0.labels.len()
+        self.labels.len()
     }
 
     fn load(&self, range: std::ops::Range<usize>) -> Result<Vec<f64>> {
-        let image = self.0.images.len() / self.len().max(1);
-        Ok(self.0.images[range.start * image..range.end * image].to_vec())
+        let image = self.images.len() / self.len().max(1);
+        Ok(self.images[range.start * image..range.end * image].to_vec())
     }
 
     fn labels(&self, range: std::ops::Range<usize>) -> Vec<u8> {
-        self.0.labels[range].to_vec()
+        self.labels[range].to_vec()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a run reads, made from what was asked for: images held out, images to calibrate on, batches, and
 //! the calendar.
 
-use super::batches::{BatchImages, Batches};
+use super::batches::Batches;
 use super::checkpoint::{Position, State};
 use super::distillation::Answers;
 use super::folder::bits_after;
@@ -100,7 +100,7 @@ impl<B: Backend> Inputs<'_, B> {
         };
         let settings = self.request.settings;
         let mut logits = Vec::new();
-        evaluation::logits(teacher, &BatchImages(batch), &mut |some, _| {
+        evaluation::logits(teacher, batch, &mut |some, _| {
             logits.extend_from_slice(some);
             Verdict::Continue
         })?;

@@ -23,6 +23,7 @@ mod schedule;
 mod session;
 mod settings;
 mod stages;
+mod trainer;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use record::{DataRecord, ModelRecord, Record};
 pub use schedule::Calendar;
 pub use settings::{DISTILLATION_WEIGHT, Decay, Norms, Schedule, Settings, Variation};
 pub use stages::{Stage, omegas, stages};
+pub use trainer::Trainer;
 
 use super::Result;
 use super::backend::Backend;

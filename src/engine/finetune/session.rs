@@ -7,23 +7,21 @@ use super::checkpoint::{self, Outline, State};
 use super::folder::RunFolder;
 use super::inputs::{Inputs, prepare};
 use super::journal::{Journal, Reporter};
-use super::optimizer::{Update, descend};
+use super::optimizer::Update;
 use super::record::Record;
+use super::trainer::Trainer;
 use super::{Report, Request, Start, Subject};
-use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient, Measured};
-use crate::engine::autodiff::{Program, wanted};
+use crate::engine::Result;
+use crate::engine::autodiff::Program;
+use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient};
 use crate::engine::backend::Backend;
 use crate::engine::data::Selection;
 use crate::engine::evaluation;
 use crate::engine::graph::operations::BatchNormMode;
-use crate::engine::graph::operations::rules::{Purpose, Wanted};
+use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::{Event, Observer, Outcome, Score, Split, Verdict};
 use crate::engine::quant::QuantizedNetwork;
-use crate::engine::{Error, Result};
-
-/// Share of a batch's statistics in the new running statistics, as in `PyTorch`.
-const BATCH_SHARE: f64 = 0.1;
 
 /// A run under way.
 struct Session<'s, 'a, B: Backend> {
@@ -255,63 +253,41 @@ impl<B: Backend> Session<'_, '_, B> {
     /// Trains up to `until` steps, or until asked to stop.
     fn train(&mut self, until: u64, batches: &Receiver<Result<Batch>>) -> Result<()> {
         let graph = self.state.network.graph.clone();
-        let walk = (self.inputs.request.settings.norms.mode(), Purpose::Train);
-        let effective = self.state.network.effective();
-        let mut program = Program::new(&graph, self.inputs.backend, &effective, walk)?;
-        let wanted = wanted(&graph, |id| {
-            graph.parameters()[id.index()].role.is_trainable()
-        });
+        let (backend, norms) = (self.inputs.backend, self.inputs.request.settings.norms);
+        let memory = std::mem::take(&mut self.memory);
+        let network = (&graph, &self.state.network);
+        let mut trainer = Trainer::new(network, backend, norms.mode(), memory)?;
         while self.state.position.step < until && !self.reporter.stopping() {
             let batch = batches.recv();
             let batch = batch.expect("invariant: a batch is prepared for every step")?;
-            self.step(&mut program, &wanted, &batch)?;
+            self.step(&mut trainer, &batch)?;
         }
+        self.memory = trainer.into_memory();
         Ok(())
     }
 
-    fn step(&mut self, program: &mut Program<B>, wanted: &Wanted, batch: &Batch) -> Result<()> {
-        let settings = self.inputs.request.settings;
-        let rate = self.inputs.calendar.rate(self.state.position.step);
+    fn step(&mut self, trainer: &mut Trainer<B>, batch: &Batch) -> Result<()> {
+        let Inputs {
+            calendar, request, ..
+        } = self.inputs;
+        let before = self.state.position.step;
+        let (step, rate) = (before + 1, calendar.rate(before));
         let answers = self.inputs.answers(batch)?;
-        let state = &mut self.state;
-        let effective = state.network.effective();
-        program.update(&effective)?;
         let gradient = answers.map(|answers| {
             move |images, logits: &[f64], labels: &[u8]| answers.gradient(images, logits, labels)
         });
         let gradient = gradient.as_ref().map(|gradient| gradient as &LossGradient);
-        let measured = self
-            .memory
-            .run(program, &effective, batch, (wanted, gradient))?;
-        let Measured {
-            tally,
-            gradients,
-            statistics,
-        } = measured;
-        let score = tally.score();
-        let step = state.position.step + 1;
-        if !score.loss.is_finite() {
-            return Err(Error::NotFinite(format!(
-                "the loss of training step {step}"
-            )));
-        }
-        for (norm, statistics) in &statistics {
-            norm.track(&mut state.network.parameters, statistics, BATCH_SHARE);
-        }
-        let update = Update::new(settings, rate);
-        descend(
-            &mut state.network,
-            &mut state.velocities,
-            (gradients, update),
-            step,
-        )?;
-        let epoch = self.inputs.calendar.epoch(state.position.step);
+        let state = &mut self.state;
+        let trained = (&mut state.network, &mut state.velocities);
+        let update = Update::new(request.settings, rate);
+        let tally = trainer.step(trained, (batch, gradient), (update, step))?;
         state.position.running.add(&tally);
         state.position.step = step;
+        let score = tally.score();
         self.reporter.record(Event::Step {
             step,
-            total: self.inputs.calendar.total(),
-            epoch,
+            total: calendar.total(),
+            epoch: calendar.epoch(before),
             stage: self.state.position.stages.saturating_sub(1),
             loss: score.loss,
             accuracy: score.accuracy(),
