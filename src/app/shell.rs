@@ -57,6 +57,7 @@ where
     let mut drawn: Option<Instant> = None;
     let mut queue: Vec<Msg> = vec![Msg::Start];
     loop {
+        let woken = Instant::now();
         queue.insert(0, Msg::Clock(start.elapsed()));
         match deliver(queue.drain(..), state, effects) {
             Flow::Leave(code) => return code,
@@ -79,6 +80,7 @@ where
             if draw(terminal, state, effects).is_err() {
                 return leave(state, effects);
             }
+            tracing::debug!("frame of {} us", woken.elapsed().as_micros());
         }
         let wake = if state.dirty {
             Some(due)
