@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    analyze, application, completions, config, demo_images, demo_weights, eval, export, man, plan,
-    tune,
+    analyze, application, bench, completions, config, demo_images, demo_weights, eval, export, man,
+    plan, tune,
 };
 use super::failure::Failure;
 use super::report::Reporter;
@@ -57,6 +57,8 @@ pub enum Command {
     Tune(Box<tune::Args>),
     /// Write a run as a packed, qonnx or dequantized file
     Export(export::Args),
+    /// Time what the others do: walks, products, sweeps, training steps, convolutions
+    Bench(Box<bench::Args>),
     /// Describe this machine, for a bug report
     Doctor,
     /// Print a default file of the terminal application to copy and change

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod device;
 pub mod failure;
 pub mod inputs;
+mod machine;
 pub mod output;
 pub mod report;
 pub mod stop;
@@ -78,6 +79,7 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
         Command::Eval(args) => commands::eval::run(args, shared),
         Command::Tune(args) => commands::tune::run(args, shared),
         Command::Export(args) => commands::export::run(args, shared),
+        Command::Bench(args) => commands::bench::run(args, shared),
         Command::Doctor => commands::doctor::run(),
         Command::Config(args) => commands::config::run(args),
         Command::Completions(args) => commands::completions::run(args),

@@ -3,6 +3,7 @@
 pub mod allocate;
 pub mod autodiff;
 pub mod backend;
+pub mod bench;
 pub mod data;
 pub mod error;
 pub mod evaluation;

@@ -8,6 +8,7 @@
 )]
 
 mod analyze;
+mod bench;
 mod eval;
 mod export;
 mod output;

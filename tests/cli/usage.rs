@@ -57,6 +57,7 @@ fn help_is_as_reviewed() {
         "eval",
         "tune",
         "export",
+        "bench",
         "doctor",
         "config",
         "completions",

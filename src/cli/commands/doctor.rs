@@ -2,12 +2,12 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::thread;
 
 use crate::cli::failure::Failure;
+use crate::cli::machine::{fact, processor};
 use crate::cli::output;
 use crate::engine::backend::cpu::Isa;
 use crate::folders::Folders;
@@ -74,18 +74,6 @@ fn machine() -> Lines {
         ("threads", rayon::current_num_threads().to_string()),
         ("memory", memory()),
     ]
-}
-
-/// The value of the first line `key : value` of a file of Linux.
-fn fact(path: &str, key: &str) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find(|line| line.starts_with(key))?;
-    let (_, value) = line.split_once(':')?;
-    Some(value.trim().to_owned())
-}
-
-fn processor() -> String {
-    fact("/proc/cpuinfo", "model name").unwrap_or_else(|| env::consts::ARCH.to_owned())
 }
 
 fn memory() -> String {

@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod application;
+pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod demo_images;

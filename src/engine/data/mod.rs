@@ -18,7 +18,7 @@ mod source;
 
 pub use dataset::Dataset;
 pub use images::{Images, Selection, image_shape};
-pub use noise::Noise;
+pub use noise::{Noise, noise};
 pub use normalization::{Augmentation, Normalization, Preparation};
 pub use sampling::{Order, sample, shuffle, split_train, validation_size};
 pub use source::{DataSource, DataSpec, Part};

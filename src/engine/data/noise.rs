@@ -3,8 +3,10 @@
 
 use std::ops::Range;
 
-use super::Images;
-use super::sampling::{Purpose, draws};
+use rand_chacha::rand_core::Rng;
+
+use super::sampling::{Purpose, below, draws};
+use super::{Dataset, Images};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::lanczos::normal;
@@ -39,6 +41,34 @@ impl Images for Noise {
     }
 }
 
+/// Bytes of nothing and labels by chance, for timing networks where no data are at hand.
+#[must_use]
+pub fn noise((shape, classes): (Shape, usize), count: usize, seed: u64) -> Dataset {
+    let (channels, height, width) = match shape {
+        Shape::Map {
+            channels,
+            height,
+            width,
+        } => (channels, height, width),
+        Shape::Features(features) => (features, 1, 1),
+    };
+    let mut draws = draws(Purpose::Noise, seed, (u64::MAX, 0));
+    let mut images = vec![0; count * shape.elements()];
+    draws.fill_bytes(&mut images);
+    Dataset {
+        name: "noise".to_owned(),
+        classes,
+        class_names: (0..classes).map(|class| class.to_string()).collect(),
+        channels,
+        height,
+        width,
+        images,
+        labels: (0..count)
+            .map(|_| below(&mut draws, classes) as u8)
+            .collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +84,14 @@ mod tests {
         assert_eq!(all.len(), 5 * 24);
         assert_eq!(noise.load(3..4).unwrap(), all[3 * 24..4 * 24]);
         assert_eq!(noise.labels(1..3), [0, 0]);
+    }
+
+    #[test]
+    fn noise_fits_its_classes_and_depends_on_its_seed() {
+        let made = noise((Shape::map(3, 4, 4), 10), 100, 7);
+        assert_eq!((made.len(), made.image_size()), (100, 48));
+        assert!(made.labels.iter().all(|&label| label < 10));
+        assert_eq!(made, noise((Shape::map(3, 4, 4), 10), 100, 7));
+        assert_ne!(made, noise((Shape::map(3, 4, 4), 10), 100, 8));
     }
 }

@@ -43,6 +43,7 @@ pub mod layout;
 pub mod linear;
 pub mod normalization;
 pub mod outer;
+pub mod peak;
 pub mod pooling;
 
 #[cfg(test)]

@@ -1,0 +1,104 @@
+//! What is timed: a network and images, trained and real where they were given.
+
+use crate::cli::failure::Failure;
+use crate::cli::inputs::InputArgs;
+use crate::engine::autodiff::batch_step::Batch;
+use crate::engine::backend::Backend;
+use crate::engine::bench::settle;
+use crate::engine::data::{
+    DataSpec, Dataset, Images, Normalization, Order, Part, Selection, image_shape, noise, sample,
+};
+use crate::engine::graph::Shape;
+use crate::engine::model::{Architecture, Model, demo};
+
+/// The network when none is named.
+const USUAL: Architecture = Architecture::ResNet { depth: 20 };
+/// Images and classes when no data are named: those of CIFAR-10.
+const IMAGE: (Shape, usize) = (Shape::map(3, 32, 32), 10);
+
+/// A network and the images it is timed on.
+#[derive(Debug)]
+pub struct Subject {
+    /// The network.
+    pub model: Model,
+    /// Where its weights come from, in words.
+    pub weights: String,
+    /// Where the images come from, in words.
+    pub data: String,
+    is_trained: bool,
+    dataset: Dataset,
+    normalization: Normalization,
+}
+
+impl Subject {
+    /// Reads what was named; weights and images by chance from `seed` otherwise. `images` is how many
+    /// are needed.
+    ///
+    /// # Errors
+    /// When a file is not what it should be.
+    pub fn load(inputs: &InputArgs, images: usize, seed: u64) -> Result<Self, Failure> {
+        let (dataset, data) = match &inputs.data {
+            Some(spec) => (spec.load(Part::Train)?, spec.to_string()),
+            None => (
+                noise(IMAGE, images, seed),
+                format!("noise, no --data given (seed {seed})"),
+            ),
+        };
+        let architecture = inputs.model.unwrap_or(USUAL);
+        let normalization = inputs.normalization(architecture, &dataset)?;
+        let fit = (image_shape(&dataset), dataset.classes);
+        let is_demo = inputs.data == Some(DataSpec::Demo) && architecture == demo::ARCHITECTURE;
+        let (model, weights) = match &inputs.weights {
+            Some(path) => (
+                Model::load(architecture, fit, path)?,
+                path.display().to_string(),
+            ),
+            None if is_demo => (demo::load()?, "those of the demo".to_owned()),
+            None => (
+                Model::untrained(architecture, fit, seed)?,
+                format!("untrained, no --weights given (He's initialisation, seed {seed})"),
+            ),
+        };
+        Ok(Self {
+            is_trained: inputs.weights.is_some() || is_demo,
+            model,
+            weights,
+            data,
+            dataset,
+            normalization,
+        })
+    }
+
+    /// Gives an untrained network sane activations.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn settle<B: Backend>(&mut self, backend: &B, images: usize) -> Result<(), Failure> {
+        if self.is_trained {
+            return Ok(());
+        }
+        let batch = self.batch(images)?;
+        Ok(settle(&mut self.model, backend, &batch)?)
+    }
+
+    /// The first images, in file order, as `analyze --order file` takes them.
+    ///
+    /// # Errors
+    /// When there are not so many.
+    pub fn first(&self, count: usize) -> Result<Selection<'_>, Failure> {
+        let indices = sample(Order::File, count, 0, self.dataset.len()).map_err(Failure::usage)?;
+        Ok(Selection::new(&self.dataset, &self.normalization, indices)?)
+    }
+
+    /// The first images as a batch that is ready to be walked.
+    ///
+    /// # Errors
+    /// When there are not so many.
+    pub fn batch(&self, count: usize) -> Result<Batch, Failure> {
+        let images = self.first(count)?;
+        Ok(Batch {
+            images: images.load(0..count)?,
+            labels: images.labels(0..count),
+        })
+    }
+}

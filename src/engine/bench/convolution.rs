@@ -1,0 +1,152 @@
+//! A convolution on its own, on the calling thread.
+
+use crate::engine::Result;
+use crate::engine::backend::{Backend, ConvolutionShape, WeightShape};
+
+/// Multiplications and additions that one run does at least.
+const LEAST_OPERATIONS: u64 = 1_000_000_000;
+
+/// A square kernel on a square map, without change of size.
+const fn same(kernel: usize, channels: (usize, usize), side: usize) -> ConvolutionShape {
+    ConvolutionShape {
+        in_channels: channels.0,
+        out_channels: channels.1,
+        in_height: side,
+        in_width: side,
+        kernel: [kernel, kernel],
+        stride: [1, 1],
+        padding: [kernel / 2, kernel / 2],
+    }
+}
+
+/// Shapes of residual networks for CIFAR and `ImageNet`.
+pub const SHAPES: [ConvolutionShape; 8] = [
+    same(3, (16, 16), 32),
+    same(3, (32, 32), 16),
+    same(3, (64, 64), 8),
+    same(3, (3, 16), 32),
+    same(1, (256, 64), 56),
+    same(3, (128, 128), 28),
+    same(3, (512, 512), 7),
+    same(1, (2048, 512), 7),
+];
+
+/// A shape in words, such as `3x3 16@32` or `1x1 256->64@56`.
+#[must_use]
+pub fn label(shape: &ConvolutionShape) -> String {
+    let ConvolutionShape {
+        in_channels,
+        out_channels,
+        in_width,
+        kernel: [rows, columns],
+        ..
+    } = *shape;
+    if in_channels == out_channels {
+        format!("{rows}x{columns} {in_channels}@{in_width}")
+    } else {
+        format!("{rows}x{columns} {in_channels}->{out_channels}@{in_width}")
+    }
+}
+
+/// One of the three products of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The output.
+    Forward,
+    /// The gradient of the input.
+    GradInput,
+    /// The gradient of the weights.
+    GradWeight,
+}
+
+impl Which {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::GradInput, Self::GradWeight];
+}
+
+/// A convolution with everything its products need.
+pub struct Convolution<'a, B: Backend> {
+    backend: &'a B,
+    workspace: B::Workspace,
+    weights: B::Weights,
+    x: B::Array,
+    dy: B::Array,
+    sum: B::Gradient,
+    runs: usize,
+    operations: u64,
+}
+
+/// Numbers between -0.5 and 0.5 without a pattern that matters.
+fn values(count: usize, factor: f64) -> Vec<f64> {
+    let value = |k: usize| ((k + 1) as f64 * factor).fract() - 0.5;
+    (0..count).map(value).collect()
+}
+
+impl<'a, B: Backend> Convolution<'a, B> {
+    /// Of a shape, on as many images as the device walks at once.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn new(shape: ConvolutionShape, backend: &'a B) -> Result<Self> {
+        let mut workspace = B::Workspace::default();
+        let images = backend.chunk();
+        let product = WeightShape::Convolution(shape);
+        let x = values(images * shape.in_elements(), 0.618_034);
+        let dy = values(images * shape.out_elements(), 0.414_214);
+        let macs = images * shape.weights() * shape.out_height() * shape.out_width();
+        let operations = 2 * macs as u64;
+        let runs = LEAST_OPERATIONS.div_ceil(operations);
+        Ok(Self {
+            x: backend.upload(&mut workspace, shape.input(), &x)?,
+            dy: backend.upload(&mut workspace, shape.output(), &dy)?,
+            weights: backend.weights(&product, &values(shape.weights(), 0.732_051))?,
+            sum: backend.gradient(&product)?,
+            backend,
+            workspace,
+            runs: runs as usize,
+            operations: runs * operations,
+        })
+    }
+
+    /// Multiplications and additions of [`once`](Self::once), as the definition of the product counts
+    /// them.
+    #[must_use]
+    pub const fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// Computes a product some times.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn once(&mut self, which: Which) -> Result<()> {
+        let (backend, workspace) = (self.backend, &mut self.workspace);
+        for _ in 0..self.runs {
+            let written = match which {
+                Which::Forward => backend.product(workspace, &self.x, &self.weights, None)?,
+                Which::GradInput => {
+                    backend.product_grad_input(workspace, &self.dy, &self.weights)?
+                }
+                Which::GradWeight => {
+                    backend.product_grad_weight(workspace, &self.x, &self.dy, &mut self.sum)?;
+                    continue;
+                }
+            };
+            backend.recycle(workspace, written);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_named_by_kernel_channels_and_side() {
+        let names: Vec<String> = SHAPES.iter().map(label).collect();
+        assert_eq!(names[0], "3x3 16@32");
+        assert_eq!(names[3], "3x3 3->16@32");
+        assert_eq!(names[7], "1x1 2048->512@7");
+    }
+}
