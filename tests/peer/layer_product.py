@@ -1,10 +1,13 @@
 """One Hessian product of every weight tensor's own block by double backward, the graph built once, as in
 the peer's sweep of the layers: the mean over the tensors. Runs through run_peer.py."""
+import warnings
+
 import torch
 import torch.nn.functional as F
 from bench_common import args, emit, timed
 from resnet_cifar import load_model, train_batch, weight_params
 
+warnings.filterwarnings("ignore", message=".*create_graph=True.*")
 a = args(repeats=3)
 model = load_model(a.model)
 x, y = train_batch(a.batch)

@@ -53,22 +53,26 @@ impl Times {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Seconds {
     /// The median.
-    pub median_s: f64,
+    #[serde(rename = "median_s")]
+    pub median: f64,
     /// The shortest.
-    pub min_s: f64,
+    #[serde(rename = "min_s")]
+    pub least: f64,
     /// The longest.
-    pub max_s: f64,
+    #[serde(rename = "max_s")]
+    pub most: f64,
     /// All, in order.
-    pub all_s: Vec<f64>,
+    #[serde(rename = "all_s")]
+    pub all: Vec<f64>,
 }
 
 impl From<Times> for Seconds {
     fn from(times: Times) -> Self {
         Self {
-            median_s: times.median(),
-            min_s: times.least(),
-            max_s: times.most(),
-            all_s: times.0,
+            median: times.median(),
+            least: times.least(),
+            most: times.most(),
+            all: times.0,
         }
     }
 }

@@ -71,7 +71,7 @@ fn works(works: &[Measured]) -> String {
     ]);
     for work in works {
         let seconds = &work.seconds;
-        let times = [seconds.median_s, seconds.min_s, seconds.max_s];
+        let times = [seconds.median, seconds.least, seconds.most];
         let mut row = vec![work.name.to_string(), work.images.to_string()];
         row.extend(times.map(milliseconds));
         table.push(row);
@@ -87,7 +87,7 @@ fn layers(work: &Measured) -> String {
         ("min", Align::Right),
     ]);
     for layer in &work.layers {
-        let times = [layer.seconds.median_s, layer.seconds.min_s];
+        let times = [layer.seconds.median, layer.seconds.least];
         let [median, min] = times.map(milliseconds);
         table.push(vec![layer.layer.to_string(), median, min]);
     }
