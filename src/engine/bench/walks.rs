@@ -15,6 +15,7 @@ use crate::engine::graph::operations::rules::{Purpose, Wanted};
 use crate::engine::hessian::Analysis;
 use crate::engine::hessian::analysis::{self, Subject};
 use crate::engine::hessian::curvature::Curvature;
+use crate::engine::hessian::primal::Primal;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Observer, Outcome, Silent, Verdict};
 use crate::engine::model::Model;
@@ -146,34 +147,45 @@ impl<'a, B: Backend> Training<'a, B> {
     }
 }
 
-/// Hessian products of each layer.
-pub struct Products<'a, B: Backend> {
-    curvature: Curvature<'a, B>,
+/// Hessian products of each layer over all images, by a tangent and a backward walk.
+pub struct Products<'p, 'a, B: Backend> {
+    primal: &'p Primal<'a, B>,
+    curvature: Curvature<'p, 'a, B>,
 }
 
-impl<'a, B: Backend> Products<'a, B> {
-    /// Walks the images forward, which all products reuse.
+impl<'p, 'a, B: Backend> Products<'p, 'a, B> {
+    /// Walks the images forward: what all products reuse.
     ///
     /// # Errors
     /// When the device fails or the loss is not finite.
-    pub fn new(model: &'a Model, backend: &'a B, images: &'a dyn Images) -> Result<Self> {
+    pub fn primal(
+        model: &'a Model,
+        backend: &'a B,
+        images: &'a dyn Images,
+    ) -> Result<Primal<'a, B>> {
         let (graph, parameters) = (&model.graph, &model.parameters);
-        let curvature = Curvature::new(graph, parameters, backend, images, &mut Silent)?;
-        let curvature = curvature.expect("invariant: a silent observer does not stop");
-        Ok(Self { curvature })
+        let primal = Primal::new(graph, parameters, backend, images, &mut Silent)?;
+        Ok(primal.expect("invariant: a silent observer does not stop"))
+    }
+
+    /// Products over the images of `primal`.
+    #[must_use]
+    pub fn new(primal: &'p Primal<'a, B>) -> Self {
+        let curvature = Curvature::new(primal);
+        Self { primal, curvature }
     }
 
     /// The layers' names.
     #[must_use]
     pub fn layers(&self) -> Vec<Arc<str>> {
-        let layers = self.curvature.layers().iter();
+        let layers = self.primal.layers().iter();
         layers.map(|layer| layer.name.clone()).collect()
     }
 
     /// A direction for a layer's product.
     #[must_use]
     pub fn direction(&self, layer: usize) -> Vec<f64> {
-        let size = self.curvature.weights(layer);
+        let size = self.primal.layers()[layer].parameters();
         let value = |k: usize| ((k + 1) as f64 * 0.618_034).fract() - 0.5;
         (0..size).map(value).collect()
     }

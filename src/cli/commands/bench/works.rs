@@ -83,7 +83,8 @@ impl<B: Backend> Works<'_, B> {
 
     fn products(&self, name: Name) -> Result<Measured, Failure> {
         let images = self.subject.first(self.batch_size)?;
-        let mut work = Products::new(&self.subject.model, self.backend, &images)?;
+        let primal = Products::primal(&self.subject.model, self.backend, &images)?;
+        let mut work = Products::new(&primal);
         let layers = work.layers();
         let places = 0..layers.len();
         let directions: Vec<_> = places.map(|layer| work.direction(layer)).collect();
