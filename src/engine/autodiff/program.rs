@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
+use rayon::prelude::*;
+
 use crate::engine::Result;
 use crate::engine::backend::Backend;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{
-    Backward, Collected, Forward, Lifetimes, Preparation, Prepared, Purpose, Tangent, Wanted, Wires,
+    Accuracy, Backward, Collected, Forward, Lifetimes, Preparation, Prepared, Purpose, Tangent,
+    Wanted, Wires,
 };
 use crate::engine::graph::{Graph, Layer, NodeId, ParameterId, Parameters};
 
@@ -17,6 +20,7 @@ pub struct Program<'a, B: Backend> {
     graph: &'a Graph,
     backend: &'a B,
     mode: BatchNormMode,
+    accuracy: Accuracy,
     prepared: Vec<Prepared<B>>,
     forward_lifetimes: Lifetimes,
     tangent_lifetimes: Lifetimes,
@@ -71,6 +75,7 @@ impl<'a, B: Backend> Program<'a, B> {
             graph,
             backend,
             mode,
+            accuracy: purpose.accuracy(),
             prepared: Vec::new(),
             forward_lifetimes: Lifetimes::new(graph.nodes(), kept.clone()),
             tangent_lifetimes: Lifetimes::new(graph.nodes(), vec![false; graph.nodes().len()]),
@@ -90,7 +95,7 @@ impl<'a, B: Backend> Program<'a, B> {
             parameters,
             mode: self.mode,
         };
-        let nodes = self.graph.nodes().iter();
+        let nodes = self.graph.nodes().par_iter();
         self.prepared = nodes
             .map(|node| node.operation.prepare(&with))
             .collect::<Result<_>>()?;
@@ -176,6 +181,7 @@ impl<'a, B: Backend> Program<'a, B> {
                 backend: self.backend,
                 workspace,
                 prepared: &self.prepared[id.index()],
+                accuracy: self.accuracy,
                 id,
                 node,
                 wires: &mut chunk.primal,
@@ -289,6 +295,7 @@ impl<'a, B: Backend> Program<'a, B> {
                 backend: self.backend,
                 workspace,
                 prepared: &self.prepared[id.index()],
+                accuracy: self.accuracy,
                 id,
                 node,
                 graph: self.graph,

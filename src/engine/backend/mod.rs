@@ -120,6 +120,33 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
         dy: &Self::Array,
         weights: &Self::Weights,
     ) -> Result<Self::Array>;
+    /// [`product`](Self::product), faster and less exact where the device knows how: within 1e-5 of
+    /// the largest number. For training only: what is measured or exported is computed exactly.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn fast_product(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        weights: &Self::Weights,
+        bias: Option<&Self::Channels>,
+    ) -> Result<Self::Array> {
+        self.product(ws, x, weights, bias)
+    }
+    /// [`product_grad_input`](Self::product_grad_input), faster and less exact; see
+    /// [`fast_product`](Self::fast_product).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn fast_product_grad_input(
+        &self,
+        ws: &mut Self::Workspace,
+        dy: &Self::Array,
+        weights: &Self::Weights,
+    ) -> Result<Self::Array> {
+        self.product_grad_input(ws, dy, weights)
+    }
     /// An empty sum of gradients of weights of this shape.
     ///
     /// # Errors
@@ -136,6 +163,20 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
         dy: &Self::Array,
         sum: &mut Self::Gradient,
     ) -> Result<()>;
+    /// [`product_grad_weight`](Self::product_grad_weight), faster and less exact; see
+    /// [`fast_product`](Self::fast_product).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn fast_product_grad_weight(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        dy: &Self::Array,
+        sum: &mut Self::Gradient,
+    ) -> Result<()> {
+        self.product_grad_weight(ws, x, dy, sum)
+    }
     /// Adds a sum of gradients to `total`, in the order of weights files, and empties it.
     ///
     /// # Errors
@@ -200,7 +241,7 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     fn scale_shift(
         &self,
         ws: &mut Self::Workspace,
-        x: Self::Array,
+        x: &Self::Array,
         scale: &Self::Channels,
         shift: Option<&Self::Channels>,
     ) -> Result<Self::Array>;

@@ -147,21 +147,14 @@ impl<'a, B: Backend> Training<'a, B> {
     }
 }
 
-/// Hessian products of each layer, by walks over all images.
+/// Hessian products of each layer over all images, by a tangent and a backward walk.
 pub struct Products<'p, 'a, B: Backend> {
     primal: &'p Primal<'a, B>,
     curvature: Curvature<'p, 'a, B>,
 }
 
 impl<'p, 'a, B: Backend> Products<'p, 'a, B> {
-    /// At a network and images that were walked forward.
-    #[must_use]
-    pub fn new(primal: &'p Primal<'a, B>) -> Self {
-        let curvature = Curvature::new(primal);
-        Self { primal, curvature }
-    }
-
-    /// Walks images forward, once for all products.
+    /// Walks the images forward: what all products reuse.
     ///
     /// # Errors
     /// When the device fails or the loss is not finite.
@@ -173,6 +166,13 @@ impl<'p, 'a, B: Backend> Products<'p, 'a, B> {
         let (graph, parameters) = (&model.graph, &model.parameters);
         let primal = Primal::new(graph, parameters, backend, images, &mut Silent)?;
         Ok(primal.expect("invariant: a silent observer does not stop"))
+    }
+
+    /// Products over the images of `primal`.
+    #[must_use]
+    pub fn new(primal: &'p Primal<'a, B>) -> Self {
+        let curvature = Curvature::new(primal);
+        Self { primal, curvature }
     }
 
     /// The layers' names.

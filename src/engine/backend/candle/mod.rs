@@ -267,11 +267,11 @@ impl Backend for Candle {
     fn scale_shift(
         &self,
         (): &mut (),
-        x: Tensor,
+        x: &Tensor,
         scale: &Tensor,
         shift: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let y = x.broadcast_mul(&per_channel(scale, &x)?)?;
+        let y = x.broadcast_mul(&per_channel(scale, x)?)?;
         match shift {
             Some(shift) => Ok(y.broadcast_add(&per_channel(shift, &y)?)?),
             None => Ok(y),

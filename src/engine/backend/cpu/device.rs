@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::convolution::{Convolution, PackedWeights};
+use super::convolution::{Convolution, FrequencyWeights, PackedWeights, Winograd};
 use super::elementwise::{self, Affine};
 use super::fake_quantize::{self, UniformQuantizer};
 use super::layout::{self, Shortcut};
@@ -37,17 +37,17 @@ impl Cpu {
         Convolution::new(self.isa, *shape)
     }
 
+    /// Faster and less exact kernels, where the shape has them.
+    fn winograd(self, shape: &WeightShape) -> Option<Winograd> {
+        match shape {
+            WeightShape::Convolution(shape) => self.convolution(shape).winograd(),
+            WeightShape::Linear(_) => None,
+        }
+    }
+
     /// Kernels of a linear layer.
     fn linear(self, shape: &crate::engine::backend::LinearShape) -> Linear {
         Linear::new(self.isa, shape.inputs, shape.outputs)
-    }
-
-    /// `write` into a new array of `like`'s shape; `x` is taken back.
-    fn map(ws: &mut Workspace, x: Array, write: impl FnOnce(&[f32], &mut [f32])) -> Array {
-        let mut y = ws.array(x.shape, x.images);
-        write(&x.values, &mut y.values);
-        ws.recycle(x);
-        y
     }
 
     /// Largest value of each window, and where it lies.
@@ -60,13 +60,25 @@ impl Cpu {
     }
 }
 
-/// Weights arranged for products; the arrangement for gradients is made when it is first needed.
+/// Weights arranged for products; every arrangement but the first is made when it is first needed.
 #[derive(Debug)]
 pub struct Weights {
     shape: WeightShape,
     values: Vec<f32>,
     forward: PackedWeights,
     grad_input: OnceLock<PackedWeights>,
+    fast_forward: OnceLock<FrequencyWeights>,
+    fast_grad_input: OnceLock<FrequencyWeights>,
+}
+
+impl Weights {
+    fn grad_input(&self, kernel: &Convolution) -> &PackedWeights {
+        self.grad_input.get_or_init(|| {
+            let mut packed = PackedWeights::new();
+            kernel.pack_grad_input(&self.values, &mut packed);
+            packed
+        })
+    }
 }
 
 /// A sum of weight gradients, in the kernels' order.
@@ -74,10 +86,20 @@ pub struct Weights {
 pub struct Gradient {
     shape: WeightShape,
     values: Vec<f32>,
+    /// The part that was summed as frequencies; empty until there is one.
+    frequencies: Vec<f32>,
 }
 
 fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
+}
+
+fn add_bias(y: &mut Array, bias: Option<&Vec<f32>>) {
+    if let Some(bias) = bias {
+        for place in y.values.chunks_exact_mut(bias.len()) {
+            place.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+        }
+    }
 }
 
 fn map_shape(shape: Shape) -> [usize; 3] {
@@ -217,6 +239,8 @@ impl Backend for Cpu {
             values,
             forward,
             grad_input: OnceLock::new(),
+            fast_forward: OnceLock::new(),
+            fast_grad_input: OnceLock::new(),
         })
     }
 
@@ -232,11 +256,7 @@ impl Backend for Cpu {
             WeightShape::Convolution(shape) => {
                 let kernel = self.convolution(shape);
                 kernel.forward(&x.values, &weights.forward, &mut y.values, &mut ws.scratch);
-                if let Some(bias) = bias {
-                    for place in y.values.chunks_exact_mut(bias.len()) {
-                        place.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-                    }
-                }
+                add_bias(&mut y, bias);
             }
             WeightShape::Linear(shape) => {
                 let bias = bias.map_or(&[] as &[f32], Vec::as_slice);
@@ -256,11 +276,7 @@ impl Backend for Cpu {
         match &weights.shape {
             WeightShape::Convolution(shape) => {
                 let kernel = self.convolution(shape);
-                let packed = weights.grad_input.get_or_init(|| {
-                    let mut packed = PackedWeights::new();
-                    kernel.pack_grad_input(&weights.values, &mut packed);
-                    packed
-                });
+                let packed = weights.grad_input(&kernel);
                 let mut dx = ws.array(shape.input(), dy.images);
                 kernel.grad_input(&dy.values, packed, &mut dx.values, &mut ws.scratch);
                 Ok(dx)
@@ -274,6 +290,43 @@ impl Backend for Cpu {
         }
     }
 
+    fn fast_product(
+        &self,
+        ws: &mut Workspace,
+        x: &Array,
+        weights: &Weights,
+        bias: Option<&Vec<f32>>,
+    ) -> Result<Array> {
+        let Some(kernel) = self.winograd(&weights.shape) else {
+            return self.product(ws, x, weights, bias);
+        };
+        let transformed = weights
+            .fast_forward
+            .get_or_init(|| kernel.forward_weights(&weights.forward));
+        let mut y = ws.array(weights.shape.output(), x.images);
+        kernel.forward(&x.values, transformed, &mut y.values, &mut ws.scratch);
+        add_bias(&mut y, bias);
+        Ok(y)
+    }
+
+    fn fast_product_grad_input(
+        &self,
+        ws: &mut Workspace,
+        dy: &Array,
+        weights: &Weights,
+    ) -> Result<Array> {
+        let Some(kernel) = self.winograd(&weights.shape) else {
+            return self.product_grad_input(ws, dy, weights);
+        };
+        let direct = kernel.convolution();
+        let transformed = weights
+            .fast_grad_input
+            .get_or_init(|| kernel.grad_input_weights(weights.grad_input(direct)));
+        let mut dx = ws.array(direct.shape().input(), dy.images);
+        kernel.grad_input(&dy.values, transformed, &mut dx.values, &mut ws.scratch);
+        Ok(dx)
+    }
+
     fn gradient(&self, shape: &WeightShape) -> Result<Gradient> {
         let length = match shape {
             WeightShape::Convolution(shape) => self.convolution(shape).grad_weight_length(),
@@ -282,7 +335,24 @@ impl Backend for Cpu {
         Ok(Gradient {
             shape: *shape,
             values: vec![0.0; length],
+            frequencies: Vec::new(),
         })
+    }
+
+    fn fast_product_grad_weight(
+        &self,
+        ws: &mut Workspace,
+        x: &Array,
+        dy: &Array,
+        sum: &mut Gradient,
+    ) -> Result<()> {
+        let Some(kernel) = self.winograd(&sum.shape) else {
+            return self.product_grad_weight(ws, x, dy, sum);
+        };
+        let frequencies = &mut sum.frequencies;
+        frequencies.resize(kernel.sum_length(), 0.0);
+        kernel.grad_weight(&x.values, &dy.values, frequencies, &mut ws.scratch);
+        Ok(())
     }
 
     fn product_grad_weight(
@@ -306,6 +376,12 @@ impl Backend for Cpu {
     }
 
     fn drain_gradient(&self, sum: &mut Gradient, total: &mut [f64]) -> Result<()> {
+        if let Some(kernel) = self
+            .winograd(&sum.shape)
+            .filter(|_| !sum.frequencies.is_empty())
+        {
+            kernel.finish_grad_weight(&mut sum.frequencies, &mut sum.values);
+        }
         let mut ordered = vec![0.0; total.len()];
         match &sum.shape {
             WeightShape::Convolution(shape) => {
@@ -383,18 +459,22 @@ impl Backend for Cpu {
     fn scale_shift(
         &self,
         ws: &mut Workspace,
-        x: Array,
+        x: &Array,
         scale: &Vec<f32>,
         shift: Option<&Vec<f32>>,
     ) -> Result<Array> {
-        Ok(Self::map(ws, x, |x, y| match shift {
-            Some(shift) => elementwise::affine(self.isa, x, &Affine { scale, shift }, y),
-            None => elementwise::scale(self.isa, x, scale, y),
-        }))
+        let mut y = ws.array(x.shape, x.images);
+        let (x, values) = (&x.values, &mut y.values);
+        match shift {
+            Some(shift) => elementwise::affine(self.isa, x, &Affine { scale, shift }, values),
+            None => elementwise::scale(self.isa, x, scale, values),
+        }
+        Ok(y)
     }
 
-    fn relu(&self, ws: &mut Workspace, x: Array) -> Result<Array> {
-        Ok(Self::map(ws, x, |x, y| elementwise::relu(self.isa, x, y)))
+    fn relu(&self, _: &mut Workspace, mut x: Array) -> Result<Array> {
+        elementwise::relu_assign(self.isa, &mut x.values);
+        Ok(x)
     }
 
     fn relu_mask(&self, _: &mut Workspace, output: &Array, mut x: Array) -> Result<Array> {
@@ -446,9 +526,11 @@ impl Backend for Cpu {
             offset: gradient.offset,
             slope: gradient.slope,
         };
-        Ok(Self::map(ws, dy, |dy, dx| {
-            normalization::batch_norm_grad_input(self.isa, [dy, &x.values], &by, dx);
-        }))
+        let mut dx = ws.array(x.shape, x.images);
+        let values = [&dy.values[..], &x.values];
+        normalization::batch_norm_grad_input(self.isa, values, &by, &mut dx.values);
+        ws.recycle(dy);
+        Ok(dx)
     }
 
     fn max_pool(&self, ws: &mut Workspace, window: &Window, x: &Array) -> Result<Array> {

@@ -98,6 +98,21 @@ pub fn relu(isa: Isa, x: &[f32], y: &mut [f32]) {
     }
 }
 
+/// `x = max(0, x)`: [`relu`] in place.
+pub fn relu_assign(isa: Isa, x: &mut [f32]) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, x: &mut [f32]) {
+        let zero = simd.splat(0.0);
+        Rows::new([], [], x.len()).update(
+            simd,
+            x,
+            #[inline(always)]
+            |x, [], []| simd.max(zero, x),
+        );
+    }
+    dispatch!(isa, kernel(x: &mut [f32]));
+}
+
 /// `dx = dy` where `output > 0`, else 0: backward and tangent of [`relu`].
 ///
 /// # Panics
@@ -255,6 +270,14 @@ mod tests {
         check(
             "relu",
             |isa, [_, z], _, y| relu(isa, z, y),
+            |[_, z], _, _| z.max(0.0),
+        );
+        check(
+            "relu_assign",
+            |isa, [_, z], _, y| {
+                y.copy_from_slice(z);
+                relu_assign(isa, y);
+            },
             |[_, z], _, _| z.max(0.0),
         );
         check(

@@ -7,6 +7,10 @@ pub struct Scratch {
     pub(super) padded: Vec<f32>,
     /// An image with its channels rounded up to whole vectors.
     pub(super) channels: Vec<f32>,
+    /// Transformed tiles.
+    pub(super) frequencies: [Vec<f32>; 2],
+    /// Nothing but zeros.
+    pub(super) zeros: [Vec<f32>; 2],
 }
 
 impl Scratch {

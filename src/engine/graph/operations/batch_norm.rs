@@ -182,17 +182,15 @@ impl Rules for BatchNorm {
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {
-        let norm = norm(step.prepared);
-        let x = step.take_input(0)?;
-        step.backend
-            .scale_shift(step.workspace, x, &norm.scale, Some(&norm.shift))
+        let (backend, norm) = (step.backend, norm(step.prepared));
+        let (workspace, x) = step.input(0);
+        backend.scale_shift(workspace, x, &norm.scale, Some(&norm.shift))
     }
 
     fn tangent<B: Backend>(&self, step: &mut Tangent<B>) -> Result<B::Array> {
-        let norm = norm(step.prepared);
-        let dx = step.take_input(0)?;
-        step.backend
-            .scale_shift(step.workspace, dx, &norm.scale, None)
+        let (backend, norm) = (step.backend, norm(step.prepared));
+        let (workspace, dx) = step.input(0);
+        backend.scale_shift(workspace, dx, &norm.scale, None)
     }
 
     fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
@@ -214,9 +212,12 @@ impl Rules for BatchNorm {
             return Ok(());
         }
         let dx = match &norm.batch {
-            None => step
-                .backend
-                .scale_shift(step.workspace, gradient, &norm.scale, None)?,
+            None => {
+                let (backend, workspace) = (step.backend, &mut *step.workspace);
+                let dx = backend.scale_shift(workspace, &gradient, &norm.scale, None)?;
+                backend.recycle(workspace, gradient);
+                dx
+            }
             Some(batch) => {
                 let coefficients = NormGradient {
                     scale: &norm.scale,

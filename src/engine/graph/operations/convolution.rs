@@ -1,7 +1,7 @@
 //! Convolution: `y = x * W + b`.
 
 use super::rules::{
-    Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+    Accuracy, Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, ConvolutionShape, WeightShape};
@@ -113,8 +113,8 @@ impl Rules for Convolution {
 /// The rules that convolution and linear layers share: both are bilinear in input and weights.
 pub(super) mod product {
     use super::{
-        Backend, Backward, Forward, ParameterId, Preparation, Prepared, Purpose, Result, Saves,
-        Tangent, WeightShape,
+        Accuracy, Backend, Backward, Forward, ParameterId, Preparation, Prepared, Purpose, Result,
+        Saves, Tangent, WeightShape,
     };
 
     pub const fn saves(purpose: Purpose) -> Saves {
@@ -145,9 +145,13 @@ pub(super) mod product {
     }
 
     pub fn forward<B: Backend>(step: &mut Forward<B>) -> Result<B::Array> {
-        let (backend, (weights, bias)) = (step.backend, parts(step.prepared));
+        let (backend, accuracy) = (step.backend, step.accuracy);
+        let (weights, bias) = parts(step.prepared);
         let (workspace, x) = step.input(0);
-        backend.product(workspace, x, weights, bias)
+        match accuracy {
+            Accuracy::Exact => backend.product(workspace, x, weights, bias),
+            Accuracy::Fast => backend.fast_product(workspace, x, weights, bias),
+        }
     }
 
     /// `dy = dx * W + x * dW`.
@@ -187,9 +191,11 @@ pub(super) mod product {
         }
         if step.wants_input(0) {
             let (weights, _) = parts(step.prepared);
-            let dx = step
-                .backend
-                .product_grad_input(step.workspace, dy, weights)?;
+            let (backend, workspace) = (step.backend, &mut *step.workspace);
+            let dx = match step.accuracy {
+                Accuracy::Exact => backend.product_grad_input(workspace, dy, weights),
+                Accuracy::Fast => backend.fast_product_grad_input(workspace, dy, weights),
+            }?;
             step.send(0, dx)?;
         }
         Ok(())

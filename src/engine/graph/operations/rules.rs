@@ -42,6 +42,27 @@ pub enum Purpose {
     Train,
 }
 
+/// How exactly the products of layers are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accuracy {
+    /// As sums of products.
+    Exact,
+    /// The faster way of the device; see [`Backend::fast_product`].
+    Fast,
+}
+
+impl Purpose {
+    /// How exactly the products of layers are computed: what is measured, compared or exported must
+    /// not move, while a training step is noise far above the error.
+    #[must_use]
+    pub const fn accuracy(self) -> Accuracy {
+        match self {
+            Self::Evaluate | Self::Analyse => Accuracy::Exact,
+            Self::Train => Accuracy::Fast,
+        }
+    }
+}
+
 /// Wires that an operation's tangent and backward rules read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Saves {
@@ -187,6 +208,8 @@ pub struct Forward<'a, B: Backend> {
     pub workspace: &'a mut B::Workspace,
     /// The operation's parameters.
     pub prepared: &'a Prepared<B>,
+    /// How exactly products are computed.
+    pub accuracy: Accuracy,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
     pub(crate) wires: &'a mut Wires<B>,
@@ -296,6 +319,8 @@ pub struct Backward<'a, B: Backend> {
     pub workspace: &'a mut B::Workspace,
     /// The operation's parameters.
     pub prepared: &'a Prepared<B>,
+    /// How exactly products are computed.
+    pub accuracy: Accuracy,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
     pub(crate) graph: &'a Graph,
@@ -373,7 +398,12 @@ impl<'a, B: Backend> Backward<'a, B> {
         }
         let x = wire::<B>(self.primal, self.node.inputs[0]);
         match &mut self.collected[parameter.index()] {
-            Collected::Sum(sum) => self.backend.product_grad_weight(self.workspace, x, dy, sum),
+            Collected::Sum(sum) => match self.accuracy {
+                Accuracy::Exact => self.backend.product_grad_weight(self.workspace, x, dy, sum),
+                Accuracy::Fast => self
+                    .backend
+                    .fast_product_grad_weight(self.workspace, x, dy, sum),
+            },
             Collected::Rows(rows) => {
                 self.backend
                     .grad_weight_rows(self.workspace, shape, (x, dy), rows)

@@ -48,7 +48,11 @@ impl Convolution {
             let dy = self.whole_vectors(dy, &mut scratch.channels);
             let (isa, x) = (self.isa, padding.place(x, padded));
             let pass = &pass;
-            dispatch!(isa, accumulate(pass: &Pass, x: &[f32], dy: &[f32], dw: &mut [f32]));
+            let (pass, values) = ((pass, Sums::Fresh), [x, dy]);
+            dispatch!(
+                isa,
+                accumulate(pass: (&Pass, Sums), values: [&[f32]; 2], dw: &mut [f32])
+            );
         }
     }
 
@@ -114,9 +118,23 @@ impl Convolution {
     }
 }
 
-/// Adds the weight gradient of one image.
+/// How the products of a call are added to the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sums {
+    /// Summed on their own, then added.
+    Fresh,
+    /// One after another: the same bits however calls are split.
+    Continued,
+}
+
+/// Adds the weight gradient of the pixels of one pass.
 #[inline(always)]
-fn accumulate<S: Simd>(simd: S, pass: &Pass, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+pub(super) fn accumulate<S: Simd>(
+    simd: S,
+    (pass, start_from): (&Pass, Sums),
+    [x, dy]: [&[f32]; 2],
+    dw: &mut [f32],
+) {
     let lanes = pass.target_pixel;
     pass.check([x.len(), dw.len(), dy.len()], lanes);
     for (start, vectors) in blocks(S::WIDTH, lanes) {
@@ -128,9 +146,9 @@ fn accumulate<S: Simd>(simd: S, pass: &Pass, x: &[f32], dy: &[f32], dw: &mut [f3
                 let dy = dy.as_ptr().add(start);
                 let dw = dw.as_mut_ptr().add(row * pass.field_run * lanes + start);
                 if vectors == 2 {
-                    taps::<S, 2>(simd, pass, [x, dy], dw);
+                    taps::<S, 2>(simd, (pass, start_from), [x, dy], dw);
                 } else {
-                    taps::<S, 1>(simd, pass, [x, dy], dw);
+                    taps::<S, 1>(simd, (pass, start_from), [x, dy], dw);
                 }
             }
         }
@@ -144,7 +162,7 @@ fn accumulate<S: Simd>(simd: S, pass: &Pass, x: &[f32], dy: &[f32], dw: &mut [f3
 #[inline(always)]
 unsafe fn taps<S: Simd, const VECTORS: usize>(
     simd: S,
-    pass: &Pass,
+    (pass, start_from): (&Pass, Sums),
     [mut x, dy]: [*const f32; 2],
     mut dw: *mut f32,
 ) {
@@ -156,7 +174,7 @@ unsafe fn taps<S: Simd, const VECTORS: usize>(
             ($($width:literal)*) => {
                 match width {
                     $($width if $width <= widest => {
-                        tile_of_taps::<S, $width, VECTORS>(simd, pass, [x, dy], dw);
+                        tile_of_taps::<S, $width, VECTORS>(simd, (pass, start_from), [x, dy], dw);
                     })*
                     _ => unreachable!("tiles are at most as wide as the registers hold"),
                 }
@@ -178,11 +196,19 @@ unsafe fn taps<S: Simd, const VECTORS: usize>(
 #[inline(always)]
 unsafe fn tile_of_taps<S: Simd, const TAPS: usize, const VECTORS: usize>(
     simd: S,
-    pass: &Pass,
+    (pass, start_from): (&Pass, Sums),
     [x, dy]: [*const f32; 2],
     dw: *mut f32,
 ) {
     let mut sums = [[simd.splat(0.0); VECTORS]; TAPS];
+    if start_from == Sums::Continued {
+        for (tap, sums) in sums.iter_mut().enumerate() {
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller vouches for the weights of the tile.
+                *sum = unsafe { simd.read(dw.add(tap * pass.target_pixel + vector * S::WIDTH)) };
+            }
+        }
+    }
     for row in 0..pass.rows {
         // SAFETY: the caller vouches for every pixel.
         unsafe {
@@ -209,7 +235,11 @@ unsafe fn tile_of_taps<S: Simd, const TAPS: usize, const VECTORS: usize>(
             // SAFETY: the caller vouches for the weights of the tile.
             unsafe {
                 let dw = dw.add(tap * pass.target_pixel + vector * S::WIDTH);
-                simd.write(dw, simd.add(simd.read(dw), sum));
+                let sum = match start_from {
+                    Sums::Fresh => simd.add(simd.read(dw), sum),
+                    Sums::Continued => sum,
+                };
+                simd.write(dw, sum);
             }
         }
     }

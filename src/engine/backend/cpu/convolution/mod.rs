@@ -18,6 +18,9 @@
 //! residue of the input position modulo the stride (`pass.rs`), so no product with an inserted zero
 //! is ever computed. The weight gradient keeps a tile of taps by output channels and walks the
 //! pixels of an image.
+//!
+//! Beside them, `winograd` computes many of the same results with a quarter of the products, less
+//! exactly.
 
 mod correlation;
 mod forward;
@@ -28,10 +31,12 @@ mod padding;
 mod pass;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use super::Isa;
 pub use crate::engine::backend::ConvolutionShape;
 pub use pack::PackedWeights;
+pub use winograd::{FrequencyWeights, Winograd};
 
 /// The three convolution routines of one shape, for one instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,97 @@
+//! Transformed weights: for each frequency, `[block of output channels][input channel][lane]`, the
+//! blocks as those of the direct kernels.
+
+use super::super::pack::{Direction, PackedWeights};
+use super::super::pass::blocks;
+use super::transform::{Weight, both_ways};
+use super::{FREQUENCIES, Winograd};
+use crate::engine::backend::cpu::scratch::grown;
+use crate::engine::backend::cpu::vector::Simd;
+
+/// Weights of one convolution, transformed for one direction.
+#[derive(Debug, Clone, Default)]
+pub struct FrequencyWeights {
+    values: Vec<f32>,
+    packed_for: Option<(Winograd, Direction)>,
+}
+
+impl FrequencyWeights {
+    /// The transformed numbers.
+    pub(super) fn values(&self, winograd: &Winograd, direction: Direction) -> &[f32] {
+        assert!(
+            self.packed_for == Some((*winograd, direction)),
+            "weights transformed for {:?} used for {direction:?} of {winograd:?}",
+            self.packed_for
+        );
+        &self.values
+    }
+}
+
+impl Winograd {
+    /// Transforms weights that were packed for the direct forward kernel.
+    ///
+    /// # Panics
+    /// When they were packed for another use.
+    #[must_use]
+    pub fn forward_weights(&self, packed: &PackedWeights) -> FrequencyWeights {
+        self.transformed(packed, Direction::Forward)
+    }
+
+    /// Transforms weights that were packed for the direct kernel of the input gradient.
+    ///
+    /// # Panics
+    /// When they were packed for another use.
+    #[must_use]
+    pub fn grad_input_weights(&self, packed: &PackedWeights) -> FrequencyWeights {
+        self.transformed(packed, Direction::GradInput)
+    }
+
+    /// Input and output channels of the product in this direction.
+    pub(super) const fn channels(&self, direction: Direction) -> [usize; 2] {
+        let shape = self.convolution.shape();
+        match direction {
+            Direction::Forward => [shape.in_channels, shape.out_channels],
+            Direction::GradInput => [shape.out_channels, shape.in_channels],
+        }
+    }
+
+    fn transformed(&self, packed: &PackedWeights, direction: Direction) -> FrequencyWeights {
+        let direct = packed.values(&self.convolution, direction);
+        let [inputs, outputs] = self.channels(direction);
+        let mut values = Vec::new();
+        let frequencies = grown(&mut values, FREQUENCIES * inputs * outputs);
+        let (isa, channels) = (self.convolution.isa, [inputs, outputs]);
+        dispatch!(
+            isa,
+            transform(channels: [usize; 2], direct: &[f32], frequencies: &mut [f32])
+        );
+        FrequencyWeights {
+            values,
+            packed_for: Some((*self, direction)),
+        }
+    }
+}
+
+#[inline(always)]
+fn transform<S: Simd>(
+    simd: S,
+    [inputs, outputs]: [usize; 2],
+    direct: &[f32],
+    frequencies: &mut [f32],
+) {
+    for (start, vectors) in blocks(S::WIDTH, outputs) {
+        let width = vectors * S::WIDTH;
+        for lane in (0..inputs * width).step_by(S::WIDTH) {
+            let mut taps = [[simd.splat(0.0); 3]; 3];
+            for (tap, value) in taps.as_flattened_mut().iter_mut().enumerate() {
+                let at = 9 * start * inputs + tap * inputs * width + lane;
+                *value = simd.load(&direct[at..][..S::WIDTH]);
+            }
+            let square = both_ways::<S, Weight, 3, 6>(simd, taps);
+            for (i, value) in square.as_flattened().iter().enumerate() {
+                let at = (i * outputs + start) * inputs + lane;
+                simd.store(&mut frequencies[at..][..S::WIDTH], *value);
+            }
+        }
+    }
+}
