@@ -46,7 +46,9 @@ pub enum Error {
         got: String,
     },
     /// A value that must be finite is not.
-    #[error("{0} is not finite; check the weights and lower the learning rate")]
+    #[error(
+        "{0} is not finite; check the weights and statistics, and in training lower the learning rate"
+    )]
     NotFinite(String),
     /// candle failed.
     #[error("candle: {0}")]

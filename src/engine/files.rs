@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_full_device_is_an_error() {
         let error = write_atomically(Path::new("/dev/full"), b"x").unwrap_err();
-        assert!(error.to_string().contains("No space left"), "{error}");
+        assert!(error.to_string().contains("the disk is full"), "{error}");
     }
 
     #[test]

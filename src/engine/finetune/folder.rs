@@ -68,7 +68,7 @@ impl RunFolder {
                 "{} holds another run: {}; give what it was started with, or start a new run in \
                  another folder",
                 path.display(),
-                differences.join("; ")
+                some(&differences)
             )));
         }
         Ok((Self::locked(path)?, found))
@@ -276,4 +276,26 @@ pub fn bits_after(plan: &Plan, stages: &[Stage], entered: usize) -> Vec<LayerBit
         bits[layer] = planned[layer];
     }
     bits
+}
+
+/// The first few of many phrases, and how many more there are.
+fn some(phrases: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = phrases[..phrases.len().min(SHOWN)].join("; ");
+    match phrases.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_differences_some_are_named() {
+        let phrases: Vec<String> = ["a", "b", "c", "d", "e"].map(String::from).into();
+        assert_eq!(some(&phrases[..2]), "a; b");
+        assert_eq!(some(&phrases), "a; b; c; and 2 more");
+    }
 }
