@@ -108,22 +108,27 @@ class Session:
     def press(self, keys):
         os.write(self.terminal, keys.encode())
 
-    def wait(self, text, there=True):
-        """Seconds until a text is on the screen, or gone."""
+    def until(self, what, holds):
+        """Seconds until something holds."""
         start = time.perf_counter()
-        while (text in self.screen.text()) != there:
+        while not holds():
             if time.perf_counter() - start > PATIENCE:
-                sys.exit(f"waited for {text!r}; the screen is\n{self.screen.text()}")
+                sys.exit(f"waited for {what}; the screen is\n{self.screen.text()}")
             self.pump(1)
         return time.perf_counter() - start
 
+    def wait(self, text, there=True):
+        """Seconds until a text is on the screen, or gone."""
+        return self.until(repr(text), lambda: (text in self.screen.text()) == there)
+
+    def starts(self, job):
+        """Waits until a job runs: the header names it on its right."""
+        self.until(f"{job} to start", lambda: job in self.screen.header())
+
     def settle(self):
-        """Waits until no work runs: the header names it on its right."""
-        start = time.perf_counter()
-        while any(job in self.screen.header() for job in JOBS):
-            if time.perf_counter() - start > PATIENCE:
-                sys.exit(f"the work does not end; the screen is\n{self.screen.text()}")
-            self.pump(1)
+        """Waits until no job runs."""
+        self.until("the work to end",
+                   lambda: not any(job in self.screen.header() for job in JOBS))
 
     def leave(self):
         self.press("q")
@@ -174,7 +179,7 @@ def drive(session, asked):
     session.wait("% right")
     session.settle()
     session.press("a")
-    session.wait("Being measured")
+    session.starts("analysis")
     measuring = keys_while(session, "analysis", asked.seconds, chance)
     session.settle()
     session.press("3")
@@ -187,10 +192,10 @@ def drive(session, asked):
     session.press("4")
     session.wait("Enter trains")
     session.press("\r")
-    session.wait("Training;")
+    session.starts("fine-tuning")
     tuning = keys_while(session, "fine-tuning", asked.seconds, chance)
     session.settle()
-    session.pause(2)
+    session.pause(12)  # the last notice goes away
     before = session.cpu()
     session.pause(asked.idle)
     return measuring, tuning, session.cpu() - before
