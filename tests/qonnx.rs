@@ -23,9 +23,9 @@ use hawqeye::engine::graph::operations::rules::Purpose;
 use hawqeye::engine::graph::operations::{BatchNormMode, Operation};
 use hawqeye::engine::graph::{Builder, Graph, NodeId, Parameters};
 use hawqeye::engine::job::{Silent, Verdict};
-use hawqeye::engine::model::{Architecture, Model, demo};
+use hawqeye::engine::model::demo;
 use hawqeye::engine::plan::{LayerFacts, Plan, Totals};
-use hawqeye::engine::quant::{Bits, QuantizedNetwork, post_training, weights};
+use hawqeye::engine::quant::{Bits, QuantizedNetwork, weights};
 use serde_json::Value;
 
 /// Images that are compared.
@@ -97,30 +97,44 @@ fn tuned(folder: &Path) -> Case {
     }
 }
 
-/// ResNet20 on CIFAR-10, quantized without training.
-fn quantized(shared: &Path) -> Case {
-    let data = DataSpec::Cifar10(shared.join("data/cifar-10-batches-bin"));
-    let (train, test) = (
-        data.load(Part::Train).unwrap(),
-        data.load(Part::Test).unwrap(),
-    );
+/// Runs a command of the program to its end.
+fn hawqeye(arguments: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hawqeye"));
+    let ran = command.args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{arguments:?}: {said}");
+}
+
+/// ResNet20 on CIFAR-10 as a user gets there: analysed, planned at a tenth of its size, and fine-tuned
+/// for two epochs.
+fn run(shared: &Path, folder: &Path) -> Case {
+    let at = |name: &str| folder.join(name).display().to_string();
     let weights = shared.join("weights/resnet20-cifar10.safetensors");
-    let architecture = Architecture::ResNet { depth: 20 };
-    let fit = (hawqeye::engine::data::image_shape(&test), test.classes);
-    let model = Model::load(architecture, fit, &weights).unwrap();
-    let normalization = architecture.normalization(3);
-    let plan = plan(&model.graph);
-    let images = Selection::new(&train, &normalization, (0..256).collect()).unwrap();
-    let network = post_training::quantize(&model, &plan, (&backend(), &images), &mut Silent);
+    let data = DataSpec::Cifar10(shared.join("data/cifar-10-batches-bin"));
+    let (sensitivity, plan, run) = (at("s.json"), at("p.toml"), at("run"));
+    let subject = [
+        "--model=resnet20",
+        &format!("--weights={}", weights.display()),
+        &format!("--data={data}"),
+    ];
+    let with = |arguments: &[&str]| hawqeye(&[arguments, &subject].concat());
+    with(&["analyze", "--samples=128", "-o", &sensitivity]);
+    let asked = ["--bits=2,3,4,8", "--activation-bits=4", "-o", &plan];
+    hawqeye(
+        &[
+            &["plan", &sensitivity, "--budget=compression=10x"],
+            &asked[..],
+        ]
+        .concat(),
+    );
+    let asked = ["--epochs=2", "--schedule=joint", "-o", &run];
+    with(&[&["tune", "--plan", &plan], &asked[..]].concat());
+    let loaded = load_run(Path::new(&run)).unwrap();
     Case {
-        network: network.unwrap().unwrap(),
-        about: About {
-            model: "resnet20".to_owned(),
-            data: "cifar10".to_owned(),
-            normalization,
-        },
-        plan,
-        test,
+        about: About::of(&loaded),
+        plan: loaded.plan,
+        network: loaded.network,
+        test: data.load(Part::Test).unwrap(),
     }
 }
 
@@ -275,12 +289,13 @@ fn python_runs_the_demo_as_we_do() {
 }
 
 #[test]
-fn python_runs_resnet20_as_we_do() {
+fn python_runs_a_fine_tuned_resnet20_as_we_do() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     if !shared.is_dir() {
         eprintln!("skipped: ../shared is not there");
         return;
     }
     let Some(python) = python() else { return };
-    check(&python, &quantized(&shared));
+    let folder = tempfile::tempdir().unwrap();
+    check(&python, &run(&shared, folder.path()));
 }
