@@ -210,6 +210,8 @@ impl Run {
                 });
             }
             Event::Checkpoint { step } => self.checkpoint = Some(step),
+            // However a run ends, its state is saved first.
+            Event::Finished { .. } => self.checkpoint = Some(self.step),
             _ => {}
         }
     }
@@ -349,13 +351,15 @@ mod tests {
         assert_eq!((run.step, run.total, run.checkpoint), (2, 10, Some(2)));
         assert_eq!((run.stages.len(), run.stage_total), (1, 2));
         assert_eq!(run.status, RunStatus::Stopped);
-        let done = events.into_iter().chain([Event::Finished {
-            outcome: Outcome::Done,
-        }]);
-        assert_eq!(
-            Run::replay("runs/001".into(), done.collect()).status,
-            RunStatus::Done
-        );
+        let ended = |outcome| {
+            let finished = Event::Finished { outcome };
+            let events = events.iter().cloned().chain([step(3), finished]);
+            Run::replay("runs/001".into(), events.collect())
+        };
+        assert_eq!(ended(Outcome::Done).status, RunStatus::Done);
+        let stopped = ended(Outcome::Stopped);
+        assert_eq!(stopped.status, RunStatus::Stopped);
+        assert_eq!(stopped.checkpoint, Some(3), "stopping saves");
     }
 
     #[test]
