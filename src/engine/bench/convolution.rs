@@ -2,6 +2,7 @@
 
 use crate::engine::Result;
 use crate::engine::backend::{Backend, ConvolutionShape, WeightShape};
+use crate::engine::graph::operations::rules::Accuracy;
 
 /// Multiplications and additions that one run does at least.
 const LEAST_OPERATIONS: u64 = 1_000_000_000;
@@ -119,22 +120,38 @@ impl<'a, B: Backend> Convolution<'a, B> {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn once(&mut self, which: Which) -> Result<()> {
-        let (backend, workspace) = (self.backend, &mut self.workspace);
+    pub fn once(&mut self, which: Which, accuracy: Accuracy) -> Result<()> {
         for _ in 0..self.runs {
-            let written = match which {
-                Which::Forward => backend.product(workspace, &self.x, &self.weights, None)?,
-                Which::GradInput => {
-                    backend.product_grad_input(workspace, &self.dy, &self.weights)?
-                }
-                Which::GradWeight => {
-                    backend.product_grad_weight(workspace, &self.x, &self.dy, &mut self.sum)?;
-                    continue;
-                }
-            };
-            backend.recycle(workspace, written);
+            if let Some(written) = self.product(which, accuracy)? {
+                self.backend.recycle(&mut self.workspace, written);
+            }
         }
         Ok(())
+    }
+
+    /// What a product writes; nothing where it adds to a sum.
+    fn product(&mut self, which: Which, accuracy: Accuracy) -> Result<Option<B::Array>> {
+        let (backend, ws) = (self.backend, &mut self.workspace);
+        let (x, dy, weights, sum) = (&self.x, &self.dy, &self.weights, &mut self.sum);
+        match (which, accuracy) {
+            (Which::Forward, Accuracy::Exact) => backend.product(ws, x, weights, None).map(Some),
+            (Which::Forward, Accuracy::Fast) => {
+                backend.fast_product(ws, x, weights, None).map(Some)
+            }
+            (Which::GradInput, Accuracy::Exact) => {
+                backend.product_grad_input(ws, dy, weights).map(Some)
+            }
+            (Which::GradInput, Accuracy::Fast) => {
+                backend.fast_product_grad_input(ws, dy, weights).map(Some)
+            }
+            (Which::GradWeight, Accuracy::Exact) => {
+                backend.product_grad_weight(ws, x, dy, sum).map(|()| None)
+            }
+            (Which::GradWeight, Accuracy::Fast) => {
+                let added = backend.fast_product_grad_weight(ws, x, dy, sum);
+                added.map(|()| None)
+            }
+        }
     }
 }
 

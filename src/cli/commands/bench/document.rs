@@ -151,6 +151,16 @@ pub struct Convolutions {
 pub struct ShapeSpeed {
     /// Kernel, channels and side.
     pub shape: String,
+    /// Exactly, as evaluations and analyses do.
+    #[serde(flatten)]
+    pub exact: Speeds,
+    /// As training steps do.
+    pub training: Speeds,
+}
+
+/// Of the three products.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Speeds {
     /// The output.
     pub forward: f64,
     /// The gradient of the input.

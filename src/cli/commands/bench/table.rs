@@ -106,10 +106,16 @@ fn convolutions(convolutions: &Convolutions) -> String {
         None => format!("{speed:.1}"),
     };
     for shape in &convolutions.shapes {
-        let speeds = [shape.forward, shape.grad_input, shape.grad_weight];
-        let mut row = vec![shape.shape.clone()];
-        row.extend(speeds.map(cell));
-        table.push(row);
+        let kinds = [
+            (&shape.shape[..], shape.exact),
+            ("  in training", shape.training),
+        ];
+        for (name, speeds) in kinds {
+            let speeds = [speeds.forward, speeds.grad_input, speeds.grad_weight];
+            let mut row = vec![name.to_owned()];
+            row.extend(speeds.map(cell));
+            table.push(row);
+        }
     }
     let sgemm = convolutions.sgemm;
     let peak = sgemm.map(|sgemm| format!("100 % is a large sgemm: {sgemm:.1} GFLOP/s\n"));
@@ -119,9 +125,17 @@ fn convolutions(convolutions: &Convolutions) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::clock::Times;
-    use super::super::document::{LayerTimes, ShapeSpeed};
+    use super::super::document::{LayerTimes, ShapeSpeed, Speeds};
     use super::super::name::Name;
     use super::*;
+
+    fn speeds(forward: f64) -> Speeds {
+        Speeds {
+            forward,
+            grad_input: 81.0,
+            grad_weight: 77.0,
+        }
+    }
 
     fn document() -> Document {
         let times = || Times(vec![0.002, 0.001, 0.0035]);
@@ -147,9 +161,8 @@ mod tests {
                 sgemm: Some(100.0),
                 shapes: vec![ShapeSpeed {
                     shape: "3x3 16@32".into(),
-                    forward: 92.0,
-                    grad_input: 81.0,
-                    grad_weight: 120.0,
+                    exact: speeds(92.0),
+                    training: speeds(120.0),
                 }],
             }),
             ..Document::default()
@@ -163,7 +176,7 @@ mod tests {
             "product          128    2.00  1.00  3.50",
             "conv1         2.00  1.00",
             "3x3 16@32            92.0 ( 92 %)",
-            "120.0 (120 %)",
+            "  in training        120.0 (120 %)  81.0 ( 81 %)",
             "memory  not told by this system",
         ] {
             assert!(text.contains(part), "{part}:\n{text}");

@@ -1,7 +1,7 @@
 //! Each work: what is done before the clock starts, and what is timed.
 
 use super::clock::{Clock, Times, interrupted};
-use super::document::{Convolutions, Found, LayerTimes, Measured, ShapeSpeed};
+use super::document::{Convolutions, Found, LayerTimes, Measured, ShapeSpeed, Speeds};
 use super::name::Name;
 use super::subject::Subject;
 use crate::cli::device::Device;
@@ -12,6 +12,7 @@ use crate::engine::backend::{Backend, ConvolutionShape};
 use crate::engine::bench::{
     Convolution, Forward, ForwardBackward, Products, SHAPES, Sweep, Training, Which, label,
 };
+use crate::engine::graph::operations::rules::Accuracy;
 use crate::engine::hessian::analysis;
 use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::{Event, Verdict};
@@ -159,14 +160,20 @@ impl<B: Backend> Works<'_, B> {
     fn shape(&self, shape: &ConvolutionShape) -> Result<ShapeSpeed, Failure> {
         let mut work = Convolution::new(*shape, self.backend)?;
         let operations = work.operations();
-        let mut once = |which: usize| Ok(work.once(Which::ALL[which])?);
-        let times = self.clock.time_each(Which::ALL.len(), &mut once)?;
-        let speed = |which: usize| speed(operations, times[which].median());
+        let mut speeds = |accuracy| -> Result<Speeds, Failure> {
+            let mut once = |which: usize| Ok(work.once(Which::ALL[which], accuracy)?);
+            let times = self.clock.time_each(Which::ALL.len(), &mut once)?;
+            let speed = |which: usize| speed(operations, times[which].median());
+            Ok(Speeds {
+                forward: speed(0),
+                grad_input: speed(1),
+                grad_weight: speed(2),
+            })
+        };
         Ok(ShapeSpeed {
             shape: label(shape),
-            forward: speed(0),
-            grad_input: speed(1),
-            grad_weight: speed(2),
+            exact: speeds(Accuracy::Exact)?,
+            training: speeds(Accuracy::Fast)?,
         })
     }
 }
