@@ -86,8 +86,6 @@ impl Weights {
 pub struct Gradient {
     shape: WeightShape,
     values: Vec<f32>,
-    /// The part that was summed as frequencies; empty until there is one.
-    frequencies: Vec<f32>,
 }
 
 fn narrow(values: &[f64]) -> Vec<f32> {
@@ -335,7 +333,6 @@ impl Backend for Cpu {
         Ok(Gradient {
             shape: *shape,
             values: vec![0.0; length],
-            frequencies: Vec::new(),
         })
     }
 
@@ -349,9 +346,7 @@ impl Backend for Cpu {
         let Some(kernel) = self.winograd(&sum.shape) else {
             return self.product_grad_weight(ws, x, dy, sum);
         };
-        let frequencies = &mut sum.frequencies;
-        frequencies.resize(kernel.sum_length(), 0.0);
-        kernel.grad_weight(&x.values, &dy.values, frequencies, &mut ws.scratch);
+        kernel.grad_weight(&x.values, &dy.values, &mut sum.values, &mut ws.scratch);
         Ok(())
     }
 
@@ -376,12 +371,6 @@ impl Backend for Cpu {
     }
 
     fn drain_gradient(&self, sum: &mut Gradient, total: &mut [f64]) -> Result<()> {
-        if let Some(kernel) = self
-            .winograd(&sum.shape)
-            .filter(|_| !sum.frequencies.is_empty())
-        {
-            kernel.finish_grad_weight(&mut sum.frequencies, &mut sum.values);
-        }
         let mut ordered = vec![0.0; total.len()];
         match &sum.shape {
             WeightShape::Convolution(shape) => {

@@ -43,7 +43,7 @@ fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
             *sum = simd.fma(simd.load(a), simd.load(b), *sum);
         }
     }
-    sums.into_iter().map(|sum| simd.sum(sum)).sum()
+    sums.iter().map(|&sum| simd.sum(sum)).sum()
 }
 
 /// The squared norm.

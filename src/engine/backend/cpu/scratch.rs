@@ -9,8 +9,8 @@ pub struct Scratch {
     pub(super) channels: Vec<f32>,
     /// Transformed tiles.
     pub(super) frequencies: [Vec<f32>; 2],
-    /// Nothing but zeros.
-    pub(super) zeros: [Vec<f32>; 2],
+    /// Sums of products of transformed tiles.
+    pub(super) sums: Vec<f32>,
 }
 
 impl Scratch {

@@ -122,7 +122,8 @@ impl Block<'_> {
                 }
             }
         }
-        for (pixel, sums) in sums.into_iter().enumerate() {
+        // By reference: an array that is taken apart by value is kept in memory.
+        for (pixel, &sums) in sums.iter().enumerate() {
             // SAFETY: the caller vouches for the outputs of the tile.
             unsafe { self.store(simd, sums, target.add(pixel * pass.target_pixel)) };
         }
@@ -139,7 +140,7 @@ impl Block<'_> {
         sums: [S::Vector; VECTORS],
         target: *mut f32,
     ) {
-        for (vector, sum) in sums.into_iter().enumerate() {
+        for (vector, &sum) in sums.iter().enumerate() {
             let left = self.lanes - vector * S::WIDTH;
             // SAFETY: as the caller says; only the last vector can be partial.
             unsafe {

@@ -123,7 +123,9 @@ impl Convolution {
 pub(super) enum Sums {
     /// Summed on their own, then added.
     Fresh,
-    /// One after another: the same bits however calls are split.
+    /// Summed on their own; what was there is overwritten.
+    Written,
+    /// One after another, each to what is there.
     Continued,
 }
 
@@ -230,14 +232,15 @@ unsafe fn tile_of_taps<S: Simd, const TAPS: usize, const VECTORS: usize>(
             }
         }
     }
-    for (tap, sums) in sums.into_iter().enumerate() {
-        for (vector, sum) in sums.into_iter().enumerate() {
+    // By reference: an array that is taken apart by value is kept in memory.
+    for (tap, sums) in sums.iter().enumerate() {
+        for (vector, &sum) in sums.iter().enumerate() {
             // SAFETY: the caller vouches for the weights of the tile.
             unsafe {
                 let dw = dw.add(tap * pass.target_pixel + vector * S::WIDTH);
                 let sum = match start_from {
                     Sums::Fresh => simd.add(simd.read(dw), sum),
-                    Sums::Continued => sum,
+                    Sums::Written | Sums::Continued => sum,
                 };
                 simd.write(dw, sum);
             }

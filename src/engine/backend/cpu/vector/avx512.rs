@@ -116,6 +116,13 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn read_if(self, there: bool, from: *const f32) -> Self::Vector {
+        let mask = if there { !0 } else { 0 };
+        // SAFETY: as above; lanes outside the mask are not touched.
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+
+    #[inline(always)]
     unsafe fn read_partial(self, from: *const f32, count: usize) -> Self::Vector {
         let mask = first_lanes(count);
         // SAFETY: as above; lanes outside the mask are not touched.

@@ -63,6 +63,20 @@ pub(super) trait Simd: Copy {
         no: Self::Vector,
     ) -> Self::Vector;
 
+    /// Reads `WIDTH` numbers if they are there; else all lanes are zero.
+    ///
+    /// # Safety
+    /// If they are, `from` must be valid for reading `WIDTH` numbers.
+    #[inline(always)]
+    unsafe fn read_if(self, there: bool, from: *const f32) -> Self::Vector {
+        if there {
+            // SAFETY: as the caller says.
+            unsafe { self.read(from) }
+        } else {
+            self.splat(0.0)
+        }
+    }
+
     /// Reads the first `count <= WIDTH` numbers; the other lanes are zero.
     ///
     /// # Safety

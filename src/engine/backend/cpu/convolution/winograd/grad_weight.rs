@@ -1,13 +1,20 @@
-//! The gradient of the weights, summed as frequencies: `[frequency][input channel][output channel]`.
+//! The gradient of the weights: summed as frequencies, block by block, then transformed back.
+
+use std::ops::Range;
 
 use super::super::grad_weight::{Sums, accumulate};
 use super::product::matrix_pass;
-use super::tiles::{Maps, Tiles};
+use super::tiles::{Frequencies, Maps, Tiles};
 use super::transform::{Input, OutputGradient, WeightGradient, both_ways};
-use super::{FREQUENCIES, Winograd, frequency_stride};
+use super::{FREQUENCIES, Winograd};
 use crate::engine::backend::cpu::Scratch;
 use crate::engine::backend::cpu::scratch::grown;
 use crate::engine::backend::cpu::vector::Simd;
+
+/// Tiles transformed together.
+const GROUP: usize = 32;
+/// Input and output channels whose sums are kept in a core's cache.
+const BLOCK: [usize; 2] = [64, 32];
 
 /// A weight gradient under way.
 struct Job<'a> {
@@ -18,85 +25,128 @@ struct Job<'a> {
     channels: [usize; 2],
 }
 
-impl Winograd {
-    /// Numbers in a sum of frequencies.
-    #[must_use]
-    pub const fn sum_length(&self) -> usize {
-        let shape = self.convolution.shape();
-        FREQUENCIES * shape.in_channels * shape.out_channels
-    }
+/// Work memory of a block.
+struct Memory<'a> {
+    inputs: &'a mut Vec<f32>,
+    gradients: &'a mut Vec<f32>,
+    sums: &'a mut Vec<f32>,
+}
 
-    /// Adds the weight gradients of a chunk to a sum of frequencies, tile by tile.
+impl Winograd {
+    /// Adds the weight gradients of a chunk into `dw`, in the direct kernel's private layout.
     ///
     /// # Panics
-    /// When `x` and `dy` are not the same whole images, or `sum` is not of
-    /// [`sum_length`](Self::sum_length).
-    pub fn grad_weight(&self, x: &[f32], dy: &[f32], sum: &mut [f32], scratch: &mut Scratch) {
+    /// When `x` and `dy` are not the same whole images, or `dw` is not of the direct kernel's
+    /// length.
+    pub fn grad_weight(&self, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
         let images = self.convolution.images(x.len(), dy.len());
-        assert_eq!(sum.len(), self.sum_length(), "a sum of {self:?}");
+        assert_eq!(
+            dw.len(),
+            self.convolution.grad_weight_length(),
+            "weight gradient of {self:?}"
+        );
         let shape = self.convolution.shape();
         let channels = [shape.in_channels, shape.out_channels];
-        let [zeros, more_zeros] = &mut scratch.zeros;
         let job = &Job {
             tiles: Tiles::new(shape),
             images,
-            x: Maps::new(x, channels[0], zeros),
-            dy: Maps::new(dy, channels[1], more_zeros),
+            x: Maps::new(x, channels[0]),
+            dy: Maps::new(dy, channels[1]),
             channels,
         };
         let [inputs, gradients] = &mut scratch.frequencies;
-        let inputs = grown(inputs, FREQUENCIES * frequency_stride(channels[0]));
-        let gradients = grown(gradients, FREQUENCIES * frequency_stride(channels[1]));
-        let (isa, memory) = (self.convolution.isa, [inputs, gradients]);
-        dispatch!(isa, run(job: &Job, memory: [&mut [f32]; 2], sum: &mut [f32]));
-    }
-
-    /// Adds a sum of frequencies to a weight gradient in the direct kernel's private layout, and
-    /// empties it.
-    ///
-    /// # Panics
-    /// When a length does not fit the shape.
-    pub fn finish_grad_weight(&self, sum: &mut [f32], dw: &mut [f32]) {
-        assert_eq!(sum.len(), self.sum_length(), "a sum of {self:?}");
-        assert_eq!(dw.len(), self.convolution.grad_weight_length());
+        let memory = &mut Memory {
+            inputs,
+            gradients,
+            sums: &mut scratch.sums,
+        };
         let isa = self.convolution.isa;
-        let frequencies: &[f32] = sum;
-        dispatch!(isa, finish(frequencies: &[f32], dw: &mut [f32]));
-        sum.fill(0.0);
+        dispatch!(isa, run(job: &Job, memory: &mut Memory<'_>, dw: &mut [f32]));
     }
 }
 
+/// Consecutive parts of at most `most` of `0..count`.
+fn parts(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count)
+        .step_by(most)
+        .map(move |first| first..count.min(first + most))
+}
+
 #[inline(always)]
-fn run<S: Simd>(simd: S, job: &Job, [inputs, gradients]: [&mut [f32]; 2], sum: &mut [f32]) {
-    let [from_channels, to_channels] = job.channels;
-    for group in job.tiles.groups(job.images) {
-        let pass = matrix_pass(job.channels, group.len());
+fn run<S: Simd>(simd: S, job: &Job, memory: &mut Memory<'_>, dw: &mut [f32]) {
+    for from in parts(job.channels[0], BLOCK[0]) {
+        for to in parts(job.channels[1], BLOCK[1]) {
+            block(simd, job, [from.clone(), to], (memory, dw));
+        }
+    }
+}
+
+/// The gradients of the weights between some input and some output channels.
+#[inline(always)]
+fn block<S: Simd>(
+    simd: S,
+    job: &Job,
+    [from, to]: [Range<usize>; 2],
+    (memory, dw): (&mut Memory<'_>, &mut [f32]),
+) {
+    let channels = [from.len(), to.len()];
+    let weights = channels[0] * channels[1];
+    let mut inputs = Frequencies::new(memory.inputs, GROUP, channels[0]);
+    let mut gradients = Frequencies::new(memory.gradients, GROUP, channels[1]);
+    let sums = grown(memory.sums, FREQUENCIES * weights);
+    let mut start_from = Sums::Written;
+    for group in job.tiles.groups(job.images, GROUP) {
+        let pass = matrix_pass(channels, group.len());
         let of = (&job.tiles, group);
-        job.x.transform::<S, Input, 6>(simd, of.clone(), inputs);
+        job.x
+            .transform::<S, Input, 6>(simd, of.clone(), from.clone(), &mut inputs);
         job.dy
-            .transform::<S, OutputGradient, 4>(simd, of, gradients);
-        for ((inputs, gradients), sum) in inputs
-            .chunks_exact(frequency_stride(from_channels))
-            .zip(gradients.chunks_exact(frequency_stride(to_channels)))
-            .zip(sum.chunks_exact_mut(from_channels * to_channels))
+            .transform::<S, OutputGradient, 4>(simd, of, to.clone(), &mut gradients);
+        for ((inputs, gradients), sums) in inputs
+            .each()
+            .zip(gradients.each())
+            .zip(sums.chunks_exact_mut(weights))
         {
-            accumulate(simd, (&pass, Sums::Continued), [inputs, gradients], sum);
+            accumulate(simd, (&pass, start_from), [inputs, gradients], sums);
         }
+        start_from = Sums::Continued;
+    }
+    if start_from == Sums::Continued {
+        finish(simd, job.channels, ([from, to], sums), dw);
     }
 }
 
+/// Adds the transformed sums of a block to the gradient.
 #[inline(always)]
-fn finish<S: Simd>(simd: S, sum: &[f32], dw: &mut [f32]) {
-    let weights = sum.len() / FREQUENCIES;
-    for lane in (0..weights).step_by(S::WIDTH) {
-        let mut square = [[simd.splat(0.0); 6]; 6];
-        for (i, value) in square.as_flattened_mut().iter_mut().enumerate() {
-            *value = simd.load(&sum[i * weights + lane..][..S::WIDTH]);
-        }
-        let taps = both_ways::<S, WeightGradient, 6, 3>(simd, square);
-        for (tap, value) in taps.as_flattened().iter().enumerate() {
-            let dw = &mut dw[tap * weights + lane..][..S::WIDTH];
-            simd.store(dw, simd.add(simd.load(dw), *value));
+fn finish<S: Simd>(
+    simd: S,
+    [inputs, outputs]: [usize; 2],
+    ([from, to], sums): ([Range<usize>; 2], &[f32]),
+    dw: &mut [f32],
+) {
+    let weights = from.len() * to.len();
+    assert!(sums.len() >= FREQUENCIES * weights && dw.len() >= 9 * inputs * outputs);
+    for (k, channel) in from.enumerate() {
+        for lane in (0..to.len()).step_by(S::WIDTH) {
+            let source = &sums[k * to.len() + lane..];
+            let start = channel * outputs + to.start + lane;
+            both_ways::<S, WeightGradient, 6, 3, 3>(
+                simd,
+                #[inline(always)]
+                |i| {
+                    let mut row = [simd.splat(0.0); 6];
+                    for (j, value) in row.iter_mut().enumerate() {
+                        *value = simd.load(&source[(6 * i + j) * weights..][..S::WIDTH]);
+                    }
+                    row
+                },
+                #[inline(always)]
+                |i, j, value| {
+                    let at = (3 * i + j) * inputs * outputs + start;
+                    let dw = &mut dw[at..][..S::WIDTH];
+                    simd.store(dw, simd.add(simd.load(dw), value));
+                },
+            );
         }
     }
 }

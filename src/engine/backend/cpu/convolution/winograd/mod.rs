@@ -10,9 +10,9 @@
 //! product of matrices, tiles by channels, for which the direct kernels serve as they are:
 //! a group of tiles is transformed, multiplied frequency by frequency, and transformed back.
 //!
-//! Results are within 1e-5 of the direct ones, relative to the largest. They do not depend, bit for
-//! bit, on how images are split into chunks: tiles are independent, and weight gradients are added
-//! tile by tile in order.
+//! Results are within 1e-5 of the direct ones, relative to the largest. Tiles are independent, so that
+//! outputs do not depend, bit for bit, on how images are split into chunks; weight gradients are
+//! summed chunk by chunk.
 
 mod grad_weight;
 mod product;
@@ -28,9 +28,6 @@ pub use weights::FrequencyWeights;
 
 /// Numbers in a transformed tile.
 const FREQUENCIES: usize = 36;
-
-/// Tiles transformed together: their frequencies stay in a core's cache.
-const GROUP: usize = 16;
 
 /// The Winograd routines of one shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +60,4 @@ impl Winograd {
     pub const fn convolution(&self) -> &Convolution {
         &self.convolution
     }
-}
-
-/// Distance between the frequencies of a group, of `channels` each: not a multiple of the cache's
-/// stride, so that the numbers of a tile do not evict each other.
-const fn frequency_stride(channels: usize) -> usize {
-    GROUP * channels + MAX_WIDTH
 }

@@ -3,12 +3,14 @@
 use super::super::correlation::correlate;
 use super::super::pack::Direction;
 use super::super::pass::Pass;
-use super::tiles::{Maps, Tiles, to_outputs};
+use super::tiles::{Frequencies, Maps, Tiles};
 use super::transform::Input;
-use super::{FREQUENCIES, FrequencyWeights, Winograd, frequency_stride};
+use super::{FrequencyWeights, Winograd};
 use crate::engine::backend::cpu::Scratch;
-use crate::engine::backend::cpu::scratch::grown;
 use crate::engine::backend::cpu::vector::Simd;
+
+/// Tiles transformed together: their frequencies stay in a core's cache.
+const GROUP: usize = 16;
 
 /// A product under way.
 struct Job<'a> {
@@ -62,35 +64,36 @@ impl Winograd {
         let job = &Job {
             tiles: Tiles::new(self.convolution.shape()),
             images,
-            maps: Maps::new(from, channels[0], &mut scratch.zeros[0]),
+            maps: Maps::new(from, channels[0]),
             channels,
             weights: weights.values(self, direction),
         };
         let [inputs, outputs] = &mut scratch.frequencies;
-        let inputs = grown(inputs, FREQUENCIES * frequency_stride(channels[0]));
-        let outputs = grown(outputs, FREQUENCIES * frequency_stride(channels[1]));
+        let inputs = Frequencies::new(inputs, GROUP, channels[0]);
+        let outputs = Frequencies::new(outputs, GROUP, channels[1]);
         let (isa, memory) = (self.convolution.isa, [inputs, outputs]);
-        dispatch!(isa, run(job: &Job, memory: [&mut [f32]; 2], to: &mut [f32]));
+        dispatch!(isa, run(job: &Job, memory: [Frequencies<'_>; 2], to: &mut [f32]));
     }
 }
 
 #[inline(always)]
-fn run<S: Simd>(simd: S, job: &Job, [inputs, outputs]: [&mut [f32]; 2], to: &mut [f32]) {
+fn run<S: Simd>(
+    simd: S,
+    job: &Job,
+    [mut inputs, mut outputs]: [Frequencies<'_>; 2],
+    to: &mut [f32],
+) {
     let [from_channels, to_channels] = job.channels;
-    for group in job.tiles.groups(job.images) {
-        let tiles = group.len();
+    for group in job.tiles.groups(job.images, GROUP) {
+        let pass = matrix_pass(job.channels, group.len());
         let of = (&job.tiles, group.clone());
-        job.maps.transform::<S, Input, 6>(simd, of, inputs);
-        let pass = matrix_pass(job.channels, tiles);
+        job.maps
+            .transform::<S, Input, 6>(simd, of, 0..from_channels, &mut inputs);
         let weights = job.weights.chunks_exact(from_channels * to_channels);
-        for ((inputs, outputs), weights) in inputs
-            .chunks_exact(frequency_stride(from_channels))
-            .zip(outputs.chunks_exact_mut(frequency_stride(to_channels)))
-            .zip(weights)
-        {
+        for ((inputs, outputs), weights) in inputs.each().zip(outputs.each_mut()).zip(weights) {
             correlate(simd, &pass, inputs, weights, outputs);
         }
-        to_outputs(simd, (&job.tiles, group), (outputs, to_channels), to);
+        outputs.to_outputs(simd, (&job.tiles, group), (to, to_channels));
     }
 }
 

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::super::ConvolutionShape;
+use super::FREQUENCIES;
 use super::transform::{Output, Transform, both_ways};
-use super::{FREQUENCIES, GROUP, frequency_stride};
 use crate::engine::backend::cpu::scratch::grown;
-use crate::engine::backend::cpu::vector::Simd;
+use crate::engine::backend::cpu::vector::{MAX_WIDTH, Simd};
 
 /// Rows and columns of outputs in a tile.
 pub(super) const OUTPUTS: usize = 4;
@@ -38,12 +38,17 @@ impl Tiles {
         }
     }
 
-    /// The tiles of `images` images, a group at a time.
-    pub fn groups(self, images: usize) -> impl Iterator<Item = Range<usize>> {
+    /// Numbers of a map of `channels`.
+    const fn map(&self, channels: usize) -> usize {
+        self.height * self.width * channels
+    }
+
+    /// The tiles of `images` images, at most `most` at a time.
+    pub fn groups(self, images: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
         let all = images * self.down * self.across;
         (0..all)
-            .step_by(GROUP)
-            .map(move |first| first..all.min(first + GROUP))
+            .step_by(most)
+            .map(move |first| first..all.min(first + most))
     }
 
     const fn place(&self, tile: usize) -> Place {
@@ -58,120 +63,192 @@ impl Tiles {
         }
     }
 
-    /// Numbers of a map before this place.
-    const fn offset(&self, image: usize, [row, column]: [usize; 2]) -> usize {
-        (image * self.height + row) * self.width + column
+    /// The pixels of the chunk before this place.
+    const fn before(&self, place: Place) -> usize {
+        (place.image * self.height + place.row) * self.width + place.column
+    }
+
+    /// The last tile of these, with the channels of the maps it is read from or written to.
+    fn check(&self, group: &Range<usize>, maps: usize, channels: usize) {
+        let images = maps / self.map(channels);
+        assert!(
+            group.end <= images * self.down * self.across,
+            "tiles {group:?} of {images} images"
+        );
     }
 }
 
-/// The maps that tiles are read from.
+/// A square of `SIZE` places of a map, some of them outside of it.
+struct Square<const SIZE: usize> {
+    /// The channels of its first place; valid only where that lies inside.
+    start: *const f32,
+    rows: [bool; SIZE],
+    columns: [bool; SIZE],
+}
+
+/// Channels of whole images, that tiles are read from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Maps<'a> {
     values: &'a [f32],
     channels: usize,
-    /// What lies outside of a map: a zero per channel.
-    outside: &'a [f32],
 }
 
 impl<'a> Maps<'a> {
-    /// Of whole images; `zeros` is memory that nobody else writes to.
-    pub fn new(values: &'a [f32], channels: usize, zeros: &'a mut Vec<f32>) -> Self {
-        Self {
-            values,
-            channels,
-            outside: grown(zeros, channels),
-        }
+    /// Of whole images.
+    pub const fn new(values: &'a [f32], channels: usize) -> Self {
+        Self { values, channels }
     }
 
-    /// Where the channels of a square of `SIZE` places begin, which starts `border` before `place`.
+    /// The square that starts `border` places before a tile.
     #[inline(always)]
-    fn window<const SIZE: usize>(
+    fn square<const SIZE: usize>(
         &self,
         tiles: &Tiles,
         place: Place,
         border: usize,
-    ) -> [[*const f32; SIZE]; SIZE] {
-        let mut window = [[self.outside.as_ptr(); SIZE]; SIZE];
-        for (i, line) in window.iter_mut().enumerate() {
-            let row = (place.row + i).wrapping_sub(border);
-            for (j, pointer) in line.iter_mut().enumerate() {
-                let column = (place.column + j).wrapping_sub(border);
-                if row < tiles.height && column < tiles.width {
-                    let offset = tiles.offset(place.image, [row, column]) * self.channels;
-                    *pointer = self.values[offset..][..self.channels].as_ptr();
-                }
-            }
+    ) -> Square<SIZE> {
+        let start = self.values.as_ptr();
+        let start = start.wrapping_add(tiles.before(place) * self.channels);
+        let mut square = Square {
+            start: start.wrapping_sub(border * (tiles.width + 1) * self.channels),
+            rows: [false; SIZE],
+            columns: [false; SIZE],
+        };
+        for i in 0..SIZE {
+            square.rows[i] = (place.row + i).wrapping_sub(border) < tiles.height;
+            square.columns[i] = (place.column + i).wrapping_sub(border) < tiles.width;
         }
-        window
+        square
     }
 
-    /// Transforms squares of `SIZE` places, one for each tile of `group`, to `frequencies`.
+    /// Transforms squares of `SIZE` places, one for each tile of `group`, to `frequencies`: some of
+    /// the channels, whole vectors of them.
     #[inline(always)]
     pub fn transform<S: Simd, T: Transform<SIZE, 6>, const SIZE: usize>(
         &self,
         simd: S,
         (tiles, group): (&Tiles, Range<usize>),
-        frequencies: &mut [f32],
+        channels: Range<usize>,
+        frequencies: &mut Frequencies<'_>,
     ) {
-        let stride = frequency_stride(self.channels);
-        assert!(frequencies.len() >= FREQUENCIES * stride && group.len() <= GROUP);
+        tiles.check(&group, self.values.len(), self.channels);
+        assert!(channels.end <= self.channels);
+        frequencies.check(group.len(), channels.len());
         let border = (SIZE - OUTPUTS) / 2;
+        let stride = frequencies.stride;
+        let (line, pixel) = (tiles.width * self.channels, self.channels);
         for (k, tile) in group.enumerate() {
-            let window = self.window::<SIZE>(tiles, tiles.place(tile), border);
-            for channel in (0..self.channels).step_by(S::WIDTH) {
-                // SAFETY: each pointer of the window is that of whole channels, a multiple of the
-                // width; the frequencies hold `GROUP` tiles of them.
-                unsafe {
-                    let mut square = [[simd.splat(0.0); SIZE]; SIZE];
-                    for (values, pointers) in square.iter_mut().zip(&window) {
-                        for (value, pointer) in values.iter_mut().zip(pointers) {
-                            *value = simd.read(pointer.add(channel));
+            let square = self.square::<SIZE>(tiles, tiles.place(tile), border);
+            for lane in (0..channels.len()).step_by(S::WIDTH) {
+                let start = square.start.wrapping_add(channels.start + lane);
+                let at = k * channels.len() + lane;
+                // SAFETY: the frequencies hold every tile of the group.
+                let target = unsafe { frequencies.values.as_mut_ptr().add(at) };
+                both_ways::<S, T, SIZE, 6, 3>(
+                    simd,
+                    #[inline(always)]
+                    |i| {
+                        let mut row = [simd.splat(0.0); SIZE];
+                        if square.rows[i] {
+                            for (j, value) in row.iter_mut().enumerate() {
+                                let from = start.wrapping_add(i * line + j * pixel);
+                                // SAFETY: where row and column lie inside, the map has whole
+                                // channels there.
+                                *value = unsafe { simd.read_if(square.columns[j], from) };
+                            }
                         }
-                    }
-                    let square = both_ways::<S, T, SIZE, 6>(simd, square);
-                    let target = frequencies.as_mut_ptr().add(k * self.channels + channel);
-                    for (i, value) in square.as_flattened().iter().enumerate() {
-                        simd.write(target.add(i * stride), *value);
-                    }
-                }
+                        row
+                    },
+                    #[inline(always)]
+                    |i, j, value| {
+                        // SAFETY: as for `target`, at any frequency.
+                        unsafe { simd.write(target.add((6 * i + j) * stride), value) };
+                    },
+                );
             }
         }
     }
 }
 
-/// Transforms the frequencies of `group` to the tiles' outputs in maps of `channels`.
-#[inline(always)]
-pub(super) fn to_outputs<S: Simd>(
-    simd: S,
-    (tiles, group): (&Tiles, Range<usize>),
-    (frequencies, channels): (&[f32], usize),
-    maps: &mut [f32],
-) {
-    let stride = frequency_stride(channels);
-    assert!(frequencies.len() >= FREQUENCIES * stride && group.len() <= GROUP);
-    for (k, tile) in group.enumerate() {
-        let place = tiles.place(tile);
-        let rows = OUTPUTS.min(tiles.height - place.row);
-        let columns = OUTPUTS.min(tiles.width - place.column);
-        for channel in (0..channels).step_by(S::WIDTH) {
-            let mut square = [[simd.splat(0.0); 6]; 6];
-            for (i, value) in square.as_flattened_mut().iter_mut().enumerate() {
-                // SAFETY: the frequencies hold `GROUP` tiles of whole channels, a multiple of the
-                // width.
-                *value = unsafe {
-                    simd.read(
-                        frequencies
-                            .as_ptr()
-                            .add(i * stride + k * channels + channel),
+/// Transformed tiles: frequency by frequency, tile by tile, the channels.
+pub(super) struct Frequencies<'a> {
+    values: &'a mut [f32],
+    stride: usize,
+}
+
+impl<'a> Frequencies<'a> {
+    /// Memory for `tiles` of `channels`. The distance between frequencies is not a multiple of the
+    /// cache's stride, so that the numbers of a tile do not evict each other.
+    pub fn new(buffer: &'a mut Vec<f32>, tiles: usize, channels: usize) -> Self {
+        let stride = tiles * channels + MAX_WIDTH;
+        Self {
+            values: grown(buffer, FREQUENCIES * stride),
+            stride,
+        }
+    }
+
+    fn check(&self, tiles: usize, channels: usize) {
+        assert!(
+            tiles * channels <= self.stride,
+            "{tiles} tiles of {channels} channels"
+        );
+    }
+
+    /// Each frequency.
+    pub fn each(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.stride)
+    }
+
+    /// Each frequency, to write.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.values.chunks_exact_mut(self.stride)
+    }
+
+    /// Transforms the tiles of `group` to their outputs in maps of `channels`.
+    #[inline(always)]
+    pub fn to_outputs<S: Simd>(
+        &self,
+        simd: S,
+        (tiles, group): (&Tiles, Range<usize>),
+        (maps, channels): (&mut [f32], usize),
+    ) {
+        tiles.check(&group, maps.len(), channels);
+        self.check(group.len(), channels);
+        let (line, stride) = (tiles.width * channels, self.stride);
+        for (k, tile) in group.enumerate() {
+            let place = tiles.place(tile);
+            let inside = [
+                OUTPUTS.min(tiles.height - place.row),
+                OUTPUTS.min(tiles.width - place.column),
+            ];
+            for lane in (0..channels).step_by(S::WIDTH) {
+                let at = tiles.before(place) * channels + lane;
+                // SAFETY: the tile begins inside the maps, and the frequencies hold it.
+                let (source, target) = unsafe {
+                    (
+                        self.values.as_ptr().add(k * channels + lane),
+                        maps.as_mut_ptr().add(at),
                     )
                 };
-            }
-            let square = both_ways::<S, Output, 6, 4>(simd, square);
-            for (i, line) in square.iter().enumerate().take(rows) {
-                for (j, value) in line.iter().enumerate().take(columns) {
-                    let at = tiles.offset(place.image, [place.row + i, place.column + j]);
-                    simd.store(&mut maps[at * channels + channel..][..S::WIDTH], *value);
-                }
+                both_ways::<S, Output, 6, 4, 2>(
+                    simd,
+                    #[inline(always)]
+                    |i| {
+                        let mut row = [simd.splat(0.0); 6];
+                        for (j, value) in row.iter_mut().enumerate() {
+                            // SAFETY: as for `source`, at any frequency.
+                            *value = unsafe { simd.read(source.add((6 * i + j) * stride)) };
+                        }
+                        row
+                    },
+                    #[inline(always)]
+                    |i, j, value| {
+                        if i < inside[0] && j < inside[1] {
+                            // SAFETY: the place lies inside the map, which has whole channels.
+                            unsafe { simd.write(target.add(i * line + j * channels), value) };
+                        }
+                    },
+                );
             }
         }
     }

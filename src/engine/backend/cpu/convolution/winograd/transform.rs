@@ -17,30 +17,50 @@ pub(super) trait Transform<const FROM: usize, const TO: usize> {
     fn apply<S: Simd>(simd: S, values: [S::Vector; FROM]) -> [S::Vector; TO];
 }
 
-/// The transform of the columns, then of the rows.
+/// Transforms a square of `FROM` rows both ways. `row` gives a row of it; `keep` takes each number of
+/// the result, with its row and column.
+///
+/// The columns of the result are made `PART` at a time, all of them or half: so many numbers fit
+/// into the registers.
 #[inline(always)]
-pub(super) fn both_ways<S: Simd, T: Transform<FROM, TO>, const FROM: usize, const TO: usize>(
+pub(super) fn both_ways<S, T, const FROM: usize, const TO: usize, const PART: usize>(
     simd: S,
-    square: [[S::Vector; FROM]; FROM],
-) -> [[S::Vector; TO]; TO] {
-    let zero = simd.splat(0.0);
-    let mut columns = [[zero; TO]; FROM];
-    for (j, column) in columns.iter_mut().enumerate() {
-        let mut values = [zero; FROM];
-        for (value, row) in values.iter_mut().zip(&square) {
-            *value = row[j];
-        }
-        *column = T::apply(simd, values);
+    mut row: impl FnMut(usize) -> [S::Vector; FROM],
+    mut keep: impl FnMut(usize, usize, S::Vector),
+) where
+    S: Simd,
+    T: Transform<FROM, TO>,
+{
+    const { assert!(PART == TO || 2 * PART == TO) };
+    columns::<S, T, FROM, TO, PART, 0>(simd, &mut row, &mut keep);
+    if PART < TO {
+        columns::<S, T, FROM, TO, PART, PART>(simd, &mut row, &mut keep);
     }
-    let mut result = [[zero; TO]; TO];
-    for (i, row) in result.iter_mut().enumerate() {
-        let mut values = [zero; FROM];
-        for (value, column) in values.iter_mut().zip(&columns) {
-            *value = column[i];
+}
+
+/// The columns of the result from `FIRST`.
+#[inline(always)]
+fn columns<S, T, const FROM: usize, const TO: usize, const PART: usize, const FIRST: usize>(
+    simd: S,
+    row: &mut impl FnMut(usize) -> [S::Vector; FROM],
+    keep: &mut impl FnMut(usize, usize, S::Vector),
+) where
+    S: Simd,
+    T: Transform<FROM, TO>,
+{
+    let mut columns = [[simd.splat(0.0); FROM]; PART];
+    for i in 0..FROM {
+        let transformed = T::apply(simd, row(i));
+        for (j, column) in columns.iter_mut().enumerate() {
+            column[i] = transformed[(FIRST + j) % TO];
         }
-        *row = T::apply(simd, values);
     }
-    result
+    // By reference: an array that is taken apart by value is kept in memory.
+    for (j, &column) in columns.iter().enumerate() {
+        for (i, &value) in T::apply(simd, column).iter().enumerate() {
+            keep(i, FIRST + j, value);
+        }
+    }
 }
 
 /// `k x + y`.

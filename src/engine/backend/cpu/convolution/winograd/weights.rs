@@ -82,16 +82,24 @@ fn transform<S: Simd>(
     for (start, vectors) in blocks(S::WIDTH, outputs) {
         let width = vectors * S::WIDTH;
         for lane in (0..inputs * width).step_by(S::WIDTH) {
-            let mut taps = [[simd.splat(0.0); 3]; 3];
-            for (tap, value) in taps.as_flattened_mut().iter_mut().enumerate() {
-                let at = 9 * start * inputs + tap * inputs * width + lane;
-                *value = simd.load(&direct[at..][..S::WIDTH]);
-            }
-            let square = both_ways::<S, Weight, 3, 6>(simd, taps);
-            for (i, value) in square.as_flattened().iter().enumerate() {
-                let at = (i * outputs + start) * inputs + lane;
-                simd.store(&mut frequencies[at..][..S::WIDTH], *value);
-            }
+            let taps = &direct[9 * start * inputs + lane..];
+            let target = start * inputs + lane;
+            both_ways::<S, Weight, 3, 6, 6>(
+                simd,
+                #[inline(always)]
+                |i| {
+                    let mut row = [simd.splat(0.0); 3];
+                    for (j, value) in row.iter_mut().enumerate() {
+                        *value = simd.load(&taps[(3 * i + j) * inputs * width..][..S::WIDTH]);
+                    }
+                    row
+                },
+                #[inline(always)]
+                |i, j, value| {
+                    let at = (6 * i + j) * outputs * inputs + target;
+                    simd.store(&mut frequencies[at..][..S::WIDTH], value);
+                },
+            );
         }
     }
 }
