@@ -131,7 +131,7 @@ impl<B: Backend> Asker<'_, B> {
         }
         let mut gradient = vec![0.0; shape.weights()];
         self.backend
-            .drain_gradient(&mut sum, &mut gradient)
+            .drain_gradients(&mut [&mut sum], &mut gradient)
             .unwrap();
         self.answers.push((format!("grad weight {name}"), gradient));
         let mut rows = vec![0.0; 2 * self.backend.row_length(shape)];
@@ -163,8 +163,12 @@ impl<B: Backend> Asker<'_, B> {
         let add = backend.product_grad_weight(ws, &x, &dy, &mut sum);
         add.unwrap();
         let mut gradient = vec![0.0; shape.weights()];
-        backend.drain_gradient(&mut sum, &mut gradient).unwrap();
-        backend.drain_gradient(&mut sum, &mut gradient).unwrap();
+        backend
+            .drain_gradients(&mut [&mut sum], &mut gradient)
+            .unwrap();
+        backend
+            .drain_gradients(&mut [&mut sum], &mut gradient)
+            .unwrap();
         self.say(&format!("{FAST} product {name}"), &y);
         self.say(&format!("{FAST} grad input {name}"), &dx);
         self.answers

@@ -127,7 +127,7 @@ fn both_ways(
         .unwrap();
     let mut backward = vec![0.0; shape.weights()];
     if let Collected::Sum(sum) = &mut collected[layer.weight.index()] {
-        device.drain_gradient(sum, &mut backward).unwrap();
+        device.drain_gradients(&mut [sum], &mut backward).unwrap();
     }
     (forward.unwrap(), backward)
 }

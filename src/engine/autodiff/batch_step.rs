@@ -5,6 +5,8 @@
 //! what it reads, backward for the sums that its input gradient needs. Everything is reduced in
 //! chunk order.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::loss::{self, Tally};
@@ -37,7 +39,7 @@ pub struct Measured {
 
 /// Gradient of the batch's loss at the logits of some of its images, from their places in the batch,
 /// their logits and their labels.
-pub type LossGradient<'a> = dyn Fn(std::ops::Range<usize>, &[f64], &[u8]) -> Vec<f64> + Sync + 'a;
+pub type LossGradient<'a> = dyn Fn(Range<usize>, &[f64], &[u8]) -> Vec<f64> + Sync + 'a;
 
 /// Memory of a step, reused from batch to batch.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl<B: Backend> Default for BatchStep<B> {
 /// One chunk on its way through a step.
 #[derive(Debug)]
 struct Worker<B: Backend> {
-    images: std::ops::Range<usize>,
+    images: Range<usize>,
     chunk: Chunk<B>,
     collected: Vec<Collected<B>>,
 }
@@ -211,25 +213,26 @@ fn reduce<B: Backend>(
                 return Ok((chunks, None));
             }
             let mut total = vec![0.0; specs[index].elements()];
-            for collected in &mut chunks {
-                drain(program.backend(), collected, &mut total)?;
-            }
+            drain(program.backend(), &mut chunks, &mut total)?;
             Ok((chunks, Some(total)))
         })
         .collect()
 }
 
-fn drain<B: Backend>(backend: &B, collected: &mut Collected<B>, total: &mut [f64]) -> Result<()> {
-    match collected {
-        Collected::Sum(sum) => backend.drain_gradient(sum, total)?,
-        Collected::Vector(sum) => {
-            for (total, sum) in total.iter_mut().zip(sum) {
-                *total += std::mem::take(sum);
+fn drain<B: Backend>(backend: &B, chunks: &mut [Collected<B>], total: &mut [f64]) -> Result<()> {
+    let mut sums = Vec::new();
+    for collected in chunks {
+        match collected {
+            Collected::Sum(sum) => sums.push(sum),
+            Collected::Vector(sum) => {
+                for (total, sum) in total.iter_mut().zip(sum) {
+                    *total += std::mem::take(sum);
+                }
             }
+            Collected::Nothing | Collected::Rows(_) => {}
         }
-        Collected::Nothing | Collected::Rows(_) => {}
     }
-    Ok(())
+    backend.drain_gradients(&mut sums, total)
 }
 
 /// The nodes at which chunks wait for each other.
@@ -263,8 +266,7 @@ impl<B: Backend> Walk<'_, '_, B> {
         let mut statistics = Vec::new();
         let mut start = 1;
         for (id, norm) in barriers(self.program.graph(), self.program.mode()) {
-            self.forward_nodes(start..id.index())?;
-            let batch = self.moments(id, &norm)?;
+            let batch = self.forward_to(start..id.index(), (id, &norm))?;
             let backend = self.program.backend();
             let mode = self.program.mode();
             let with = Preparation {
@@ -281,21 +283,29 @@ impl<B: Backend> Walk<'_, '_, B> {
         Ok(statistics)
     }
 
-    fn forward_nodes(&mut self, range: std::ops::Range<usize>) -> Result<()> {
+    fn forward_nodes(&mut self, range: Range<usize>) -> Result<()> {
         let (program, workspaces) = (&*self.program, self.workspaces);
         self.workers.par_iter_mut().try_for_each(|worker| {
             workspaces.with(|ws| program.forward_nodes(ws, &mut worker.chunk, range.clone()))
         })
     }
 
-    fn moments(&self, id: NodeId, norm: &BatchNorm) -> Result<Statistics> {
-        let backend = self.program.backend();
-        let graph = self.program.graph();
+    /// Walks the nodes before a barrier; the statistics of what the barrier normalises. Each chunk
+    /// takes its moments while it is still in the cache.
+    fn forward_to(
+        &mut self,
+        nodes: Range<usize>,
+        (id, norm): (NodeId, &BatchNorm),
+    ) -> Result<Statistics> {
+        let (program, workspaces) = (&*self.program, self.workspaces);
+        let (backend, graph) = (program.backend(), program.graph());
         let input = graph.node(id).inputs[0];
         let pivot_values = self.parameters.get(norm.mean);
         let pivot = backend.channels(pivot_values)?;
-        let sums = self.workers.par_iter().map(|worker| {
-            let x = worker.chunk.primal[input.index()].as_ref();
+        let sums = self.workers.par_iter_mut().map(|worker| {
+            let chunk = &mut worker.chunk;
+            workspaces.with(|ws| program.forward_nodes(ws, chunk, nodes.clone()))?;
+            let x = chunk.primal[input.index()].as_ref();
             backend.channel_moments(x.expect("invariant: what is normalised is kept"), &pivot)
         });
         let sums = add_sums(sums.collect::<Result<_>>()?);
@@ -335,8 +345,7 @@ impl<B: Backend> Walk<'_, '_, B> {
         let mut gradients = vec![None; graph.parameters().len()];
         let mut end = graph.nodes().len();
         for (id, norm) in barriers(graph, self.program.mode()).into_iter().rev() {
-            self.backward_nodes(id.index() + 1..end)?;
-            let [scale, shift] = self.norm_gradients(id, &norm)?;
+            let [scale, shift] = self.backward_to(id.index() + 1..end, (id, &norm))?;
             for (parameter, gradient) in [(norm.scale, scale), (norm.shift, shift)] {
                 if self.wanted.parameters[parameter.index()] {
                     gradients[parameter.index()] = Some(gradient);
@@ -348,7 +357,7 @@ impl<B: Backend> Walk<'_, '_, B> {
         Ok(gradients)
     }
 
-    fn backward_nodes(&mut self, range: std::ops::Range<usize>) -> Result<()> {
+    fn backward_nodes(&mut self, range: Range<usize>) -> Result<()> {
         let (program, workspaces, wanted) = (&*self.program, self.workspaces, self.wanted);
         self.workers.par_iter_mut().try_for_each(|worker| {
             let Worker {
@@ -359,16 +368,27 @@ impl<B: Backend> Walk<'_, '_, B> {
         })
     }
 
-    /// Completes a batch normalisation for the backward walk; gradients of gamma and beta.
-    fn norm_gradients(&mut self, id: NodeId, norm: &BatchNorm) -> Result<[Vec<f64>; 2]> {
-        let backend = self.program.backend();
-        let input = self.program.graph().node(id).inputs[0];
-        let places = self.program.graph().node(id).shape.elements() / norm.channels;
-        let coefficients = norm_of(self.program.prepared(id));
-        let sums = self.workers.par_iter().map(|worker| {
-            let x = worker.chunk.primal[input.index()].as_ref();
+    /// Walks back over the nodes behind a barrier and completes its batch normalisation for the
+    /// backward walk; gradients of gamma and beta.
+    fn backward_to(
+        &mut self,
+        nodes: Range<usize>,
+        (id, norm): (NodeId, &BatchNorm),
+    ) -> Result<[Vec<f64>; 2]> {
+        let (program, workspaces, wanted) = (&*self.program, self.workspaces, self.wanted);
+        let (backend, graph) = (program.backend(), program.graph());
+        let input = graph.node(id).inputs[0];
+        let places = graph.node(id).shape.elements() / norm.channels;
+        let coefficients = norm_of(program.prepared(id));
+        let sums = self.workers.par_iter_mut().map(|worker| {
+            let Worker {
+                chunk, collected, ..
+            } = worker;
+            workspaces
+                .with(|ws| program.backward_nodes(ws, chunk, nodes.clone(), (wanted, collected)))?;
+            let x = chunk.primal[input.index()].as_ref();
             let x = x.expect("invariant: what is normalised is kept");
-            let dy = worker.chunk.gradients[id.index()].as_ref();
+            let dy = chunk.gradients[id.index()].as_ref();
             let dy = dy.expect("invariant: every normalised wire reaches the loss");
             backend.channel_products(x, &coefficients.mean, dy)
         });

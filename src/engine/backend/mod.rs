@@ -177,11 +177,12 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     ) -> Result<()> {
         self.product_grad_weight(ws, x, dy, sum)
     }
-    /// Adds a sum of gradients to `total`, in the order of weights files, and empties it.
+    /// Adds sums of gradients of weights of one shape, one after another, to `total`, in the order of
+    /// weights files, and empties them.
     ///
     /// # Errors
     /// When the device fails.
-    fn drain_gradient(&self, sum: &mut Self::Gradient, total: &mut [f64]) -> Result<()>;
+    fn drain_gradients(&self, sums: &mut [&mut Self::Gradient], total: &mut [f64]) -> Result<()>;
     /// Numbers in a row of [`grad_weight_rows`](Self::grad_weight_rows).
     fn row_length(&self, shape: &WeightShape) -> usize {
         shape.weights()
@@ -207,7 +208,7 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
             self.recycle(ws, x);
             self.recycle(ws, dy);
             let mut gradient = vec![0.0; shape.weights()];
-            self.drain_gradient(&mut sum, &mut gradient)?;
+            self.drain_gradients(&mut [&mut sum], &mut gradient)?;
             row.copy_from_slice(&self.row_from_weights(shape, &gradient));
         }
         Ok(())

@@ -67,7 +67,7 @@ impl<'p, 'a, B: Backend> Curvature<'p, 'a, B> {
         })?;
         let mut total = vec![0.0; layer.parameters()];
         for mut product in products {
-            backend.drain_gradient(&mut product, &mut total)?;
+            backend.drain_gradients(&mut [&mut product], &mut total)?;
         }
         Ok(total)
     }

@@ -255,8 +255,8 @@ impl Backend for Candle {
         Ok(())
     }
 
-    fn drain_gradient(&self, sum: &mut Gradient, total: &mut [f64]) -> Result<()> {
-        if let Some(sum) = sum.sum.take() {
+    fn drain_gradients(&self, sums: &mut [&mut Gradient], total: &mut [f64]) -> Result<()> {
+        for sum in sums.iter_mut().filter_map(|sum| sum.sum.take()) {
             for (total, value) in total.iter_mut().zip(host(&sum)?) {
                 *total += value;
             }

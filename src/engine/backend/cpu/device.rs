@@ -370,20 +370,27 @@ impl Backend for Cpu {
         Ok(())
     }
 
-    fn drain_gradient(&self, sum: &mut Gradient, total: &mut [f64]) -> Result<()> {
-        let mut ordered = vec![0.0; total.len()];
-        match &sum.shape {
-            WeightShape::Convolution(shape) => {
-                self.convolution(shape)
-                    .unpack_grad_weight(&sum.values, &mut ordered);
+    fn drain_gradients(&self, sums: &mut [&mut Gradient], total: &mut [f64]) -> Result<()> {
+        let Some(first) = sums.first() else {
+            return Ok(());
+        };
+        let shape = first.shape;
+        let mut added = vec![0.0; first.values.len()];
+        for sum in sums {
+            for (added, g) in added.iter_mut().zip(&mut sum.values) {
+                *added += f64::from(std::mem::take(g));
             }
-            WeightShape::Linear(_) => ordered.copy_from_slice(&sum.values),
+        }
+        if let WeightShape::Convolution(shape) = &shape {
+            let mut ordered = vec![0.0; total.len()];
+            let kernel = self.convolution(shape);
+            kernel.unpack_grad_weight(&added, &mut ordered);
+            added = ordered;
         }
         total
             .iter_mut()
-            .zip(&ordered)
-            .for_each(|(total, &g)| *total += f64::from(g));
-        sum.values.fill(0.0);
+            .zip(&added)
+            .for_each(|(total, g)| *total += g);
         Ok(())
     }
 
