@@ -1,12 +1,12 @@
 //! A graph with its parameters arranged for a device, ready to be walked.
 
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::engine::Result;
-use crate::engine::backend::Backend;
+use crate::engine::backend::{Backend, Reuse};
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{
     Accuracy, Backward, Collected, Forward, Lifetimes, Preparation, Prepared, Purpose, Tangent,
@@ -36,26 +36,42 @@ pub struct Chunk<B: Backend> {
     pub gradients: Wires<B>,
 }
 
-/// Workspaces shared by threads.
+/// Workspaces of threads, which share their spare memory.
 #[derive(Debug)]
-pub struct Workspaces<B: Backend>(Mutex<Vec<B::Workspace>>);
+pub struct Workspaces<B: Backend>(Mutex<Idle<B>>);
+
+/// Those that nobody is using, and one that nobody ever uses: its only purpose is to be copied.
+#[derive(Debug)]
+struct Idle<B: Backend> {
+    first: B::Workspace,
+    idle: Vec<B::Workspace>,
+}
 
 impl<B: Backend> Default for Workspaces<B> {
     fn default() -> Self {
-        Self(Mutex::new(Vec::new()))
+        Self(Mutex::new(Idle {
+            first: B::Workspace::default(),
+            idle: Vec::new(),
+        }))
     }
 }
 
 impl<B: Backend> Workspaces<B> {
     /// Runs `work` with a workspace that nobody else is using.
     pub fn with<T>(&self, work: impl FnOnce(&mut B::Workspace) -> T) -> T {
-        let spare = self.0.lock().ok().and_then(|mut spares| spares.pop());
-        let mut workspace = spare.unwrap_or_default();
+        let mut workspace = {
+            let mut workspaces = self.lock();
+            let idle = workspaces.idle.pop();
+            idle.unwrap_or_else(|| workspaces.first.beside())
+        };
         let result = work(&mut workspace);
-        if let Ok(mut spares) = self.0.lock() {
-            spares.push(workspace);
-        }
+        self.lock().idle.push(workspace);
         result
+    }
+
+    /// A thread that panicked within `work` took its workspace along; the others are whole.
+    fn lock(&self) -> MutexGuard<'_, Idle<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

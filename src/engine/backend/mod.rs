@@ -35,6 +35,18 @@ pub struct NormGradient<'a, B: Backend> {
     pub slope: &'a B::Channels,
 }
 
+/// Memory reused from call to call.
+pub trait Reuse: Debug + Default + Send {
+    /// The same for another thread: what one of them takes back, the others may hand out.
+    #[must_use]
+    fn beside(&self) -> Self;
+}
+
+/// Of a device that keeps its own memory.
+impl Reuse for () {
+    fn beside(&self) {}
+}
+
 /// A device.
 pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// The numbers of one wire for the images of a chunk.
@@ -46,7 +58,7 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// A sum of weight gradients.
     type Gradient: Debug + Send + Sync;
     /// Memory reused from call to call; one per thread of work.
-    type Workspace: Debug + Default + Send;
+    type Workspace: Reuse;
 
     /// The device in words, such as `cpu (AVX-512)`.
     fn describe(&self) -> String;

@@ -1,8 +1,10 @@
 //! Arrays of the CPU, and the memory they come from and go back to.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Scratch;
+use crate::engine::backend::Reuse;
 use crate::engine::graph::Shape;
 
 /// The numbers of a wire for some images: rows of columns of channels, image by image.
@@ -42,14 +44,17 @@ impl Array {
 pub struct Workspace {
     /// Work memory of the kernels.
     pub scratch: Scratch,
-    spare: BTreeMap<usize, Vec<Vec<f32>>>,
+    spare: Arc<Mutex<Spare>>,
 }
+
+/// Arrays to hand out, by length: the one that came last, which is in the cache, first.
+type Spare = BTreeMap<usize, Vec<Vec<f32>>>;
 
 impl Workspace {
     /// An array whose numbers are yet to be written.
     pub fn array(&mut self, shape: Shape, images: usize) -> Array {
         let length = shape.elements() * images;
-        let spare = self.spare.get_mut(&length).and_then(Vec::pop);
+        let spare = self.spare().get_mut(&length).and_then(Vec::pop);
         Array {
             shape,
             images,
@@ -59,9 +64,37 @@ impl Workspace {
 
     /// Takes an array back.
     pub fn recycle(&mut self, array: Array) {
-        self.spare
-            .entry(array.values.len())
-            .or_default()
-            .push(array.values);
+        let values = array.values;
+        self.spare().entry(values.len()).or_default().push(values);
+    }
+
+    /// The arrays; what a thread that panicked left behind is whole.
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reuse for Workspace {
+    fn beside(&self) -> Self {
+        Self {
+            scratch: Scratch::new(),
+            spare: self.spare.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_thread_gives_back_another_may_have() {
+        let mut mine = Workspace::default();
+        let mut theirs = mine.beside();
+        let array = mine.array(Shape::Features(3), 2);
+        let place = array.values.as_ptr();
+        mine.recycle(array);
+        assert_eq!(theirs.array(Shape::Features(2), 3).values.as_ptr(), place);
+        assert_ne!(mine.array(Shape::Features(3), 2).values.as_ptr(), place);
     }
 }
