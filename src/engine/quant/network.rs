@@ -159,18 +159,24 @@ impl QuantizedNetwork {
     /// returns the gradient of each layer's weight step size.
     #[must_use]
     pub fn straight_through(&self, gradients: &mut [Option<Vec<f64>>]) -> Vec<Option<f64>> {
-        let quantizers = self.quantizers.iter();
-        quantizers
-            .map(|quantizer| {
-                let quantizer = quantizer.as_ref()?;
-                let gradient = gradients[quantizer.weight.index()].as_mut()?;
-                Some(pass_through(
-                    quantizer,
-                    self.parameters.get(quantizer.weight),
-                    gradient,
-                ))
-            })
-            .collect()
+        let take = |quantizer: &Option<WeightQuantizer>| {
+            let weight = quantizer.as_ref()?.weight;
+            gradients[weight.index()].take()
+        };
+        let mut taken: Vec<_> = self.quantizers.iter().map(take).collect();
+        let layers = self.quantizers.par_iter().zip(&mut taken);
+        let slope = |(quantizer, gradient): (&Option<WeightQuantizer>, &mut Option<Vec<f64>>)| {
+            let (quantizer, gradient) = (quantizer.as_ref()?, gradient.as_mut()?);
+            let values = self.parameters.get(quantizer.weight);
+            Some(pass_through(quantizer, values, gradient))
+        };
+        let slopes = layers.map(slope).collect();
+        for (quantizer, gradient) in self.quantizers.iter().zip(taken) {
+            if let Some(quantizer) = quantizer {
+                gradients[quantizer.weight.index()] = gradient;
+            }
+        }
+        slopes
     }
 
     /// LSQ's scale of the gradient of a layer's activation step size.
