@@ -4,7 +4,7 @@
 use super::analysis::Analysis;
 use super::metric::Metric;
 use super::primal::KEPT_BYTES;
-use super::sweep::ROW_BYTES;
+use super::sweep::{GROUP_BYTES, ROW_BYTES};
 use crate::engine::graph::{Graph, Layer, Operation};
 
 /// Products that an eigenvalue takes at a relative residual of 1e-3, from experience.
@@ -83,6 +83,7 @@ impl Outline {
         if measures(Metric::Eigenvalue) || measures(Metric::Trace) {
             let rows = rows(settings, self.classes) * images;
             let numbers = rows * self.weights.iter().sum::<usize>() as f64;
+            let largest = rows * self.weights.iter().max().map_or(0.0, |&most| most as f64);
             macs += forward * images * IMAGES_WITH_ROWS;
             // The gradient of the input, and that of the weights.
             macs += 2.0 * forward * rows;
@@ -90,7 +91,8 @@ impl Outline {
                 macs += self.products(settings, images, rows);
             }
             let kept = IMAGES_WITH_ROWS * images * self.kept as f64;
-            bytes = at_most(kept, KEPT_BYTES) + at_most(numbers, ROW_BYTES);
+            let held = at_most(numbers, GROUP_BYTES).max(at_most(largest, ROW_BYTES));
+            bytes = at_most(kept, KEPT_BYTES) + held;
         }
         if measures(Metric::LossChange) {
             macs += forward * images * (self.macs.len() * settings.bits.len()) as f64;

@@ -15,8 +15,11 @@ use crate::engine::Result;
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 
-/// Bytes of rows that are held at once.
+/// Bytes of the rows of a layer that are held at once; beyond, its products are walks.
 pub const ROW_BYTES: usize = 512 << 20;
+
+/// Bytes of the rows of layers that are measured together.
+pub const GROUP_BYTES: usize = 256 << 20;
 
 /// Pieces whose rows are computed between two reports.
 const WAVE: usize = 8;
@@ -108,13 +111,13 @@ fn row_bytes<B: Backend>(primal: &Primal<B>, shape: &WeightShape) -> usize {
     primal.program.backend().row_length(shape) * size_of::<f32>()
 }
 
-/// Neighbours whose rows fit into memory together.
+/// Neighbours whose rows are held together.
 fn groups(layers: &[usize], size: &dyn Fn(usize) -> usize) -> Vec<Group> {
     let mut groups = Vec::new();
     let (mut together, mut bytes) = (Vec::new(), 0);
     for &layer in layers {
         let own = size(layer);
-        if bytes + own > ROW_BYTES && !together.is_empty() {
+        if bytes + own > GROUP_BYTES && !together.is_empty() {
             groups.push(Group::Rows(std::mem::take(&mut together)));
             bytes = 0;
         }
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn neighbours_that_fit_are_measured_together() {
-        let size = |layer: usize| [100, 200, 300, 600, 100][layer] << 20;
+        let size = |layer: usize| [100, 150, 300, 600, 100][layer] << 20;
         assert_eq!(
             groups(&[0, 1, 2, 3, 4], &size),
             [
