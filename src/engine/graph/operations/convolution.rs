@@ -148,6 +148,15 @@ pub(super) mod product {
         let (backend, accuracy) = (step.backend, step.accuracy);
         let (weights, bias) = parts(step.prepared);
         let (workspace, x) = step.input(0);
+        product(backend, accuracy, (workspace, x), (weights, bias))
+    }
+
+    fn product<B: Backend>(
+        backend: &B,
+        accuracy: Accuracy,
+        (workspace, x): (&mut B::Workspace, &B::Array),
+        (weights, bias): (&B::Weights, Option<&B::Channels>),
+    ) -> Result<B::Array> {
         match accuracy {
             Accuracy::Exact => backend.product(workspace, x, weights, bias),
             Accuracy::Fast => backend.fast_product(workspace, x, weights, bias),
@@ -156,20 +165,20 @@ pub(super) mod product {
 
     /// `dy = dx * W + x * dW`.
     pub fn tangent<B: Backend>(step: &mut Tangent<B>) -> Result<B::Array> {
-        let backend = step.backend;
+        let (backend, accuracy) = (step.backend, step.accuracy);
         let (weights, _) = parts(step.prepared);
         let by_weights = step
             .direction
             .map(|direction| {
                 let x = step.primal_input(0);
-                backend.product(step.workspace, x, direction, None)
+                product(backend, accuracy, (step.workspace, x), (direction, None))
             })
             .transpose()?;
         if !step.moves(0) {
             return Ok(by_weights.expect("invariant: an input or the weights move"));
         }
         let (workspace, dx) = step.input(0);
-        let by_input = backend.product(workspace, dx, weights, None)?;
+        let by_input = product(backend, accuracy, (workspace, dx), (weights, None))?;
         let Some(by_weights) = by_weights else {
             return Ok(by_input);
         };

@@ -52,13 +52,23 @@ pub enum Accuracy {
 }
 
 impl Purpose {
-    /// How exactly the products of layers are computed: what is measured, compared or exported must
-    /// not move, while a training step is noise far above the error.
+    /// How exactly the products of layers are computed on the forward walk: what is measured,
+    /// compared or exported must not move, while a training step is noise far above the error.
     #[must_use]
     pub const fn accuracy(self) -> Accuracy {
         match self {
             Self::Evaluate | Self::Analyse => Accuracy::Exact,
             Self::Train => Accuracy::Fast,
+        }
+    }
+
+    /// The same of tangents and gradients. They are linear in what they carry, along masks and ranges
+    /// that the forward walk has settled: a small error stays small.
+    #[must_use]
+    pub const fn derivative_accuracy(self) -> Accuracy {
+        match self {
+            Self::Evaluate => Accuracy::Exact,
+            Self::Analyse | Self::Train => Accuracy::Fast,
         }
     }
 }
@@ -245,6 +255,8 @@ pub struct Tangent<'a, B: Backend> {
     pub prepared: &'a Prepared<B>,
     /// Direction in which the operation's weights move, if they do.
     pub direction: Option<&'a B::Weights>,
+    /// How exactly products are computed.
+    pub accuracy: Accuracy,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
     pub(crate) primal: &'a [Option<B::Array>],
