@@ -175,7 +175,7 @@ mod tests {
         for part in [
             "product          128    2.00  1.00  3.50",
             "conv1         2.00  1.00",
-            "3x3 16@32            92.0 ( 92 %)",
+            "3x3 16@32             92.0 ( 92 %)",
             "  in training        120.0 (120 %)  81.0 ( 81 %)",
             "memory  not told by this system",
         ] {
