@@ -4,7 +4,8 @@
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::backend::cpu::{Cpu, Isa};
 use hawqeye::engine::backend::{
-    Backend, ConvolutionShape, Grid, LinearShape, NormGradient, ShortcutShape, WeightShape, Window,
+    Backend, ConvolutionShape, Grid, LinearShape, NormGradient, Parts, ShortcutShape, WeightShape,
+    Window,
 };
 use hawqeye::engine::graph::Shape;
 
@@ -45,9 +46,11 @@ fn answers<B: Backend>(backend: &B) -> Answers {
     ] {
         asker.elementwise(shape);
         asker.pooling(shape);
+        asker.side_by_side(shape);
         asker.quantizer(shape);
     }
     asker.elementwise(Shape::Features(13));
+    asker.side_by_side(Shape::Features(13));
     asker.quantizer(Shape::Features(13));
     asker.answers
 }
@@ -215,6 +218,26 @@ impl<B: Backend> Asker<'_, B> {
             self.answers
                 .push((format!("channel {routine} {shape}"), values));
         }
+    }
+
+    /// Twice an array with as much room in between, and that much of it again.
+    fn side_by_side(&mut self, shape: Shape) {
+        let x = self.array(shape);
+        let channels = shape.channels();
+        let whole = match shape {
+            Shape::Map { height, width, .. } => Shape::map(3 * channels, height, width),
+            Shape::Features(features) => Shape::Features(3 * features),
+        };
+        let parts = Parts {
+            whole,
+            parts: vec![(shape, Some(&x)), (shape, None), (shape, Some(&x))],
+        };
+        let (backend, ws) = (self.backend, &mut self.ws);
+        let together = backend.concat(ws, &parts).unwrap();
+        let range = channels - 1..2 * channels + 1;
+        let part = backend.channel_range(ws, &together, range).unwrap();
+        self.say(&format!("concat {shape}"), &together);
+        self.say(&format!("channel range {shape}"), &part);
     }
 
     fn pooling(&mut self, shape: Shape) {

@@ -111,6 +111,20 @@ pub fn network(operation: &str) -> Option<Graph> {
             let z = b.add("sum", x, y).unwrap();
             b.add("again", z, x).unwrap()
         }
+        "concat" => {
+            let x = front(b, image, 3);
+            let y = b.relu("relu", x).unwrap();
+            let other = options(17, ([1, 1], [1, 1], [0, 0]), true);
+            let z = b.convolution("other", image, &other).unwrap();
+            // The image does not move, one wire is read twice.
+            let x = b.concat("maps", &[x, image, z, y, x]).unwrap();
+            let x = b.flatten("flat", x).unwrap();
+            let features = b.linear("to features", x, 3).unwrap();
+            let more = b.linear("more features", x, 2).unwrap();
+            let x = b.concat("features", &[features, more]).unwrap();
+            b.linear("back", x, 5).unwrap();
+            return Some(builder.finish());
+        }
         "max pooling" => {
             let x = front(b, image, 3);
             b.max_pool("pool", x, window([3, 2], [2, 1], [1, 1]))

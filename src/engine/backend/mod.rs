@@ -35,6 +35,26 @@ pub struct NormGradient<'a, B: Backend> {
     pub slope: &'a B::Channels,
 }
 
+/// Arrays that are put after each other: one number of images, and all but the channels the same.
+#[derive(Debug)]
+pub struct Parts<'a, B: Backend> {
+    /// Shape of all together.
+    pub whole: Shape,
+    /// Shape and values of each; zeros where there are no values. At least one has values.
+    pub parts: Vec<(Shape, Option<&'a B::Array>)>,
+}
+
+impl<B: Backend> Parts<'_, B> {
+    /// The number of images.
+    ///
+    /// # Panics
+    /// When no part has values.
+    pub fn images(&self, backend: &B) -> usize {
+        let given = self.parts.iter().find_map(|(_, values)| *values);
+        backend.image_count(given.expect("invariant: one of the parts has values"))
+    }
+}
+
 /// Memory reused from call to call.
 pub trait Reuse: Debug + Default + Send {
     /// The same for another thread: what one of them takes back, the others may hand out.
@@ -279,6 +299,21 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// When the device fails.
     fn add(&self, ws: &mut Self::Workspace, a: Self::Array, b: &Self::Array)
     -> Result<Self::Array>;
+    /// Channels (or features) of several arrays, one after another.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn concat(&self, ws: &mut Self::Workspace, parts: &Parts<Self>) -> Result<Self::Array>;
+    /// Some of the channels (or features) of an array.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn channel_range(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        range: Range<usize>,
+    ) -> Result<Self::Array>;
     /// Per channel, sums of `x - pivot` and of its square over images and places.
     ///
     /// # Errors

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::operations::{
-    Add, AveragePool, BatchNorm, Convolution, Flatten, GlobalAveragePool, Input, Linear, MaxPool,
-    Operation, Quantize, Relu, Shortcut,
+    Add, AveragePool, BatchNorm, Concat, Convolution, Flatten, GlobalAveragePool, Input, Linear,
+    MaxPool, Operation, Quantize, Relu, Shortcut,
 };
 use super::parameters::{ParameterId, ParameterSpec, Role};
 use super::{Graph, Node, NodeId, Shape};
+use crate::engine::Result;
 use crate::engine::backend::{ShortcutShape, Window};
-use crate::engine::{Error, Result};
 
 /// How a convolution layer is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,12 +101,9 @@ impl Builder {
     ) -> Result<NodeId> {
         let operation = operation.into();
         let shapes: Vec<Shape> = inputs.iter().map(|&id| self.shape(id)).collect();
-        let shape = operation.shape(&shapes).map_err(|mismatch| Error::Shape {
-            operation: operation.name(),
-            node: name.to_owned(),
-            expected: mismatch.expected,
-            got: mismatch.got,
-        })?;
+        let shape = operation
+            .shape(&shapes)
+            .map_err(|mismatch| mismatch.at(operation.name(), name))?;
         let name: Arc<str> = name.into();
         self.nodes.push(Node {
             name,
@@ -138,13 +135,8 @@ impl Builder {
         input: NodeId,
         options: &ConvolutionOptions,
     ) -> Result<NodeId> {
-        let shape =
-            Convolution::geometry(self.shape(input), options).map_err(|mismatch| Error::Shape {
-                operation: "convolution",
-                node: name.to_owned(),
-                expected: mismatch.expected,
-                got: mismatch.got,
-            })?;
+        let shape = Convolution::geometry(self.shape(input), options)
+            .map_err(|mismatch| mismatch.at("convolution", name))?;
         let [rows, columns] = shape.kernel;
         let dimensions = [shape.out_channels, shape.in_channels, rows, columns];
         let weight = self.parameter(format!("{name}.weight"), &dimensions, Role::Weight);
@@ -218,6 +210,17 @@ impl Builder {
     /// When their shapes differ.
     pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> Result<NodeId> {
         self.insert(name, Add, &[a, b])
+    }
+
+    /// The channels of several maps of one size, or the features of several vectors, one after
+    /// another.
+    ///
+    /// # Errors
+    /// When their shapes do not fit.
+    pub fn concat(&mut self, name: &str, inputs: &[NodeId]) -> Result<NodeId> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&id| self.shape(id)).collect();
+        let concat = Concat::of(&shapes).map_err(|mismatch| mismatch.at("concat", name))?;
+        self.insert(name, concat, inputs)
     }
 
     /// Maximum pooling.

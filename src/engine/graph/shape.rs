@@ -29,6 +29,15 @@ impl Shape {
         }
     }
 
+    /// Channels of a map; features.
+    #[must_use]
+    pub const fn channels(self) -> usize {
+        match self {
+            Self::Map { channels, .. } => channels,
+            Self::Features(features) => features,
+        }
+    }
+
     /// Numbers carried for one image.
     #[must_use]
     pub const fn elements(self) -> usize {

@@ -101,6 +101,7 @@ fn nonnegative(graph: &Graph) -> Vec<bool> {
             | Operation::Linear(_)
             | Operation::BatchNorm(_) => false,
             Operation::Add(_)
+            | Operation::Concat(_)
             | Operation::MaxPool(_)
             | Operation::AveragePool(_)
             | Operation::GlobalAveragePool(_)

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::{Backend, Grid, NormGradient, ShortcutShape, WeightShape, Window};
+use super::{Backend, Grid, NormGradient, Parts, ShortcutShape, WeightShape, Window};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 use taps::{Windows, indicator};
@@ -288,6 +288,21 @@ impl Backend for Candle {
 
     fn add(&self, (): &mut (), a: Tensor, b: &Tensor) -> Result<Tensor> {
         Ok((a + b)?)
+    }
+
+    fn concat(&self, (): &mut (), parts: &Parts<Self>) -> Result<Tensor> {
+        let images = parts.images(self);
+        let part = |(shape, values): &(Shape, Option<&Tensor>)| match values {
+            Some(values) => Ok((*values).clone()),
+            None => Tensor::zeros(extents(*shape, images), self.dtype, &self.device),
+        };
+        let tensors = parts.parts.iter().map(part);
+        let tensors = tensors.collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&tensors, 1)?)
+    }
+
+    fn channel_range(&self, (): &mut (), x: &Tensor, range: Range<usize>) -> Result<Tensor> {
+        Ok(x.narrow(1, range.start, range.len())?.contiguous()?)
     }
 
     fn channel_moments(&self, x: &Tensor, pivot: &Tensor) -> Result<[Vec<f64>; 2]> {

@@ -12,7 +12,9 @@ use super::normalization::{self, BatchNormGradient, ChannelSums};
 use super::outer;
 use super::pooling::{self, PoolingShape};
 use super::{Array, Isa, Workspace};
-use crate::engine::backend::{Backend, Grid, NormGradient, ShortcutShape, WeightShape, Window};
+use crate::engine::backend::{
+    Backend, Grid, NormGradient, Parts, ShortcutShape, WeightShape, Window,
+};
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
 
@@ -481,6 +483,29 @@ impl Backend for Cpu {
     fn add(&self, _: &mut Workspace, mut a: Array, b: &Array) -> Result<Array> {
         elementwise::add_assign(self.isa, &b.values, &mut a.values);
         Ok(a)
+    }
+
+    fn concat(&self, ws: &mut Workspace, parts: &Parts<Self>) -> Result<Array> {
+        let mut y = ws.array(parts.whole, parts.images(self));
+        let channels = y.channels();
+        let mut start = 0;
+        for (shape, values) in &parts.parts {
+            let values = values.map(|array| &array.values[..]);
+            let range = start..start + shape.channels();
+            layout::write_channels(values, (&mut y.values, channels), range.clone());
+            start = range.end;
+        }
+        Ok(y)
+    }
+
+    fn channel_range(&self, ws: &mut Workspace, x: &Array, range: Range<usize>) -> Result<Array> {
+        let shape = match x.shape {
+            Shape::Map { height, width, .. } => Shape::map(range.len(), height, width),
+            Shape::Features(_) => Shape::Features(range.len()),
+        };
+        let mut y = ws.array(shape, x.images);
+        layout::read_channels((&x.values, x.channels()), range, &mut y.values);
+        Ok(y)
     }
 
     fn channel_moments(&self, x: &Array, pivot: &Vec<f32>) -> Result<[Vec<f64>; 2]> {

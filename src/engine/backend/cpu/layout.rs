@@ -1,4 +1,7 @@
-//! Routines that only move numbers: the option A shortcut and changes of layout.
+//! Routines that only move numbers: the option A shortcut, channels side by side, and changes of
+//! layout.
+
+use std::ops::Range;
 
 /// The option A shortcut of the residual networks for CIFAR (He et al., arXiv 1512.03385, section
 /// 4.2): every `stride`-th pixel, with channels of zeros on both sides.
@@ -97,6 +100,45 @@ impl Shortcut {
             inputs == images * self.in_elements() && outputs == images * self.out_elements(),
             "{inputs} inputs and {outputs} outputs are not the same whole images of {self:?}"
         );
+    }
+}
+
+/// Writes some of the `channels` of each place: `values` place by place, or zeros.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn write_channels(
+    values: Option<&[f32]>,
+    (to, channels): (&mut [f32], usize),
+    range: Range<usize>,
+) {
+    let places = to.len() / channels;
+    assert!(
+        values.is_none_or(|values| values.len() == places * range.len()),
+        "channels {range:?} of {places} places"
+    );
+    for (place, to) in to.chunks_exact_mut(channels).enumerate() {
+        let to = &mut to[range.clone()];
+        match values {
+            Some(values) => to.copy_from_slice(&values[place * to.len()..][..to.len()]),
+            None => to.fill(0.0),
+        }
+    }
+}
+
+/// Reads some of the `channels` of each place.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn read_channels((from, channels): (&[f32], usize), range: Range<usize>, to: &mut [f32]) {
+    assert_eq!(
+        from.len() / channels * range.len(),
+        to.len(),
+        "channels {range:?} of {channels}"
+    );
+    let places = from.chunks_exact(channels);
+    for (from, to) in places.zip(to.chunks_exact_mut(range.len().max(1))) {
+        to.copy_from_slice(&from[range.clone()]);
     }
 }
 

@@ -124,6 +124,11 @@ impl<'a> Reader<'a> {
                 let (a, b) = (self.input(node, 0)?, self.input(node, 1)?);
                 self.builder.add(&node.name, a, b).map_err(said)
             }
+            "Concat" => {
+                let inputs = (0..node.input.len()).map(|k| self.input(node, k));
+                let inputs = inputs.collect::<Read<Vec<_>>>()?;
+                self.builder.concat(&node.name, &inputs).map_err(said)
+            }
             "MaxPool" | "AveragePool" => {
                 let (x, window) = (self.input(node, 0)?, window(node)?);
                 let pool = if op_type == "MaxPool" {

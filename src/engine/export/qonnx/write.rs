@@ -106,6 +106,9 @@ impl Writer<'_> {
             }
             Operation::Relu(_) => self.push("Relu", (&name, inputs), Vec::new()),
             Operation::Add(_) => self.push("Add", (&name, inputs), Vec::new()),
+            Operation::Concat(_) => {
+                self.push("Concat", (&name, inputs), vec![Attribute::int("axis", 1)]);
+            }
             Operation::MaxPool(pool) => {
                 self.push("MaxPool", (&name, inputs), window(&pool.window));
             }

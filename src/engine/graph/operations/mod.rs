@@ -6,6 +6,7 @@
 
 mod add;
 pub mod batch_norm;
+mod concat;
 mod convolution;
 mod flatten;
 mod input;
@@ -18,6 +19,7 @@ mod shortcut;
 
 pub use add::Add;
 pub use batch_norm::{BatchNorm, BatchNormMode};
+pub use concat::Concat;
 pub use convolution::Convolution;
 pub use flatten::Flatten;
 pub use input::Input;
@@ -137,6 +139,8 @@ operations! {
     Relu,
     /// Sum of two wires.
     Add,
+    /// Channels of several wires, one after another.
+    Concat,
     /// Maximum pooling.
     MaxPool,
     /// Average pooling.

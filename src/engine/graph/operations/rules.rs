@@ -1,8 +1,8 @@
 //! What the rules of an operation are given, and what they answer.
 
-use crate::engine::Result;
 use crate::engine::backend::{Backend, Grid, WeightShape};
 use crate::engine::graph::{Graph, Node, NodeId, ParameterId, Parameters, Shape};
+use crate::engine::{Error, Result};
 
 use super::BatchNormMode;
 
@@ -27,6 +27,17 @@ impl Mismatch {
         Self {
             expected: expected.into(),
             got,
+        }
+    }
+
+    /// The error of an operation at the node of this name.
+    #[must_use]
+    pub fn at(self, operation: &'static str, node: &str) -> Error {
+        Error::Shape {
+            operation,
+            node: node.to_owned(),
+            expected: self.expected,
+            got: self.got,
         }
     }
 }
@@ -226,7 +237,21 @@ pub struct Forward<'a, B: Backend> {
     pub(crate) lifetimes: &'a Lifetimes,
 }
 
+/// What an operation of any number of inputs reads: absent where a tangent does not move.
+type Inputs<'s, B> = (
+    &'s B,
+    &'s mut <B as Backend>::Workspace,
+    Vec<Option<&'s <B as Backend>::Array>>,
+);
+
 impl<B: Backend> Forward<'_, B> {
+    /// The device, the workspace and the values of all inputs.
+    pub fn inputs(&mut self) -> Inputs<'_, B> {
+        let value = |id: &NodeId| Some(wire::<B>(self.wires, *id));
+        let values = self.node.inputs.iter().map(value).collect();
+        (self.backend, self.workspace, values)
+    }
+
     /// The workspace, and the value of an input.
     pub fn input(&mut self, k: usize) -> (&mut B::Workspace, &B::Array) {
         (self.workspace, wire::<B>(self.wires, self.node.inputs[k]))
@@ -281,6 +306,13 @@ impl<'a, B: Backend> Tangent<'a, B> {
     #[must_use]
     pub fn moves(&self, k: usize) -> bool {
         self.wires[self.node.inputs[k].index()].is_some()
+    }
+
+    /// The device, the workspace and the tangents of all inputs, of those that move.
+    pub fn inputs(&mut self) -> Inputs<'_, B> {
+        let tangent = |id: &NodeId| self.wires[id.index()].as_ref();
+        let tangents = self.node.inputs.iter().map(tangent).collect();
+        (self.backend, self.workspace, tangents)
     }
 
     /// The workspace, and the tangent of an input that moves.
