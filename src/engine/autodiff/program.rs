@@ -87,7 +87,7 @@ impl<'a, B: Backend> Program<'a, B> {
         parameters: &Parameters,
         (mode, purpose): (BatchNormMode, Purpose),
     ) -> Result<Self> {
-        let kept = kept(graph, purpose);
+        let kept = kept(graph, purpose, |_| true);
         let mut program = Self {
             graph,
             backend,
@@ -149,14 +149,17 @@ impl<'a, B: Backend> Program<'a, B> {
         &mut self.prepared[id.index()]
     }
 
-    /// Numbers kept for one image after the forward walk.
+    /// The wires kept after the forward walk.
     #[must_use]
-    pub fn kept_elements(&self) -> usize {
-        let nodes = self.graph.nodes().iter().zip(&self.kept);
-        nodes
-            .filter(|&(_, &kept)| kept)
-            .map(|(node, _)| node.shape.elements())
-            .sum()
+    pub fn kept(&self) -> &[bool] {
+        &self.kept
+    }
+
+    /// Those of them that tangents from a node on, and gradients down to it, read.
+    #[must_use]
+    pub fn kept_for(&self, start: NodeId) -> Vec<bool> {
+        let downstream = self.graph.downstream(start);
+        kept(self.graph, Purpose::Analyse, |index| downstream[index])
     }
 
     /// Takes images (normalised, channel, row, column order) as a chunk to walk.
@@ -328,6 +331,19 @@ impl<'a, B: Backend> Program<'a, B> {
         Ok(())
     }
 
+    /// Takes back what a chunk holds besides the values of some wires.
+    pub fn recycle_others(
+        &self,
+        workspace: &mut B::Workspace,
+        chunk: &mut Chunk<B>,
+        wires: &[bool],
+    ) {
+        let values = chunk.primal.iter_mut().zip(wires);
+        for array in values.filter_map(|(value, &kept)| if kept { None } else { value.take() }) {
+            self.backend.recycle(workspace, array);
+        }
+    }
+
     /// Takes back what a chunk still holds.
     pub fn recycle(&self, workspace: &mut B::Workspace, chunk: Chunk<B>) {
         for array in chunk.primal.into_iter().chain(chunk.gradients).flatten() {
@@ -351,10 +367,11 @@ impl<'a, B: Backend> Program<'a, B> {
     }
 }
 
-/// The wires that must outlive the forward walk.
-fn kept(graph: &Graph, purpose: Purpose) -> Vec<bool> {
+/// The wires that must outlive the forward walk for the sake of some nodes.
+fn kept(graph: &Graph, purpose: Purpose, of: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut kept = vec![false; graph.nodes().len()];
-    for (index, node) in graph.nodes().iter().enumerate() {
+    let nodes = graph.nodes().iter().enumerate();
+    for (index, node) in nodes.filter(|&(index, _)| of(index)) {
         let saves = node.operation.saves(purpose);
         kept[index] |= saves.output;
         for input in node.inputs.iter().filter(|_| saves.inputs) {

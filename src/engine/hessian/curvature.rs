@@ -24,6 +24,8 @@ use crate::engine::graph::operations::rules::{Collected, Wanted};
 pub struct Curvature<'p, 'a, B: Backend> {
     primal: &'p Primal<'a, B>,
     pieces: Pieces<B>,
+    /// The one layer that the kept values serve.
+    only: Option<usize>,
 }
 
 /// A layer and the direction its weights move in.
@@ -35,24 +37,42 @@ struct Move<'l, B: Backend> {
 }
 
 impl<'p, 'a, B: Backend> Curvature<'p, 'a, B> {
-    /// Over the whole sample.
+    /// Of any layer, over the whole sample.
     #[must_use]
     pub fn new(primal: &'p Primal<'a, B>) -> Self {
-        Self::over(primal, &(0..primal.len()).collect::<Vec<_>>())
+        let images: Vec<usize> = (0..primal.len()).collect();
+        Self {
+            primal,
+            pieces: Pieces::new(primal, &images, primal.program.kept().to_vec()),
+            only: None,
+        }
     }
 
-    /// Over some of its images; the others count as if they had no curvature.
+    /// Of one layer, over some images; the others count as if they had no curvature. Only what its
+    /// walks read is kept.
     #[must_use]
-    pub fn over(primal: &'p Primal<'a, B>, images: &[usize]) -> Self {
-        let pieces = Pieces::new(primal, images);
-        Self { primal, pieces }
+    pub fn of_layer(primal: &'p Primal<'a, B>, layer: usize, images: &[usize]) -> Self {
+        let wires = primal.program.kept_for(primal.layers()[layer].node);
+        Self {
+            primal,
+            pieces: Pieces::new(primal, images, wires),
+            only: Some(layer),
+        }
     }
 
     /// `H_i v`, with `v` and the product in the order of weights files.
     ///
     /// # Errors
     /// When the device fails.
+    ///
+    /// # Panics
+    /// When another layer's values were kept.
     pub fn product(&mut self, layer: usize, v: &[f64]) -> Result<Vec<f64>> {
+        assert!(
+            self.only.is_none_or(|only| only == layer),
+            "a product of layer {layer} with the values of {:?}",
+            self.only
+        );
         let (primal, layer) = (self.primal, &self.primal.layers()[layer]);
         let (graph, backend) = (primal.program.graph(), primal.program.backend());
         let step = Move {

@@ -64,7 +64,7 @@ impl<'p, 'a, B: Backend> RowSource<'p, 'a, B> {
         Self {
             primal,
             rows,
-            pieces: Pieces::new(primal, &images),
+            pieces: Pieces::new(primal, &images, primal.program.kept().to_vec()),
         }
     }
 

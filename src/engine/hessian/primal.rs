@@ -186,7 +186,8 @@ impl<'a, B: Backend> Primal<'a, B> {
 #[derive(Debug)]
 pub(super) struct Pieces<B: Backend> {
     pieces: Vec<Piece<B>>,
-    keep: bool,
+    /// The wires to keep; nothing where they do not fit into memory.
+    keep: Option<Vec<bool>>,
 }
 
 #[derive(Debug)]
@@ -205,10 +206,15 @@ pub(super) struct Span {
 }
 
 impl<B: Backend> Pieces<B> {
-    /// Cuts `images` into pieces; nothing is walked yet.
-    pub fn new(primal: &Primal<B>, images: &[usize]) -> Self {
+    /// Cuts `images` into pieces, of which the values of some wires are worth keeping; nothing is
+    /// walked yet.
+    pub fn new(primal: &Primal<B>, images: &[usize], wires: Vec<bool>) -> Self {
         let program = &primal.program;
-        let bytes = program.kept_elements() * program.backend().bytes_per_number();
+        let nodes = program.graph().nodes().iter().zip(&wires);
+        let kept = nodes.filter(|(_, kept)| **kept);
+        let elements: usize = kept.map(|(node, _)| node.shape.elements()).sum();
+        let bytes = elements * program.backend().bytes_per_number();
+        let fits = bytes.saturating_mul(images.len()) <= KEPT_BYTES;
         let piece = |range: Range<usize>| Piece {
             span: Span {
                 first: range.start,
@@ -219,7 +225,7 @@ impl<B: Backend> Pieces<B> {
         let ranges = chunk_ranges(images.len(), program.backend().chunk());
         Self {
             pieces: ranges.into_iter().map(piece).collect(),
-            keep: bytes.saturating_mul(images.len()) <= KEPT_BYTES,
+            keep: fits.then_some(wires),
         }
     }
 
@@ -238,7 +244,7 @@ impl<B: Backend> Pieces<B> {
         range: Range<usize>,
         work: impl Fn(&Span, &mut Chunk<B>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
-        let keep = self.keep;
+        let keep = self.keep.as_deref();
         let pieces = self.pieces[range].par_iter_mut();
         pieces
             .map(|Piece { span, kept }| {
@@ -247,12 +253,13 @@ impl<B: Backend> Pieces<B> {
                     None => primal.walk(&span.images)?,
                 };
                 let done = work(span, &mut chunk)?;
-                if keep {
-                    *kept = Some(chunk);
-                } else {
-                    let release = |ws: &mut B::Workspace| primal.program.recycle(ws, chunk);
-                    primal.workspaces.with(release);
-                }
+                primal.workspaces.with(|ws| match keep {
+                    Some(wires) => {
+                        primal.program.recycle_others(ws, &mut chunk, wires);
+                        *kept = Some(chunk);
+                    }
+                    None => primal.program.recycle(ws, chunk),
+                });
                 Ok(done)
             })
             .collect()

@@ -90,7 +90,8 @@ pub fn sweep<B: Backend>(
     let size = |layer: usize| row_bytes(primal, &primal.layers()[layer].shape) * rows.count();
     let groups = groups(layers, &size);
     let mut sweep = Sweep {
-        walks: Curvature::over(primal, &rows.certain_images()),
+        primal,
+        images: rows.certain_images(),
         source: RowSource::new(primal, rows),
         done: 0,
         groups: groups.len(),
@@ -137,7 +138,9 @@ fn groups(layers: &[usize], size: &dyn Fn(usize) -> usize) -> Vec<Group> {
 /// A sweep under way.
 struct Sweep<'p, 'a, B: Backend> {
     source: RowSource<'p, 'a, B>,
-    walks: Curvature<'p, 'a, B>,
+    primal: &'p Primal<'a, B>,
+    /// Images that products by walks go over.
+    images: Vec<usize>,
     /// Pieces whose rows were computed, over all groups.
     done: usize,
     groups: usize,
@@ -187,9 +190,9 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
         if self.rows(&[layer], wave, &mut take, observer)? == Verdict::Stop {
             return Ok(Verdict::Stop);
         }
-        let curvature = &mut self.walks;
+        let mut curvature = Curvature::of_layer(self.primal, layer, &self.images);
         let mut block = Block::Walks {
-            curvature,
+            curvature: &mut curvature,
             layer,
             squares,
         };
