@@ -150,8 +150,8 @@ commands! {
 
     Tune "tune" Tune "start" "Start fine-tuning the plan, or go on with a stopped run"
     TuneAnew "tune-anew" Tune "new run" "Start a new run from the trained float network"
-    MoreEpochs "more-epochs" Tune "epochs +" "One epoch more"
-    FewerEpochs "fewer-epochs" Tune "epochs -" "One epoch fewer"
+    MoreEpochs "more-epochs" Tune "more epochs" "One epoch more"
+    FewerEpochs "fewer-epochs" Tune "fewer epochs" "One epoch fewer"
     Schedule "schedule" Tune "schedule" "Switch between staged and joint fine-tuning"
     LearningRate "learning-rate" Tune "rate" "Change the learning rate of the next run"
 
