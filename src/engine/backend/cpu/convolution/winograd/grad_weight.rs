@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::grad_weight::{Sums, accumulate};
 use super::product::matrix_pass;
 use super::tiles::{Frequencies, Maps, Tiles};
-use super::transform::{Input, OutputGradient, WeightGradient, both_ways};
+use super::transform::{Input, OutputGradient, WeightGradient, both_ways, row_of};
 use super::{FREQUENCIES, Winograd};
 use crate::engine::backend::cpu::Scratch;
 use crate::engine::backend::cpu::scratch::grown;
@@ -134,11 +134,11 @@ fn finish<S: Simd>(
                 simd,
                 #[inline(always)]
                 |i| {
-                    let mut row = [simd.splat(0.0); 6];
-                    for (j, value) in row.iter_mut().enumerate() {
-                        *value = simd.load(&source[(6 * i + j) * weights..][..S::WIDTH]);
-                    }
-                    row
+                    row_of(
+                        simd,
+                        #[inline(always)]
+                        |j| simd.load(&source[(6 * i + j) * weights..][..S::WIDTH]),
+                    )
                 },
                 #[inline(always)]
                 |i, j, value| {

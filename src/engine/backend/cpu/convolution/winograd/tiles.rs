@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::ConvolutionShape;
 use super::FREQUENCIES;
-use super::transform::{Output, Transform, both_ways};
+use super::transform::{Output, Transform, both_ways, row_of};
 use crate::engine::backend::cpu::scratch::grown;
 use crate::engine::backend::cpu::vector::{MAX_WIDTH, Simd};
 
@@ -234,12 +234,12 @@ impl<'a> Frequencies<'a> {
                     simd,
                     #[inline(always)]
                     |i| {
-                        let mut row = [simd.splat(0.0); 6];
-                        for (j, value) in row.iter_mut().enumerate() {
+                        row_of(
+                            simd,
+                            #[inline(always)]
                             // SAFETY: as for `source`, at any frequency.
-                            *value = unsafe { simd.read(source.add((6 * i + j) * stride)) };
-                        }
-                        row
+                            |j| unsafe { simd.read(source.add((6 * i + j) * stride)) },
+                        )
                     },
                     #[inline(always)]
                     |i, j, value| {

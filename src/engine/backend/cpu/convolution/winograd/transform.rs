@@ -38,6 +38,19 @@ pub(super) fn both_ways<S, T, const FROM: usize, const TO: usize, const PART: us
     }
 }
 
+/// A row of `N` vectors.
+#[inline(always)]
+pub(super) fn row_of<S: Simd, const N: usize>(
+    simd: S,
+    mut vector: impl FnMut(usize) -> S::Vector,
+) -> [S::Vector; N] {
+    let mut row = [simd.splat(0.0); N];
+    for (j, slot) in row.iter_mut().enumerate() {
+        *slot = vector(j);
+    }
+    row
+}
+
 /// The columns of the result from `FIRST`.
 #[inline(always)]
 fn columns<S, T, const FROM: usize, const TO: usize, const PART: usize, const FIRST: usize>(

@@ -3,7 +3,7 @@
 
 use super::super::pack::{Direction, PackedWeights};
 use super::super::pass::blocks;
-use super::transform::{Weight, both_ways};
+use super::transform::{Weight, both_ways, row_of};
 use super::{FREQUENCIES, Winograd};
 use crate::engine::backend::cpu::scratch::grown;
 use crate::engine::backend::cpu::vector::Simd;
@@ -88,11 +88,11 @@ fn transform<S: Simd>(
                 simd,
                 #[inline(always)]
                 |i| {
-                    let mut row = [simd.splat(0.0); 3];
-                    for (j, value) in row.iter_mut().enumerate() {
-                        *value = simd.load(&taps[(3 * i + j) * inputs * width..][..S::WIDTH]);
-                    }
-                    row
+                    row_of(
+                        simd,
+                        #[inline(always)]
+                        |j| simd.load(&taps[(3 * i + j) * inputs * width..][..S::WIDTH]),
+                    )
                 },
                 #[inline(always)]
                 |i, j, value| {
