@@ -83,6 +83,11 @@ fn found<B: Backend>(backend: &B, graph: &Graph) -> Found {
             curvature.product(place, &u).unwrap(),
             curvature.product(place, &v).unwrap(),
         );
+        // What a layer's own walks keep serves every product after the first, and changes no bit.
+        let all: Vec<usize> = (0..primal.len()).collect();
+        let mut of_layer = Curvature::of_layer(&primal, place, &all);
+        assert_eq!(of_layer.product(place, &u).unwrap(), hu);
+        assert_eq!(of_layer.product(place, &v).unwrap(), hv);
         let hv_by_rows = block.product(&v).unwrap();
         products.push(Pair {
             u,

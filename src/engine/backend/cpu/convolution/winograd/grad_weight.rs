@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::grad_weight::{Sums, accumulate};
 use super::product::matrix_pass;
-use super::tiles::{Frequencies, Maps, Tiles};
+use super::tiles::{Frequencies, Maps, Tiles, parts};
 use super::transform::{Input, OutputGradient, WeightGradient, both_ways, row_of};
 use super::{FREQUENCIES, Winograd};
 use crate::engine::backend::cpu::Scratch;
@@ -63,13 +63,6 @@ impl Winograd {
         let isa = self.convolution.isa;
         dispatch!(isa, run(job: &Job, memory: &mut Memory<'_>, dw: &mut [f32]));
     }
-}
-
-/// Consecutive parts of at most `most` of `0..count`.
-fn parts(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..count)
-        .step_by(most)
-        .map(move |first| first..count.min(first + most))
 }
 
 #[inline(always)]

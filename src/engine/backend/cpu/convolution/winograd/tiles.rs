@@ -45,10 +45,7 @@ impl Tiles {
 
     /// The tiles of `images` images, at most `most` at a time.
     pub fn groups(self, images: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-        let all = images * self.down * self.across;
-        (0..all)
-            .step_by(most)
-            .map(move |first| first..all.min(first + most))
+        parts(images * self.down * self.across, most)
     }
 
     const fn place(&self, tile: usize) -> Place {
@@ -68,7 +65,7 @@ impl Tiles {
         (place.image * self.height + place.row) * self.width + place.column
     }
 
-    /// The last tile of these, with the channels of the maps it is read from or written to.
+    /// Panics unless these tiles lie in `maps` numbers of whole maps of `channels`.
     fn check(&self, group: &Range<usize>, maps: usize, channels: usize) {
         let images = maps / self.map(channels);
         assert!(
@@ -76,6 +73,13 @@ impl Tiles {
             "tiles {group:?} of {images} images"
         );
     }
+}
+
+/// Consecutive parts of at most `most` of `0..count`.
+pub(super) fn parts(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count)
+        .step_by(most)
+        .map(move |first| first..count.min(first + most))
 }
 
 /// A square of `SIZE` places of a map, some of them outside of it.
@@ -132,7 +136,7 @@ impl<'a> Maps<'a> {
         frequencies: &mut Frequencies<'_>,
     ) {
         tiles.check(&group, self.values.len(), self.channels);
-        assert!(channels.end <= self.channels);
+        assert!(channels.end <= self.channels && channels.len().is_multiple_of(S::WIDTH));
         frequencies.check(group.len(), channels.len());
         let border = (SIZE - OUTPUTS) / 2;
         let stride = frequencies.stride;
@@ -214,6 +218,7 @@ impl<'a> Frequencies<'a> {
     ) {
         tiles.check(&group, maps.len(), channels);
         self.check(group.len(), channels);
+        assert!(channels.is_multiple_of(S::WIDTH));
         let (line, stride) = (tiles.width * channels, self.stride);
         for (k, tile) in group.enumerate() {
             let place = tiles.place(tile);
