@@ -77,9 +77,35 @@ fn convolutions() -> Vec<ConvolutionShape> {
             kernel,
             stride,
             padding,
+            dilation: [1, 1],
+            groups: 1,
         },
     )
+    .chain(divided())
     .collect()
+}
+
+/// Groups, depthwise ones, and dilation.
+fn divided() -> impl Iterator<Item = ConvolutionShape> {
+    let shape = |(in_channels, out_channels, groups), stride, dilation| ConvolutionShape {
+        in_channels,
+        out_channels,
+        in_height: 7,
+        in_width: 8,
+        kernel: [3, 2],
+        stride,
+        padding: [1, 2],
+        dilation,
+        groups,
+    };
+    [
+        shape((12, 8, 4), [1, 1], [1, 1]),
+        shape((17, 17, 17), [2, 1], [1, 1]),
+        shape((32, 32, 32), [1, 1], [2, 1]),
+        shape((3, 6, 3), [1, 1], [1, 1]),
+        shape((10, 17, 1), [3, 2], [2, 4]),
+    ]
+    .into_iter()
 }
 
 struct Asker<'a, B: Backend> {

@@ -46,11 +46,10 @@ fn options(
     bias: bool,
 ) -> ConvolutionOptions {
     ConvolutionOptions {
-        out_channels,
-        kernel,
         stride,
         padding,
         bias,
+        ..ConvolutionOptions::same(out_channels, kernel)
     }
 }
 
@@ -88,6 +87,24 @@ pub fn network(operation: &str) -> Option<Graph> {
             let x = b.convolution("skewed", x, &skewed).unwrap();
             let one = options(3, ([1, 1], [2, 2], [0, 0]), false);
             b.convolution("one", x, &one).unwrap()
+        }
+        "convolution in groups" => {
+            let x = front(b, image, 6);
+            let groups = ConvolutionOptions {
+                groups: 3,
+                ..options(9, ([3, 2], [2, 1], [1, 1]), true)
+            };
+            let x = b.convolution("groups", x, &groups).unwrap();
+            let depthwise = ConvolutionOptions {
+                groups: 9,
+                ..options(9, ([2, 3], [1, 2], [1, 1]), true)
+            };
+            let x = b.convolution("depthwise", x, &depthwise).unwrap();
+            let dilated = ConvolutionOptions {
+                dilation: [2, 3],
+                ..options(4, ([2, 2], [2, 1], [1, 2]), false)
+            };
+            b.convolution("dilated", x, &dilated).unwrap()
         }
         "linear" => {
             let x = b.flatten("to features", image).unwrap();
@@ -173,6 +190,40 @@ pub fn residual() -> Graph {
     let x = b.shortcut("shortcut", x, shape).unwrap();
     let x = b.add("sum", y, x).unwrap();
     let x = b.relu("b relu", x).unwrap();
+    let x = b.global_average_pool("pool", x).unwrap();
+    b.linear("c", x, 5).unwrap();
+    b.finish()
+}
+
+/// Channels and maps that the fast kernels of the CPU take, a depthwise convolution, one in groups and
+/// a dilated one.
+pub fn wide() -> Graph {
+    let (mut b, image) = Builder::new(Shape::map(3, 8, 8));
+    let same = |out_channels| ConvolutionOptions::same(out_channels, [3, 3]);
+    let x = b.convolution("a", image, &same(16)).unwrap();
+    let x = b.batch_norm("a norm", x).unwrap();
+    let x = b.relu("a relu", x).unwrap();
+    let y = b.convolution("b", x, &same(16)).unwrap();
+    let y = b.relu("b relu", y).unwrap();
+    let depthwise = ConvolutionOptions {
+        groups: 16,
+        bias: true,
+        ..same(16)
+    };
+    let y = b.convolution("depthwise", y, &depthwise).unwrap();
+    let x = b.add("sum", x, y).unwrap();
+    let groups = ConvolutionOptions {
+        groups: 4,
+        stride: [2, 2],
+        ..same(24)
+    };
+    let x = b.convolution("groups", x, &groups).unwrap();
+    let x = b.relu("groups relu", x).unwrap();
+    let dilated = ConvolutionOptions {
+        dilation: [2, 2],
+        ..same(6)
+    };
+    let x = b.convolution("dilated", x, &dilated).unwrap();
     let x = b.global_average_pool("pool", x).unwrap();
     b.linear("c", x, 5).unwrap();
     b.finish()

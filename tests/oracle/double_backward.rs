@@ -4,13 +4,14 @@
 use std::process::Command;
 
 use candle_core::{DType, Device, Tensor, Var};
+use hawqeye::engine::backend::ConvolutionShape;
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::graph::{Graph, Operation, Parameters};
 use hawqeye::engine::hessian::curvature::Curvature;
 use hawqeye::engine::hessian::primal::Primal;
 use hawqeye::engine::job::Silent;
 
-use crate::cases::{Random, flat, parameters, residual};
+use crate::cases::{Random, flat, parameters, residual, wide};
 use crate::products::Plain;
 
 const SWITCH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
@@ -22,6 +23,7 @@ fn hessian_products_are_those_of_double_backward() {
     if std::env::var_os(SWITCH).is_some() {
         check("residual", &residual());
         check("flat", &flat());
+        check("wide", &wide());
         return;
     }
     let program = std::env::current_exe().unwrap();
@@ -107,9 +109,7 @@ fn loss(graph: &Graph, values: &[Var], images: &Plain) -> candle_core::Result<Te
         wires.push(match &node.operation {
             Operation::Input(_) => x.clone(),
             Operation::Convolution(c) => {
-                let (stride, padding) = (c.shape.stride[0], c.shape.padding[0]);
-                let weight = values[c.weight.index()].as_tensor();
-                let y = convolved(read(0), weight, (stride, padding))?;
+                let y = grouped(read(0), values[c.weight.index()].as_tensor(), &c.shape)?;
                 match c.bias {
                     Some(bias) => {
                         let bias = values[bias.index()].reshape((1, c.shape.out_channels, 1, 1))?;
@@ -164,24 +164,33 @@ fn loss(graph: &Graph, values: &[Var], images: &Plain) -> candle_core::Result<Te
         .to_dtype(DType::F64)
 }
 
+/// A convolution group by group.
+fn grouped(x: &Tensor, weight: &Tensor, shape: &ConvolutionShape) -> candle_core::Result<Tensor> {
+    let of_group = |group| {
+        let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
+        let x = x.narrow(1, group * inputs, inputs)?;
+        convolved(&x, &weight.narrow(0, group * outputs, outputs)?, shape)
+    };
+    let groups: candle_core::Result<Vec<_>> = (0..shape.groups).map(of_group).collect();
+    Tensor::cat(&groups?, 1)
+}
+
 /// A convolution as a sum over taps; candle's own has no gradient for stride 2 on a map that is no
 /// square.
-fn convolved(
-    x: &Tensor,
-    weight: &Tensor,
-    (stride, padding): (usize, usize),
-) -> candle_core::Result<Tensor> {
+fn convolved(x: &Tensor, weight: &Tensor, shape: &ConvolutionShape) -> candle_core::Result<Tensor> {
+    let (stride, padding, dilation) = (shape.stride[0], shape.padding[0], shape.dilation[0]);
     let (_, _, rows, columns) = weight.dims4()?;
     let x = x
         .pad_with_zeros(2, padding, padding)?
         .pad_with_zeros(3, padding, padding)?;
     let (_, _, height, width) = x.dims4()?;
-    let (out_rows, out_columns) = ((height - rows) / stride + 1, (width - columns) / stride + 1);
+    let places = |size: usize, taps: usize| (size - dilation * (taps - 1) - 1) / stride + 1;
+    let (out_rows, out_columns) = (places(height, rows), places(width, columns));
     let mut sum: Option<Tensor> = None;
     for row in 0..rows {
         for column in 0..columns {
-            let tap = x.narrow(2, row, (out_rows - 1) * stride + 1)?;
-            let tap = tap.narrow(3, column, (out_columns - 1) * stride + 1)?;
+            let tap = x.narrow(2, row * dilation, (out_rows - 1) * stride + 1)?;
+            let tap = tap.narrow(3, column * dilation, (out_columns - 1) * stride + 1)?;
             let tap = every(&tap.contiguous()?, stride)?;
             let w = weight
                 .narrow(2, row, 1)?

@@ -19,19 +19,48 @@ pub struct ConvolutionShape {
     pub stride: [usize; 2],
     /// Zeros around the map: above and below, left and right.
     pub padding: [usize; 2],
+    /// Distance between the positions of the kernel, down and right; 1 where they are neighbours
+    /// (arXiv 1511.07122).
+    pub dilation: [usize; 2],
+    /// Equal groups that the channels are divided into: an output reads the inputs of its own group.
+    pub groups: usize,
 }
 
 impl ConvolutionShape {
+    /// Rows (axis 0) or columns (axis 1) that the kernel spans.
+    #[must_use]
+    pub const fn extent(&self, axis: usize) -> usize {
+        self.dilation[axis] * (self.kernel[axis] - 1) + 1
+    }
+
+    /// Channels that an output reads.
+    #[must_use]
+    pub const fn group_inputs(&self) -> usize {
+        self.in_channels / self.groups
+    }
+
+    /// Channels of a group that are written.
+    #[must_use]
+    pub const fn group_outputs(&self) -> usize {
+        self.out_channels / self.groups
+    }
+
+    /// Whether every channel is convolved on its own (arXiv 1704.04861 section 3.1).
+    #[must_use]
+    pub const fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.in_channels == self.groups && self.out_channels == self.groups
+    }
+
     /// Rows written.
     #[must_use]
     pub const fn out_height(&self) -> usize {
-        (self.in_height + 2 * self.padding[0] - self.kernel[0]) / self.stride[0] + 1
+        (self.in_height + 2 * self.padding[0] - self.extent(0)) / self.stride[0] + 1
     }
 
     /// Columns written.
     #[must_use]
     pub const fn out_width(&self) -> usize {
-        (self.in_width + 2 * self.padding[1] - self.kernel[1]) / self.stride[1] + 1
+        (self.in_width + 2 * self.padding[1] - self.extent(1)) / self.stride[1] + 1
     }
 
     /// The map read.
@@ -67,7 +96,7 @@ impl ConvolutionShape {
     /// Number of weights.
     #[must_use]
     pub const fn weights(&self) -> usize {
-        self.out_channels * self.in_channels * self.taps()
+        self.out_channels * self.group_inputs() * self.taps()
     }
 }
 
@@ -83,7 +112,7 @@ pub struct LinearShape {
 /// Which product a weight tensor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WeightShape {
-    /// Weights `out, in, row, column`.
+    /// Weights `out, in of the group, row, column`.
     Convolution(ConvolutionShape),
     /// Weights `out, in`.
     Linear(LinearShape),

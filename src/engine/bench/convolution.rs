@@ -17,11 +17,21 @@ const fn same(kernel: usize, channels: (usize, usize), side: usize) -> Convoluti
         kernel: [kernel, kernel],
         stride: [1, 1],
         padding: [kernel / 2, kernel / 2],
+        dilation: [1, 1],
+        groups: 1,
     }
 }
 
-/// Shapes of residual networks for CIFAR and `ImageNet`.
-pub const SHAPES: [ConvolutionShape; 8] = [
+/// The same in groups.
+const fn grouped(groups: usize, channels: usize, side: usize) -> ConvolutionShape {
+    ConvolutionShape {
+        groups,
+        ..same(3, (channels, channels), side)
+    }
+}
+
+/// Shapes of residual networks for CIFAR and `ImageNet`, of `ResNeXt` and of `MobileNet`.
+pub const SHAPES: [ConvolutionShape; 10] = [
     same(3, (16, 16), 32),
     same(3, (32, 32), 16),
     same(3, (64, 64), 8),
@@ -30,9 +40,11 @@ pub const SHAPES: [ConvolutionShape; 8] = [
     same(3, (128, 128), 28),
     same(3, (512, 512), 7),
     same(1, (2048, 512), 7),
+    grouped(32, 128, 28),
+    grouped(144, 144, 28),
 ];
 
-/// A shape in words, such as `3x3 16@32` or `1x1 256->64@56`.
+/// A shape in words, such as `3x3 16@32`, `1x1 256->64@56` or, in 32 groups, `3x3 128/32@28`.
 #[must_use]
 pub fn label(shape: &ConvolutionShape) -> String {
     let ConvolutionShape {
@@ -40,13 +52,20 @@ pub fn label(shape: &ConvolutionShape) -> String {
         out_channels,
         in_width,
         kernel: [rows, columns],
+        groups,
         ..
     } = *shape;
-    if in_channels == out_channels {
-        format!("{rows}x{columns} {in_channels}@{in_width}")
+    let channels = if in_channels == out_channels {
+        in_channels.to_string()
     } else {
-        format!("{rows}x{columns} {in_channels}->{out_channels}@{in_width}")
-    }
+        format!("{in_channels}->{out_channels}")
+    };
+    let divided = if groups == 1 {
+        String::new()
+    } else {
+        format!("/{groups}")
+    };
+    format!("{rows}x{columns} {channels}{divided}@{in_width}")
 }
 
 /// One of the three products of a convolution.
@@ -165,5 +184,6 @@ mod tests {
         assert_eq!(names[0], "3x3 16@32");
         assert_eq!(names[3], "3x3 3->16@32");
         assert_eq!(names[7], "1x1 2048->512@7");
+        assert_eq!(names[9], "3x3 144/144@28");
     }
 }

@@ -77,11 +77,9 @@ fn resnet() -> QuantizedNetwork {
 fn menagerie() -> QuantizedNetwork {
     let (mut builder, image) = Builder::new(Shape::map(1, 28, 28));
     let options = |out_channels, stride, bias| ConvolutionOptions {
-        out_channels,
-        kernel: [3, 1],
         stride,
-        padding: [1, 0],
         bias,
+        ..ConvolutionOptions::same(out_channels, [3, 1])
     };
     let window = |size| Window {
         kernel: [size, size],
@@ -93,6 +91,12 @@ fn menagerie() -> QuantizedNetwork {
         .unwrap();
     let x = builder.batch_norm("norm", x).unwrap();
     let x = builder.relu("r", x).unwrap();
+    let groups = ConvolutionOptions {
+        groups: 3,
+        dilation: [2, 1],
+        ..options(6, [1, 1], false)
+    };
+    let x = builder.convolution("g", x, &groups).unwrap();
     let x = builder.max_pool("m", x, window(2)).unwrap();
     let y = builder
         .convolution("b", x, &options(5, [1, 2], true))
@@ -120,7 +124,11 @@ fn menagerie() -> QuantizedNetwork {
             .collect()
     });
     let parameters = Parameters::new(count.collect());
-    quantized(&graph, parameters, &[bits(4, 8), bits(3, 4), bits(8, 6)])
+    quantized(
+        &graph,
+        parameters,
+        &[bits(4, 8), bits(5, 8), bits(3, 4), bits(8, 6)],
+    )
 }
 
 fn about(model: &str) -> About {

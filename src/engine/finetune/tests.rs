@@ -56,11 +56,9 @@ fn graph() -> Graph {
     let mut x = image;
     for (index, channels) in [6, 8].into_iter().enumerate() {
         let options = ConvolutionOptions {
-            out_channels: channels,
-            kernel: [3, 3],
             stride: [1 + index, 1 + index],
-            padding: [1, 1],
             bias: index == 1,
+            ..ConvolutionOptions::same(channels, [3, 3])
         };
         x = builder
             .convolution(&format!("conv{index}"), x, &options)

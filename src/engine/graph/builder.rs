@@ -22,8 +22,29 @@ pub struct ConvolutionOptions {
     pub stride: [usize; 2],
     /// Zeros around the map.
     pub padding: [usize; 2],
+    /// Distance between the positions of the kernel, down and right.
+    pub dilation: [usize; 2],
+    /// Equal groups that the channels are divided into.
+    pub groups: usize,
     /// Whether it has a bias.
     pub bias: bool,
+}
+
+impl ConvolutionOptions {
+    /// A kernel of `[rows, columns]` that keeps the size of the map where `rows` and `columns` are odd:
+    /// stride 1, one group, no bias.
+    #[must_use]
+    pub const fn same(out_channels: usize, kernel: [usize; 2]) -> Self {
+        Self {
+            out_channels,
+            kernel,
+            stride: [1, 1],
+            padding: [kernel[0] / 2, kernel[1] / 2],
+            dilation: [1, 1],
+            groups: 1,
+            bias: false,
+        }
+    }
 }
 
 /// A graph in the making.
@@ -138,7 +159,7 @@ impl Builder {
         let shape = Convolution::geometry(self.shape(input), options)
             .map_err(|mismatch| mismatch.at("convolution", name))?;
         let [rows, columns] = shape.kernel;
-        let dimensions = [shape.out_channels, shape.in_channels, rows, columns];
+        let dimensions = [shape.out_channels, shape.group_inputs(), rows, columns];
         let weight = self.parameter(format!("{name}.weight"), &dimensions, Role::Weight);
         let bias = options
             .bias

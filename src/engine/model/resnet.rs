@@ -40,11 +40,8 @@ fn convolution_norm(
     (out_channels, stride): (usize, usize),
 ) -> Result<NodeId> {
     let options = ConvolutionOptions {
-        out_channels,
-        kernel: [3, 3],
         stride: [stride, stride],
-        padding: [1, 1],
-        bias: false,
+        ..ConvolutionOptions::same(out_channels, [3, 3])
     };
     let y = builder.convolution(convolution, input, &options)?;
     builder.batch_norm(norm, y)

@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::{Backend, Grid, NormGradient, Parts, ShortcutShape, WeightShape, Window};
+use super::{
+    Backend, ConvolutionShape, Grid, NormGradient, Parts, ShortcutShape, WeightShape, Window,
+};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 use taps::{Windows, indicator};
@@ -124,6 +126,25 @@ fn extents(shape: Shape, images: usize) -> Vec<usize> {
     }
 }
 
+/// A product of each group on its own: its shares of two tensors, cut along an axis each, and the
+/// results put together along `along`.
+fn by_group(
+    shape: &ConvolutionShape,
+    factors: [(&Tensor, usize); 2],
+    along: usize,
+    product: impl Fn([&Tensor; 2]) -> candle_core::Result<Tensor>,
+) -> candle_core::Result<Tensor> {
+    let share = |group: usize, (tensor, axis): (&Tensor, usize)| {
+        let length = tensor.dim(axis)? / shape.groups;
+        tensor.narrow(axis, group * length, length)?.contiguous()
+    };
+    let products = (0..shape.groups).map(|group| {
+        let [a, b] = factors.map(|factor| share(group, factor));
+        product([&a?, &b?])
+    });
+    Tensor::cat(&products.collect::<candle_core::Result<Vec<_>>>()?, along)
+}
+
 /// Rows and columns of an array of maps.
 fn map_of(x: &Tensor) -> Result<[usize; 2]> {
     let (_, _, rows, columns) = x.dims4()?;
@@ -206,7 +227,10 @@ impl Backend for Candle {
             WeightShape::Linear(_) => x.matmul(&weights.matrix.t()?)?,
             WeightShape::Convolution(shape) => {
                 let windows = Windows::of_convolution(shape);
-                let y = weights.matrix.broadcast_matmul(&windows.columns(x)?)?;
+                let columns = windows.columns(x)?;
+                let y = by_group(shape, [(&weights.matrix, 0), (&columns, 1)], 1, |[w, x]| {
+                    w.broadcast_matmul(x)
+                })?;
                 let [rows, columns] = windows.out();
                 y.reshape((x.dims()[0], shape.out_channels, rows, columns))?
             }
@@ -221,8 +245,10 @@ impl Backend for Candle {
         Ok(match &weights.shape {
             WeightShape::Linear(_) => dy.matmul(&weights.matrix)?,
             WeightShape::Convolution(shape) => {
-                let transposed = weights.matrix.t()?.contiguous()?;
-                let columns = transposed.broadcast_matmul(&flat(dy)?)?;
+                let dy = flat(dy)?;
+                let columns = by_group(shape, [(&weights.matrix, 0), (&dy, 1)], 1, |[w, dy]| {
+                    w.t()?.contiguous()?.broadcast_matmul(dy)
+                })?;
                 Windows::of_convolution(shape).uncolumns(&columns)?
             }
         })
@@ -244,8 +270,10 @@ impl Backend for Candle {
             WeightShape::Linear(_) => dy.t()?.contiguous()?.matmul(x)?,
             WeightShape::Convolution(shape) => {
                 let columns = Windows::of_convolution(shape).columns(x)?;
-                let each = flat(dy)?.matmul(&columns.t()?.contiguous()?)?;
-                each.sum(0)?
+                let dy = flat(dy)?;
+                by_group(shape, [(&dy, 1), (&columns, 1)], 0, |[dy, x]| {
+                    dy.matmul(&x.t()?.contiguous()?)?.sum(0)
+                })?
             }
         };
         sum.sum = Some(match sum.sum.take() {

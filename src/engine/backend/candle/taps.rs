@@ -13,6 +13,8 @@ pub(super) struct Windows {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub padding: [usize; 2],
+    /// Distance between the positions of the kernel.
+    pub dilation: [usize; 2],
 }
 
 impl Windows {
@@ -22,6 +24,7 @@ impl Windows {
             kernel: shape.kernel,
             stride: shape.stride,
             padding: shape.padding,
+            dilation: shape.dilation,
         }
     }
 
@@ -31,6 +34,7 @@ impl Windows {
             kernel: window.kernel,
             stride: window.stride,
             padding: window.padding,
+            dilation: [1, 1],
         }
     }
 
@@ -40,6 +44,7 @@ impl Windows {
             kernel: [1, 1],
             stride: [shape.stride, shape.stride],
             padding: [0, 0],
+            dilation: [1, 1],
         }
     }
 
@@ -49,7 +54,8 @@ impl Windows {
     }
 
     const fn extent(&self, axis: usize) -> usize {
-        (self.map[axis] + 2 * self.padding[axis] - self.kernel[axis]) / self.stride[axis] + 1
+        let spanned = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+        (self.map[axis] + 2 * self.padding[axis] - spanned) / self.stride[axis] + 1
     }
 
     /// Positions in the kernel, row by row.
@@ -60,7 +66,7 @@ impl Windows {
 
     /// Places along an axis of the padded map that a tap reads.
     fn places(&self, axis: usize, tap: usize, device: &Device) -> Result<Tensor> {
-        let stride = self.stride[axis];
+        let (stride, tap) = (self.stride[axis], tap * self.dilation[axis]);
         let places = (0..self.extent(axis)).map(|out| (out * stride + tap) as u32);
         Tensor::from_iter(places, device)
     }

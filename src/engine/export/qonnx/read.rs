@@ -169,6 +169,8 @@ impl<'a> Reader<'a> {
             kernel: pair(node, "kernel_shape")?,
             stride: pair(node, "strides")?,
             padding: pair(node, "pads")?,
+            dilation: pair(node, "dilations")?,
+            groups: count(node, "group")?,
             bias: bias.is_some(),
         };
         self.keep(&node.name, "weight", weights);
@@ -337,6 +339,13 @@ fn pair(node: &proto::Node, name: &str) -> Read<[usize; 2]> {
         Some(&[a, b, ..]) if a >= 0 && b >= 0 => Ok([a as usize, b as usize]),
         _ => Err(format!("expected {name} for rows and columns")),
     }
+}
+
+fn count(node: &proto::Node, name: &str) -> Read<usize> {
+    let mut attributes = node.attribute.iter();
+    let found = attributes.find(|attribute| attribute.name == name);
+    let count = found.and_then(|attribute| usize::try_from(attribute.i).ok());
+    count.ok_or_else(|| format!("expected {name}, a whole number"))
 }
 
 fn window(node: &proto::Node) -> Read<Window> {

@@ -159,8 +159,8 @@ impl Writer<'_> {
             Attribute::ints("kernel_shape", &shape.kernel),
             Attribute::ints("strides", &shape.stride),
             Attribute::ints("pads", &[above, left, above, left]),
-            Attribute::ints("dilations", &[1, 1]),
-            Attribute::int("group", 1),
+            Attribute::ints("dilations", &shape.dilation),
+            Attribute::int("group", shape.groups as i64),
         ];
         self.push("Conv", (name, inputs), attributes);
     }

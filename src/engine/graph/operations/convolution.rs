@@ -33,7 +33,9 @@ impl Convolution {
             kernel,
             stride,
             padding,
-            ..
+            dilation,
+            groups,
+            bias: _,
         } = *options;
         let Shape::Map {
             channels,
@@ -43,15 +45,13 @@ impl Convolution {
         else {
             return Err(Mismatch::new("a map", &[input]));
         };
-        let fits = height + 2 * padding[0] >= kernel[0] && width + 2 * padding[1] >= kernel[1];
-        if !fits || stride.contains(&0) || kernel.contains(&0) || out_channels == 0 {
-            let [rows, columns] = kernel;
-            return Err(Mismatch::new(
-                format!("a map that a {rows}x{columns} kernel fits"),
-                &[input],
-            ));
+        if groups == 0 || !channels.is_multiple_of(groups) || !out_channels.is_multiple_of(groups) {
+            let expected = format!(
+                "a map whose channels, and the {out_channels} written, are {groups} groups"
+            );
+            return Err(Mismatch::new(expected, &[input]));
         }
-        Ok(ConvolutionShape {
+        let shape = ConvolutionShape {
             in_channels: channels,
             out_channels,
             in_height: height,
@@ -59,7 +59,19 @@ impl Convolution {
             kernel,
             stride,
             padding,
-        })
+            dilation,
+            groups,
+        };
+        let zero = [kernel, stride, dilation].concat().contains(&0) || out_channels == 0;
+        let fits = |axis: usize, size| size + 2 * padding[axis] >= shape.extent(axis);
+        if zero || !fits(0, height) || !fits(1, width) {
+            let [rows, columns] = kernel;
+            return Err(Mismatch::new(
+                format!("a map that a {rows}x{columns} kernel fits"),
+                &[input],
+            ));
+        }
+        Ok(shape)
     }
 }
 

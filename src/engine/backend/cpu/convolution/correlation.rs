@@ -35,10 +35,11 @@ pub(super) fn correlate<S: Simd>(
                 let target = target
                     .as_mut_ptr()
                     .add(pass.target + row * pass.target_row + start);
-                if vectors == 2 {
-                    block.row::<S, 2>(simd, source, target);
-                } else {
-                    block.row::<S, 1>(simd, source, target);
+                match (vectors, pass.channelwise) {
+                    (2, false) => block.row::<S, 2, false>(simd, source, target),
+                    (_, false) => block.row::<S, 1, false>(simd, source, target),
+                    (2, true) => block.row::<S, 2, true>(simd, source.add(start), target),
+                    (_, true) => block.row::<S, 1, true>(simd, source.add(start), target),
                 }
             }
         }
@@ -60,7 +61,7 @@ impl Block<'_> {
     /// # Safety
     /// The reads and writes of the row must be valid.
     #[inline(always)]
-    unsafe fn row<S: Simd, const VECTORS: usize>(
+    unsafe fn row<S: Simd, const VECTORS: usize, const CHANNELWISE: bool>(
         &self,
         simd: S,
         mut source: *const f32,
@@ -74,7 +75,7 @@ impl Block<'_> {
                 ($($width:literal)*) => {
                     match pixels {
                         $($width if $width <= widest => {
-                            self.tile::<S, $width, VECTORS>(simd, source, target);
+                            self.tile::<S, $width, VECTORS, CHANNELWISE>(simd, source, target);
                         })*
                         _ => unreachable!("tiles are at most as wide as the registers hold"),
                     }
@@ -94,7 +95,7 @@ impl Block<'_> {
     /// # Safety
     /// The reads and writes of the tile must be valid.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+    unsafe fn tile<S: Simd, const PIXELS: usize, const VECTORS: usize, const CHANNELWISE: bool>(
         &self,
         simd: S,
         source: *const f32,
@@ -104,19 +105,25 @@ impl Block<'_> {
         let mut sums = [[simd.splat(0.0); VECTORS]; PIXELS];
         let mut weights = self.weights;
         for row in 0..pass.field_rows {
-            // SAFETY: the caller vouches for the receptive fields and the weights of the block.
-            unsafe {
-                let field = source.add(row * pass.field_row);
-                for i in 0..pass.field_run {
-                    let mut weight = [simd.splat(0.0); VECTORS];
-                    for (vector, weight) in weight.iter_mut().enumerate() {
-                        *weight = simd.read(weights.add(vector * S::WIDTH));
-                    }
-                    weights = weights.add(VECTORS * S::WIDTH);
-                    for (pixel, sums) in sums.iter_mut().enumerate() {
-                        let value = simd.splat(*field.add(pixel * pass.source_pixel + i));
-                        for (sum, weight) in sums.iter_mut().zip(weight) {
-                            *sum = simd.fma(value, weight, *sum);
+            for column in 0..pass.field_columns {
+                // SAFETY: the caller vouches for the receptive fields and the weights of the block.
+                unsafe {
+                    let field = source.add(row * pass.field_row + column * pass.field_column);
+                    for i in 0..pass.field_run {
+                        let mut weight = [simd.splat(0.0); VECTORS];
+                        for (vector, weight) in weight.iter_mut().enumerate() {
+                            *weight = simd.read(weights.add(vector * S::WIDTH));
+                        }
+                        weights = weights.add(VECTORS * S::WIDTH);
+                        for (pixel, sums) in sums.iter_mut().enumerate() {
+                            let at = field.add(pixel * pass.source_pixel + i);
+                            let mut value = simd.splat(*at);
+                            for (vector, (sum, weight)) in sums.iter_mut().zip(weight).enumerate() {
+                                if CHANNELWISE {
+                                    value = simd.read(at.add(vector * S::WIDTH));
+                                }
+                                *sum = simd.fma(value, weight, *sum);
+                            }
                         }
                     }
                 }

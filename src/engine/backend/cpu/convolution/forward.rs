@@ -21,10 +21,12 @@ impl Convolution {
         let weights = weights.values(self, Direction::Forward);
         let padding = self.input_padding();
         let padded = padding.prepare(&mut scratch.padded);
-        let (pass, _) = self.forward_pass();
         let images = x.chunks_exact(self.shape.in_elements());
         for (x, y) in images.zip(y.chunks_exact_mut(self.shape.out_elements())) {
-            run(self.isa, &pass, padding.place(x, padded), weights, y);
+            let x = padding.place(x, padded);
+            for (pass, _) in self.forward_passes() {
+                run(self.isa, &pass, x, weights, y);
+            }
         }
     }
 }

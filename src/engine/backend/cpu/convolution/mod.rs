@@ -16,7 +16,8 @@
 //!
 //! The input gradient is the same walk over the output gradient with mirrored weights, once per
 //! residue of the input position modulo the stride (`pass.rs`), so no product with an inserted zero
-//! is ever computed. The weight gradient keeps a tile of taps by output channels and walks the
+//! is ever computed. Groups of channels are walks of their own; a depthwise convolution reads
+//! vectors of channels where the others read one number. The weight gradient keeps a tile of taps by output channels and walks the
 //! pixels of an image.
 //!
 //! Beside them, `winograd` computes many of the same results with a quarter of the products, less
@@ -56,6 +57,9 @@ impl Convolution {
             shape.in_channels > 0 && shape.out_elements() > 0,
             "a convolution of nothing: {shape:?}"
         );
+        let divide =
+            [shape.in_channels, shape.out_channels].map(|c| c.is_multiple_of(shape.groups));
+        assert!(divide == [true, true], "groups of unequal size: {shape:?}");
         Self { isa, shape }
     }
 

@@ -1,12 +1,12 @@
 //! Weights in the order in which the kernels read them.
 //!
 //! ```text
-//! [pass][block of output channels][kernel row][kernel column][input channel][lane of the block]
+//! [pass and group][block of output channels][kernel row][kernel column][input channel][lane of the block]
 //! ```
 //! Lanes beyond the last channel are zero. For the input gradient "input" and "output" channels
 //! change places and the taps are mirrored.
 
-use super::pass::{Pass, Taps, blocks};
+use super::pass::{Division, Pass, Selection, Taps, blocks};
 use super::{Convolution, ConvolutionShape};
 use crate::engine::backend::cpu::scratch::grown;
 
@@ -45,7 +45,7 @@ impl PackedWeights {
 }
 
 /// OIHW weights as one direction reads them: weight `[output][input][tap]` lies at
-/// `output * output_step + input * input_step + tap`.
+/// `output * output_step + input * input_step + tap` of its group.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     weights: &'a [f32],
@@ -58,23 +58,30 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(weights: &'a [f32], shape: &ConvolutionShape, direction: Direction) -> Self {
-        let forward = Self {
-            weights,
-            outputs: shape.out_channels,
-            inputs: shape.in_channels,
-            output_step: shape.in_channels * shape.taps(),
-            input_step: shape.taps(),
-            kernel_width: shape.kernel[1],
+        let Division {
+            inputs, outputs, ..
+        } = Division::new(shape, direction);
+        let [near, far] = [shape.taps(), shape.group_inputs() * shape.taps()];
+        let [input_step, output_step] = match direction {
+            Direction::Forward => [near, far],
+            Direction::GradInput => [far, near],
         };
-        match direction {
-            Direction::Forward => forward,
-            Direction::GradInput => Self {
-                outputs: forward.inputs,
-                inputs: forward.outputs,
-                output_step: forward.input_step,
-                input_step: forward.output_step,
-                ..forward
-            },
+        Self {
+            weights,
+            outputs,
+            inputs,
+            output_step,
+            input_step,
+            kernel_width: shape.kernel[1],
+        }
+    }
+
+    /// The weights of one group.
+    fn of_group(self, group: usize, taps: usize) -> Self {
+        let weights = self.inputs * self.outputs * taps;
+        Self {
+            weights: &self.weights[group * weights..][..weights],
+            ..self
         }
     }
 
@@ -107,7 +114,7 @@ impl Convolution {
     /// # Panics
     /// When `weights` is not one number per weight.
     pub fn pack_forward(&self, weights: &[f32], packed: &mut PackedWeights) {
-        let passes = [self.forward_pass()];
+        let passes = self.forward_passes();
         self.pack(weights, Direction::Forward, packed, passes);
     }
 
@@ -125,14 +132,16 @@ impl Convolution {
         weights: &[f32],
         direction: Direction,
         packed: &mut PackedWeights,
-        passes: impl IntoIterator<Item = (Pass, [Taps; 2])>,
+        passes: impl Iterator<Item = (Pass, Selection)>,
     ) {
         assert_eq!(weights.len(), self.shape.weights(), "weights of {self:?}");
         let source = Source::new(weights, &self.shape, direction);
         let lanes = self.lanes(source.outputs);
-        let length = lanes * source.inputs * self.shape.taps();
+        let groups = Division::new(&self.shape, direction).groups;
+        let length = groups * lanes * source.inputs * self.shape.taps();
         let mut rest = grown(&mut packed.values, length);
-        for (_, taps) in passes {
+        for (_, Selection { taps, group }) in passes {
+            let source = source.of_group(group, self.shape.taps());
             for (start, vectors) in blocks(self.isa.width(), lanes) {
                 let width = vectors * self.isa.width();
                 let size = taps[0].count * taps[1].count * source.inputs * width;

@@ -15,6 +15,8 @@ pub(super) struct Padding {
     pub rows: [usize; 2],
     /// Columns of zeros left and right.
     pub columns: [usize; 2],
+    /// Numbers after the end that may be read, whose values do not matter.
+    pub beyond: usize,
 }
 
 impl Padding {
@@ -25,12 +27,12 @@ impl Padding {
 
     /// Numbers in the padded image.
     pub fn elements(&self) -> usize {
-        (self.rows[0] + self.height + self.rows[1]) * self.row()
+        (self.rows[0] + self.height + self.rows[1]) * self.row() + self.beyond
     }
 
-    /// Whether there is no border, so that the image itself can be read.
+    /// Whether there is nothing around the image, so that it can be read itself.
     pub fn is_none(&self) -> bool {
-        self.rows == [0, 0] && self.columns == [0, 0]
+        self.rows == [0, 0] && self.columns == [0, 0] && self.beyond == 0
     }
 
     /// Makes room for a padded image in `buffer`, its border zero.

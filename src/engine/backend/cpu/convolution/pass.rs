@@ -4,13 +4,20 @@
 //! `sum over t of w[t] dy[(i + p - t) / s]`, over the taps `t` for which the division is exact:
 //! those with `t = a + s j`, where `a = (i + p) mod s`. All positions with the same residue `a`
 //! therefore form a correlation of stride 1 of `dy` with the mirrored taps `a + s j`:
-//! one pass per residue of each axis. A residue with no tap leaves zeros.
+//! one pass per residue of each axis. A residue with no tap leaves zeros. With dilation `d`, `d t` takes
+//! the place of `t`: taps with `d t = a (mod s)` are `s / gcd(d, s)` apart, and read `dy` at
+//! positions `d / gcd(d, s)` apart.
+//!
+//! Groups of channels are passes of their own over the same image, but for depthwise convolutions:
+//! theirs is one pass in which every channel reads itself.
 
+use super::pack::Direction;
 use super::padding::Padding;
 use super::{Convolution, ConvolutionShape};
+use crate::engine::backend::cpu::vector::MAX_WIDTH;
 
 /// One correlation over a padded image: strides and counts in numbers of floats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Pass {
     /// Where the receptive field of the first output begins.
     pub source: usize,
@@ -22,7 +29,11 @@ pub(super) struct Pass {
     pub field_row: usize,
     /// Rows of the receptive field.
     pub field_rows: usize,
-    /// Neighbouring numbers in a row of the receptive field.
+    /// From one column of the receptive field to the next.
+    pub field_column: usize,
+    /// Columns of the receptive field; one where columns are neighbours, and one run.
+    pub field_columns: usize,
+    /// Neighbouring numbers read in a column of the receptive field.
     pub field_run: usize,
     /// Where the first output lies.
     pub target: usize,
@@ -36,6 +47,8 @@ pub(super) struct Pass {
     pub columns: usize,
     /// Output channels.
     pub channels: usize,
+    /// Whether each output channel reads only its own input channel.
+    pub channelwise: bool,
     /// Where the weights of this pass begin.
     pub weights: usize,
 }
@@ -43,7 +56,7 @@ pub(super) struct Pass {
 impl Pass {
     /// Products per output.
     pub const fn field(&self) -> usize {
-        self.field_rows * self.field_run
+        self.field_rows * self.field_columns * self.field_run
     }
 
     /// The pass of a residue without taps: it reads nothing.
@@ -75,7 +88,14 @@ impl Pass {
             return;
         }
         let (down, right) = (self.rows - 1, self.columns - 1);
-        let field = (self.field_rows.max(1) - 1) * self.field_row + self.field_run;
+        let run = if self.channelwise {
+            lanes
+        } else {
+            self.field_run
+        };
+        let field = (self.field_rows.max(1) - 1) * self.field_row
+            + (self.field_columns.max(1) - 1) * self.field_column
+            + run;
         let source_end = self.source + down * self.source_row + right * self.source_pixel + field;
         let target_end =
             self.target + down * self.target_row + right * self.target_pixel + self.channels;
@@ -114,38 +134,152 @@ struct Residue {
     start: usize,
     /// Input positions of this residue.
     count: usize,
-    /// The output position that tap `taps.first` brings to `start`.
-    reach: usize,
+    /// The output position that tap `taps.first` brings to `start`; before the first one if negative.
+    reach: isize,
+    /// Output positions from one tap to the next.
+    spread: usize,
 }
 
 impl Residue {
     fn new(shape: &ConvolutionShape, axis: usize, residue: usize) -> Self {
         let (kernel, stride, padding) =
             (shape.kernel[axis], shape.stride[axis], shape.padding[axis]);
-        let input = [shape.in_height, shape.in_width][axis];
+        let (dilation, input) = (
+            shape.dilation[axis],
+            [shape.in_height, shape.in_width][axis],
+        );
         let start = (residue + stride - padding % stride) % stride;
+        let common = gcd(dilation, stride);
+        let step = stride / common;
+        let first = (0..step.min(kernel)).find(|tap| tap * dilation % stride == residue);
+        let count = first.map_or(0, |first| (kernel - first).div_ceil(step));
+        let first = first.unwrap_or(0);
         Self {
             taps: Taps {
-                first: residue,
-                step: stride,
-                count: kernel.saturating_sub(residue).div_ceil(stride),
+                first,
+                step,
+                count,
                 mirrored: true,
             },
             start,
             count: input.saturating_sub(start).div_ceil(stride),
-            reach: (start + padding - residue) / stride,
+            reach: ((start + padding) as isize - (dilation * first) as isize) / stride as isize,
+            spread: dilation / common,
         }
+    }
+
+    /// How far before the first tap's output position the last tap's lies.
+    fn depth(&self) -> isize {
+        (self.taps.count.max(1) - 1).cast_signed() * self.spread.cast_signed()
     }
 
     /// Zeros needed before the output gradient.
     fn before(&self) -> usize {
-        self.taps.count.saturating_sub(1 + self.reach)
+        clipped(self.depth() - self.reach)
     }
 
     /// Zeros needed after the output gradient of `outputs` positions.
     fn after(&self, outputs: usize) -> usize {
-        (self.reach + self.count).saturating_sub(outputs)
+        clipped(self.reach + self.count.cast_signed() - outputs.cast_signed())
     }
+
+    /// Where the receptive field of the first position begins, behind `border` zeros.
+    fn first(&self, border: usize) -> usize {
+        clipped(border.cast_signed() + self.reach - self.depth())
+    }
+}
+
+/// `number`, or 0 if it is negative.
+fn clipped(number: isize) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+const fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// How channels are divided into correlations that share nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Division {
+    /// Correlations.
+    pub groups: usize,
+    /// Channels that an output of one reads.
+    pub inputs: usize,
+    /// Channels that one writes.
+    pub outputs: usize,
+    /// Whether each channel reads only itself.
+    pub channelwise: bool,
+}
+
+impl Division {
+    pub fn new(shape: &ConvolutionShape, direction: Direction) -> Self {
+        if shape.is_depthwise() {
+            return Self {
+                groups: 1,
+                inputs: 1,
+                outputs: shape.groups,
+                channelwise: true,
+            };
+        }
+        let [inputs, outputs] = match direction {
+            Direction::Forward => [shape.group_inputs(), shape.group_outputs()],
+            Direction::GradInput => [shape.group_outputs(), shape.group_inputs()],
+        };
+        Self {
+            groups: shape.groups,
+            inputs,
+            outputs,
+            channelwise: false,
+        }
+    }
+
+    /// A pass whose receptive field is `taps` of an image of `channels`, neighbouring columns of it
+    /// `distance` columns apart, joined into one run where nothing lies between them.
+    fn field(
+        &self,
+        pass: Pass,
+        [rows, columns]: [usize; 2],
+        (channels, distance): Columns,
+    ) -> Pass {
+        let joined = distance == 1 && self.inputs == channels;
+        Pass {
+            field_rows: rows,
+            field_column: distance * channels,
+            field_columns: if joined { columns.min(1) } else { columns },
+            field_run: if joined {
+                columns * self.inputs
+            } else {
+                self.inputs
+            },
+            channels: self.outputs,
+            channelwise: self.channelwise,
+            ..pass
+        }
+    }
+
+    /// The pass of each group, from that of the first.
+    fn each(self, first: Pass) -> impl Iterator<Item = (Pass, usize)> {
+        (0..self.groups).map(move |group| {
+            let pass = Pass {
+                source: first.source + group * self.inputs,
+                target: first.target + group * self.outputs,
+                ..first
+            };
+            (pass, group)
+        })
+    }
+}
+
+/// Channels of an image, and columns from one that is read to the next.
+type Columns = (usize, usize);
+
+/// Which weights a pass reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Selection {
+    /// The taps.
+    pub taps: [Taps; 2],
+    /// The group of channels.
+    pub group: usize,
 }
 
 impl Convolution {
@@ -158,6 +292,7 @@ impl Convolution {
             channels: shape.in_channels,
             rows: [shape.padding[0]; 2],
             columns: [shape.padding[1]; 2],
+            beyond: self.beyond(),
         }
     }
 
@@ -170,6 +305,17 @@ impl Convolution {
             channels: self.shape.out_channels,
             rows: self.gradient_border(0, height),
             columns: self.gradient_border(1, width),
+            beyond: self.beyond(),
+        }
+    }
+
+    /// Numbers after an image that whole vectors of its last channels reach.
+    fn beyond(&self) -> usize {
+        let channels = self.shape.groups;
+        if self.shape.is_depthwise() {
+            channels.next_multiple_of(MAX_WIDTH) - channels
+        } else {
+            0
         }
     }
 
@@ -183,10 +329,11 @@ impl Convolution {
         border
     }
 
-    /// The one pass of forward, whose taps are those of the kernel.
-    pub(super) fn forward_pass(&self) -> (Pass, [Taps; 2]) {
-        let shape = &self.shape;
+    /// The passes of forward, one per group, whose taps are those of the kernel.
+    pub(super) fn forward_passes(&self) -> impl Iterator<Item = (Pass, Selection)> {
+        let shape = self.shape;
         let row = self.input_padding().row();
+        let division = Division::new(&shape, Direction::Forward);
         let taps = shape.kernel.map(|count| Taps {
             first: 0,
             step: 1,
@@ -194,68 +341,73 @@ impl Convolution {
             mirrored: false,
         });
         let pass = Pass {
-            source: 0,
             source_row: shape.stride[0] * row,
             source_pixel: shape.stride[1] * shape.in_channels,
-            field_row: row,
-            field_rows: shape.kernel[0],
-            field_run: shape.kernel[1] * shape.in_channels,
-            target: 0,
+            field_row: shape.dilation[0] * row,
             target_row: shape.out_width() * shape.out_channels,
             target_pixel: shape.out_channels,
             rows: shape.out_height(),
             columns: shape.out_width(),
-            channels: shape.out_channels,
-            weights: 0,
+            ..Pass::default()
         };
-        (pass.joined(), taps)
-    }
-
-    /// The passes of the input gradient, one per residue of the input position.
-    pub(super) fn gradient_passes(&self) -> impl Iterator<Item = (Pass, [Taps; 2])> {
-        let convolution = *self;
-        let [down, right] = self.shape.stride;
-        let lanes = self.lanes(self.shape.in_channels);
-        let mut weights = 0;
-        (0..down * right).map(move |i| {
-            let (mut pass, taps) = convolution.gradient_pass(i / right, i % right);
-            pass.weights = weights;
-            weights += pass.field() * lanes;
-            (pass, taps)
+        let columns = (shape.in_channels, shape.dilation[1]);
+        let pass = division.field(pass, shape.kernel, columns).joined();
+        let weights = pass.field() * self.lanes(pass.channels);
+        division.each(pass).map(move |(pass, group)| {
+            let pass = Pass {
+                weights: group * weights,
+                ..pass
+            };
+            (pass, Selection { taps, group })
         })
     }
 
-    fn gradient_pass(&self, down: usize, right: usize) -> (Pass, [Taps; 2]) {
+    /// The passes of the input gradient, one per residue of the input position and group.
+    pub(super) fn gradient_passes(&self) -> impl Iterator<Item = (Pass, Selection)> {
+        let convolution = *self;
+        let [down, right] = self.shape.stride;
+        let division = Division::new(&self.shape, Direction::GradInput);
+        let residues = (0..down * right).flat_map(move |i| {
+            let (pass, taps) = convolution.gradient_pass(&division, [i / right, i % right]);
+            let passes = division.each(pass);
+            passes.map(move |(pass, group)| (pass, Selection { taps, group }))
+        });
+        let mut weights = 0;
+        residues.map(move |(pass, selection)| {
+            let placed = Pass { weights, ..pass };
+            weights += pass.field() * convolution.lanes(pass.channels);
+            (placed, selection)
+        })
+    }
+
+    fn gradient_pass(&self, division: &Division, [down, right]: [usize; 2]) -> (Pass, [Taps; 2]) {
         let shape = &self.shape;
         let rows = Residue::new(shape, 0, down);
         let columns = Residue::new(shape, 1, right);
         let padding = self.gradient_padding();
-        let first = |border: usize, residue: &Residue| {
-            (border + residue.reach + 1).saturating_sub(residue.taps.count.max(1))
-        };
         let row = padding.row();
         let pass = Pass {
-            source: first(padding.rows[0], &rows) * row
-                + first(padding.columns[0], &columns) * shape.out_channels,
+            source: rows.first(padding.rows[0]) * row
+                + columns.first(padding.columns[0]) * shape.out_channels,
             source_row: row,
             source_pixel: shape.out_channels,
-            field_row: row,
-            field_rows: rows.taps.count,
-            field_run: columns.taps.count * shape.out_channels,
+            field_row: rows.spread * row,
             target: (rows.start * shape.in_width + columns.start) * shape.in_channels,
             target_row: shape.stride[0] * shape.in_width * shape.in_channels,
             target_pixel: shape.stride[1] * shape.in_channels,
             rows: rows.count,
             columns: columns.count,
-            channels: shape.in_channels,
-            weights: 0,
+            ..Pass::default()
         };
+        let taps = [rows.taps, columns.taps];
+        let read = (shape.out_channels, columns.spread);
+        let pass = division.field(pass, taps.map(|taps| taps.count), read);
         let pass = if pass.field() == 0 {
             pass.of_zeros()
         } else {
             pass
         };
-        (pass.joined(), [rows.taps, columns.taps])
+        (pass.joined(), taps)
     }
 
     /// `channels` rounded up to whole vectors.

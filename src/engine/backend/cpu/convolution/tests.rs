@@ -12,14 +12,17 @@ fn terms(shape: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize)) {
         let pixel = output / shape.out_channels;
         let (row, column) = (pixel / shape.out_width(), pixel % shape.out_width());
         for (kh, kw) in (0..kernel_height).flat_map(|h| (0..kernel_width).map(move |w| (h, w))) {
-            let h = (row * shape.stride[0] + kh).wrapping_sub(shape.padding[0]);
-            let w = (column * shape.stride[1] + kw).wrapping_sub(shape.padding[1]);
+            let h = (row * shape.stride[0] + kh * shape.dilation[0]).wrapping_sub(shape.padding[0]);
+            let w =
+                (column * shape.stride[1] + kw * shape.dilation[1]).wrapping_sub(shape.padding[1]);
             if h >= shape.in_height || w >= shape.in_width {
                 continue;
             }
-            for i in 0..shape.in_channels {
-                let weight = ((o * shape.in_channels + i) * kernel_height + kh) * kernel_width + kw;
-                let input = (h * shape.in_width + w) * shape.in_channels + i;
+            let inputs = shape.group_inputs();
+            let first = o / shape.group_outputs() * inputs;
+            for i in 0..inputs {
+                let weight = ((o * inputs + i) * kernel_height + kh) * kernel_width + kw;
+                let input = (h * shape.in_width + w) * shape.in_channels + first + i;
                 visit(output, weight, input);
             }
         }
@@ -38,6 +41,8 @@ fn shapes() -> Vec<ConvolutionShape> {
             kernel,
             stride,
             padding,
+            dilation: [1, 1],
+            groups: 1,
         });
     };
     for stride in [[1, 1], [2, 2], [3, 3], [2, 1], [1, 3]] {
@@ -56,6 +61,46 @@ fn shapes() -> Vec<ConvolutionShape> {
     add([3, 1], [1, 1], [3, 3], [1, 1], [1, 1]);
     add([4, 5], [6, 6], [6, 6], [1, 1], [0, 0]);
     add([4, 5], [7, 40], [3, 1], [1, 1], [1, 0]);
+    shapes.extend(divided());
+    shapes
+}
+
+/// Shapes with groups, depthwise ones, and dilation, alone and together.
+fn divided() -> Vec<ConvolutionShape> {
+    let mut shapes = Vec::new();
+    for (channels, groups) in [
+        ([16, 32], 2),
+        ([6, 9], 3),
+        ([34, 68], 17),
+        ([5, 5], 5),
+        ([16, 16], 16),
+        ([33, 33], 33),
+        ([4, 8], 4),
+        ([10, 17], 1),
+    ] {
+        for (stride, dilation) in [
+            ([1, 1], [1, 1]),
+            ([2, 2], [1, 1]),
+            ([1, 1], [2, 2]),
+            ([2, 3], [2, 2]),
+            ([4, 2], [2, 3]),
+            ([1, 2], [3, 4]),
+        ] {
+            for padding in [[0, 0], [2, 1]] {
+                shapes.push(ConvolutionShape {
+                    in_channels: channels[0],
+                    out_channels: channels[1],
+                    in_height: 9,
+                    in_width: 11,
+                    kernel: [3, 3],
+                    stride,
+                    padding,
+                    dilation,
+                    groups,
+                });
+            }
+        }
+    }
     shapes
 }
 

@@ -36,8 +36,8 @@ pub struct Winograd {
 }
 
 impl Convolution {
-    /// The Winograd routines, where they serve: kernels of 3x3 with stride 1 and a border of 1, whole
-    /// sixteens of channels on both sides, and maps that tiles of 4x4 cover well enough for at most
+    /// The Winograd routines, where they serve: kernels of 3x3 with stride 1, a border of 1 and one
+    /// group, whole sixteens of channels on both sides, and maps that tiles of 4x4 cover well enough for at most
     /// half the products of the direct kernels.
     #[must_use]
     pub fn winograd(&self) -> Option<Winograd> {
@@ -47,6 +47,8 @@ impl Convolution {
         let serves = shape.kernel == [3, 3]
             && shape.stride == [1, 1]
             && shape.padding == [1, 1]
+            && shape.dilation == [1, 1]
+            && shape.groups == 1
             && shape.in_channels.is_multiple_of(MAX_WIDTH)
             && shape.out_channels.is_multiple_of(MAX_WIDTH)
             && 2 * FREQUENCIES * tiles <= shape.taps() * shape.in_height * shape.in_width;

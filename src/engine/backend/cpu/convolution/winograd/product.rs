@@ -105,6 +105,8 @@ pub(super) const fn matrix_pass([inputs, outputs]: [usize; 2], rows: usize) -> P
         source_pixel: inputs,
         field_row: 0,
         field_rows: 1,
+        field_column: 0,
+        field_columns: 1,
         field_run: inputs,
         target: 0,
         target_row: 0,
@@ -112,6 +114,7 @@ pub(super) const fn matrix_pass([inputs, outputs]: [usize; 2], rows: usize) -> P
         rows: 1,
         columns: rows,
         channels: outputs,
+        channelwise: false,
         weights: 0,
     }
 }

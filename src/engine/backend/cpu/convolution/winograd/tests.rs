@@ -19,6 +19,8 @@ fn shape([in_channels, out_channels]: [usize; 2], size: [usize; 2]) -> Convoluti
         kernel: [3, 3],
         stride: [1, 1],
         padding: [1, 1],
+        dilation: [1, 1],
+        groups: 1,
     }
 }
 
@@ -177,6 +179,17 @@ fn other_shapes_are_left_to_the_direct_kernels() {
             kernel: [1, 1],
             ..good
         },
+        ConvolutionShape {
+            padding: [2, 2],
+            dilation: [2, 2],
+            ..good
+        },
+        ConvolutionShape {
+            padding: [1, 1],
+            dilation: [1, 2],
+            ..good
+        },
+        ConvolutionShape { groups: 2, ..good },
         ConvolutionShape {
             in_height: 5,
             in_width: 5,
