@@ -4,8 +4,8 @@
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::backend::cpu::{Cpu, Isa};
 use hawqeye::engine::backend::{
-    Backend, ConvolutionShape, Grid, LinearShape, NormGradient, Parts, ShortcutShape, WeightShape,
-    Window,
+    Activation, Backend, ConvolutionShape, Grid, LinearShape, NormGradient, Parts, ShortcutShape,
+    WeightShape, Window,
 };
 use hawqeye::engine::graph::Shape;
 
@@ -348,6 +348,85 @@ impl<B: Backend> Asker<'_, B> {
             self.answers
                 .push((format!("quantize slopes {grid:?} {shape}"), slopes));
         }
+    }
+}
+
+/// A rectifier with every selection of neighbours, in one pass and in several.
+fn check_activation<B: Backend>(backend: &B, shape: Shape) {
+    let mut asker = Asker {
+        backend,
+        ws: B::Workspace::default(),
+        random: Random::new(23),
+        answers: Vec::new(),
+    };
+    let (scale, shift) = (asker.channels(shape), asker.channels(shape));
+    let [x, other, dq, dr] = [(); 4].map(|()| asker.array(shape));
+    let ws = &mut asker.ws;
+    let grid = Grid {
+        step: 0.07,
+        low: 0.0,
+        high: 15.0,
+    };
+    let same = |a: &B::Array, b: &B::Array| {
+        let [a, b] = [a, b].map(|array| backend.download(array).unwrap());
+        assert!(
+            a.iter()
+                .map(|v| v.to_bits())
+                .eq(b.iter().map(|v| v.to_bits())),
+            "{shape}"
+        );
+    };
+    for choice in 0..8 {
+        let [norm, residual, quantized] = [1, 2, 4].map(|bit| choice & bit != 0);
+        let with = Activation {
+            norm: norm.then_some([&scale, &shift]),
+            residual: residual.then_some(&other),
+            grid: quantized.then_some(grid),
+        };
+        let (r, q) = backend.activation(ws, &x, &with).unwrap();
+        let mut sum = match with.norm {
+            Some([scale, shift]) => backend.scale_shift(ws, &x, scale, Some(shift)).unwrap(),
+            None => backend.copy(ws, &x).unwrap(),
+        };
+        if let Some(other) = with.residual {
+            sum = backend.add(ws, sum, other).unwrap();
+        }
+        same(&r, &backend.relu(ws, sum).unwrap());
+        assert_eq!(q.is_some(), quantized);
+        if let Some(q) = q {
+            same(&q, &backend.quantize(ws, grid, &r).unwrap());
+        }
+        for direct in [None, Some(&dr)] {
+            let through = backend.copy(ws, &dq).unwrap();
+            let copied = direct.map(|dr| backend.copy(ws, dr).unwrap());
+            let passed = backend.activation_backward(ws, (grid, &r), through, copied);
+            let (gradient, slope) = passed.unwrap();
+            let through = backend.copy(ws, &dq).unwrap();
+            let (mut masked, expected) = backend.quantize_backward(ws, grid, &r, through).unwrap();
+            if let Some(dr) = direct {
+                masked = backend.add(ws, masked, dr).unwrap();
+            }
+            same(&gradient, &backend.relu_mask(ws, &r, masked).unwrap());
+            assert!(
+                (slope - expected).abs() < 1e-5 * expected.abs().max(1.0),
+                "{shape}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rectifier_in_one_pass_is_bit_for_bit_that_in_several() {
+    // More than a piece of one pass, with and without a remainder.
+    for shape in [
+        Shape::map(17, 23, 19),
+        Shape::map(16, 32, 32),
+        Shape::map(3, 5, 4),
+    ] {
+        for isa in Isa::available() {
+            check_activation(&Cpu::new(isa), shape);
+        }
+        check_activation(&Candle::float64_cpu(), shape);
     }
 }
 

@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::fusion::norm_of;
 use super::loss::{self, Tally};
 use super::{Chunk, Program, Workspaces, chunk_ranges};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
 use crate::engine::graph::operations::batch_norm::{BatchNorm, BatchNormMode, Statistics};
-use crate::engine::graph::operations::rules::{Collected, Norm, Preparation, Prepared, Wanted};
+use crate::engine::graph::operations::rules::{Collected, Preparation, Prepared, Wanted};
 use crate::engine::graph::{Graph, NodeId, Operation, Parameters, Role};
 
 /// Labelled images, normalised, one after another in channel, row, column order.
@@ -404,12 +405,5 @@ impl<B: Backend> Walk<'_, '_, B> {
         }
         let [shifts, _] = sums;
         Ok([slopes, shifts])
-    }
-}
-
-fn norm_of<B: Backend>(prepared: &Prepared<B>) -> &Norm<B> {
-    match prepared {
-        Prepared::Norm(norm) => norm,
-        _ => unreachable!("invariant: the forward walk prepared the statistics"),
     }
 }

@@ -5,6 +5,7 @@
 //! in chunk order.
 
 pub mod batch_step;
+mod fusion;
 pub mod loss;
 mod program;
 

@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
+use super::fusion::{Fusion, Neighbours, grid_of, norm_of};
 use crate::engine::Result;
-use crate::engine::backend::{Backend, Reuse};
+use crate::engine::backend::{Activation, Backend, Reuse};
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{
     Accuracy, Backward, Collected, Forward, Lifetimes, Preparation, Prepared, Purpose, Tangent,
@@ -25,6 +26,7 @@ pub struct Program<'a, B: Backend> {
     prepared: Vec<Prepared<B>>,
     forward_lifetimes: Lifetimes,
     tangent_lifetimes: Lifetimes,
+    fusion: Fusion,
     kept: Vec<bool>,
 }
 
@@ -88,6 +90,7 @@ impl<'a, B: Backend> Program<'a, B> {
         (mode, purpose): (BatchNormMode, Purpose),
     ) -> Result<Self> {
         let kept = kept(graph, purpose, |_| true);
+        let forward_lifetimes = Lifetimes::new(graph.nodes(), kept.clone());
         let mut program = Self {
             graph,
             backend,
@@ -95,7 +98,8 @@ impl<'a, B: Backend> Program<'a, B> {
             accuracy: purpose.accuracy(),
             derivative_accuracy: purpose.derivative_accuracy(),
             prepared: Vec::new(),
-            forward_lifetimes: Lifetimes::new(graph.nodes(), kept.clone()),
+            fusion: Fusion::new(graph, &forward_lifetimes),
+            forward_lifetimes,
             tangent_lifetimes: Lifetimes::new(graph.nodes(), vec![false; graph.nodes().len()]),
             kept,
         };
@@ -197,6 +201,13 @@ impl<'a, B: Backend> Program<'a, B> {
         range: Range<usize>,
     ) -> Result<()> {
         for id in self.graph.ids().take(range.end).skip(range.start) {
+            if self.fusion.is_elsewhere(id) {
+                continue;
+            }
+            if let Some(neighbours) = self.fusion.at(id) {
+                self.rectify(workspace, &mut chunk.primal, (id, neighbours))?;
+                continue;
+            }
             let node = self.graph.node(id);
             let mut step = Forward {
                 backend: self.backend,
@@ -211,6 +222,36 @@ impl<'a, B: Backend> Program<'a, B> {
             let value = node.operation.forward(&mut step)?;
             chunk.primal[id.index()] = Some(value);
             self.release(workspace, &mut chunk.primal, (id, &self.forward_lifetimes));
+        }
+        Ok(())
+    }
+
+    /// Computes a rectifier and its neighbours.
+    fn rectify(
+        &self,
+        workspace: &mut B::Workspace,
+        wires: &mut Wires<B>,
+        (relu, neighbours): (NodeId, &Neighbours),
+    ) -> Result<()> {
+        let wire = |id: NodeId| wires[id.index()].as_ref();
+        let with = Activation {
+            norm: neighbours.norm.map(|norm| {
+                let norm = norm_of(&self.prepared[norm.index()]);
+                [&norm.scale, &norm.shift]
+            }),
+            residual: neighbours.sum.and_then(|(_, other)| wire(other)),
+            grid: neighbours
+                .quantize
+                .map(|quantize| grid_of(&self.prepared[quantize.index()])),
+        };
+        let x = wire(neighbours.source).expect("invariant: a wire is computed before it is read");
+        let (rectified, quantized) = self.backend.activation(workspace, x, &with)?;
+        wires[relu.index()] = Some(rectified);
+        if let Some(quantize) = neighbours.quantize {
+            wires[quantize.index()] = quantized;
+        }
+        for node in neighbours.nodes(relu) {
+            self.release(workspace, wires, (node, &self.forward_lifetimes));
         }
         Ok(())
     }
@@ -309,9 +350,15 @@ impl<'a, B: Backend> Program<'a, B> {
         (wanted, collected): (&Wanted, &mut [Collected<B>]),
     ) -> Result<()> {
         for id in self.graph.ids().take(range.end).skip(range.start).rev() {
-            let Some(gradient) = chunk.gradients[id.index()].take() else {
+            if self.fusion.waits(id) {
                 continue;
-            };
+            }
+            let quantize = self.fusion.at(id).and_then(|around| around.quantize);
+            let through = quantize.and_then(|id| Some((id, chunk.gradients[id.index()].take()?)));
+            let direct = chunk.gradients[id.index()].take();
+            if direct.is_none() && through.is_none() {
+                continue;
+            }
             let node = self.graph.node(id);
             let mut step = Backward {
                 backend: self.backend,
@@ -326,9 +373,30 @@ impl<'a, B: Backend> Program<'a, B> {
                 wanted,
                 collected,
             };
-            node.operation.backward(&mut step, gradient)?;
+            match (through, direct) {
+                (Some(through), direct) => self.rectify_backward(&mut step, through, direct)?,
+                (None, Some(gradient)) => node.operation.backward(&mut step, gradient)?,
+                (None, None) => {}
+            }
         }
         Ok(())
+    }
+
+    /// Sends on what comes to a rectifier `through` its fake quantization, and directly.
+    fn rectify_backward(
+        &self,
+        step: &mut Backward<B>,
+        (quantize, through): (NodeId, B::Array),
+        direct: Option<B::Array>,
+    ) -> Result<()> {
+        let grid = grid_of(&self.prepared[quantize.index()]);
+        let rectified = (grid, step.primal_output());
+        let passed = (self.backend).activation_backward(step.workspace, rectified, through, direct);
+        let (gradient, slope) = passed?;
+        for parameter in self.graph.node(quantize).operation.parameters() {
+            step.collect_vector(parameter, &[slope]);
+        }
+        step.send(0, gradient)
     }
 
     /// Takes back what a chunk holds besides the values of some wires.

@@ -55,6 +55,17 @@ impl<B: Backend> Parts<'_, B> {
     }
 }
 
+/// What surrounds a rectifier: `r = max(x * scale + shift + residual, 0)`, and `r` on a grid.
+#[derive(Debug)]
+pub struct Activation<'a, B: Backend> {
+    /// Scale and shift of each channel.
+    pub norm: Option<[&'a B::Channels; 2]>,
+    /// Added before rectifying.
+    pub residual: Option<&'a B::Array>,
+    /// The grid.
+    pub grid: Option<Grid>,
+}
+
 /// Memory reused from call to call.
 pub trait Reuse: Debug + Default + Send {
     /// The same for another thread: what one of them takes back, the others may hand out.
@@ -494,5 +505,46 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     ) -> Result<(Self::Array, f64)> {
         let slope = self.quantize_grad_step(grid, x, &dy)?;
         Ok((self.quantize_mask(ws, grid, x, dy)?, slope))
+    }
+
+    /// What is rectified, and the same on the grid if there is one; see [`Activation`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn activation(
+        &self,
+        ws: &mut Self::Workspace,
+        x: &Self::Array,
+        with: &Activation<Self>,
+    ) -> Result<(Self::Array, Option<Self::Array>)> {
+        let mut sum = match with.norm {
+            Some([scale, shift]) => self.scale_shift(ws, x, scale, Some(shift))?,
+            None => self.copy(ws, x)?,
+        };
+        if let Some(residual) = with.residual {
+            sum = self.add(ws, sum, residual)?;
+        }
+        let r = self.relu(ws, sum)?;
+        let quantized = with.grid.map(|grid| self.quantize(ws, grid, &r));
+        Ok((r, quantized.transpose()?))
+    }
+    /// Gradient of what is rectified, from that of `r` on the grid and, where `r` is read itself, from
+    /// that of `r`; and the gradient of the step size.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn activation_backward(
+        &self,
+        ws: &mut Self::Workspace,
+        (grid, r): (Grid, &Self::Array),
+        gradient: Self::Array,
+        direct: Option<Self::Array>,
+    ) -> Result<(Self::Array, f64)> {
+        let (mut gradient, slope) = self.quantize_backward(ws, grid, r, gradient)?;
+        if let Some(direct) = direct {
+            gradient = self.add(ws, gradient, &direct)?;
+            self.recycle(ws, direct);
+        }
+        Ok((self.relu_mask(ws, r, gradient)?, slope))
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::activation;
 use super::convolution::{Convolution, FrequencyWeights, PackedWeights, Winograd};
 use super::elementwise::{self, Affine};
 use super::fake_quantize::{self, UniformQuantizer};
@@ -13,7 +14,7 @@ use super::outer;
 use super::pooling::{self, PoolingShape};
 use super::{Array, Isa, Workspace};
 use crate::engine::backend::{
-    Backend, Grid, NormGradient, Parts, ShortcutShape, WeightShape, Window,
+    Activation, Backend, Grid, NormGradient, Parts, ShortcutShape, WeightShape, Window,
 };
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
@@ -673,17 +674,50 @@ impl Backend for Cpu {
 
     fn quantize_backward(
         &self,
-        ws: &mut Workspace,
+        _: &mut Workspace,
         grid: Grid,
         x: &Array,
-        dy: Array,
+        mut dy: Array,
     ) -> Result<(Array, f64)> {
         let quantizer = quantizer(grid)?;
-        let mut dx = ws.array(x.shape, x.images);
-        let values = [&x.values[..], &dy.values[..]];
-        let slope =
-            fake_quantize::fake_quantize_backward(self.isa, &quantizer, values, &mut dx.values);
-        ws.recycle(dy);
-        Ok((dx, slope))
+        let dx = &mut dy.values;
+        let slope = fake_quantize::fake_quantize_backward(self.isa, &quantizer, &x.values, dx);
+        Ok((dy, slope))
+    }
+
+    fn activation(
+        &self,
+        ws: &mut Workspace,
+        x: &Array,
+        with: &Activation<Self>,
+    ) -> Result<(Array, Option<Array>)> {
+        let mut r = ws.array(x.shape, x.images);
+        let quantizer = with.grid.map(quantizer).transpose()?;
+        let mut quantized = quantizer.map(|_| ws.array(x.shape, x.images));
+        let source = activation::Source {
+            x: &x.values,
+            by: with.norm.map(|[scale, shift]| Affine { scale, shift }),
+            residual: with.residual.map(|residual| &residual.values[..]),
+        };
+        let values = quantized.as_mut().map(|array| &mut array.values[..]);
+        let grid = quantizer.as_ref().zip(values);
+        activation::forward(self.isa, &source, &mut r.values, grid);
+        Ok((r, quantized))
+    }
+
+    fn activation_backward(
+        &self,
+        ws: &mut Workspace,
+        (grid, r): (Grid, &Array),
+        mut gradient: Array,
+        direct: Option<Array>,
+    ) -> Result<(Array, f64)> {
+        let values = direct.as_ref().map(|direct| &direct.values[..]);
+        let rectified = (&r.values[..], &quantizer(grid)?);
+        let slope = activation::backward(self.isa, rectified, &mut gradient.values, values);
+        if let Some(direct) = direct {
+            ws.recycle(direct);
+        }
+        Ok((gradient, slope))
     }
 }

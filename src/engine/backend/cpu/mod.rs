@@ -36,6 +36,7 @@ mod workspace;
 #[macro_use]
 mod vector;
 
+pub mod activation;
 pub mod convolution;
 pub mod elementwise;
 pub mod fake_quantize;

@@ -186,6 +186,12 @@ impl Lifetimes {
         Self { last_reader, kept }
     }
 
+    /// Whether `wire` outlives the walk.
+    #[must_use]
+    pub fn is_kept(&self, wire: NodeId) -> bool {
+        self.kept[wire.index()]
+    }
+
     /// Whether `wire` is not needed once `reader` has read it.
     #[must_use]
     pub fn ends(&self, wire: NodeId, reader: NodeId) -> bool {
