@@ -42,7 +42,14 @@ fn version_help_completions_and_manual_go_to_stdout() {
             .contains("keymap.toml (defaults in use)")
     );
     let doctor = hawqeye(&["doctor"]).done().stdout;
-    for word in ["version", "instructions", "portable", "TERM", "projects"] {
+    for word in [
+        "version",
+        "portable",
+        "TERM",
+        "projects",
+        "50000 images",
+        "by rows",
+    ] {
         assert!(doctor.contains(word), "{word}: {doctor}");
     }
 }

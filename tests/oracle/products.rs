@@ -61,7 +61,7 @@ fn visit_blocks<B: Backend>(primal: &Primal<B>, mut visit: impl FnMut(usize, &mu
         visit(layer, block);
         Ok(Verdict::Continue)
     };
-    sweep((primal, &rows), &layers, &mut visit, &mut Silent).unwrap();
+    sweep((primal, &rows), (&layers, true), &mut visit, &mut Silent).unwrap();
 }
 
 fn found<B: Backend>(backend: &B, graph: &Graph) -> Found {
@@ -96,7 +96,7 @@ fn found<B: Backend>(backend: &B, graph: &Graph) -> Found {
             hv,
             hv_by_rows,
         });
-        traces.push(block.trace().value);
+        traces.push(block.trace().unwrap().value);
     });
     Found { products, traces }
 }
@@ -166,7 +166,7 @@ fn a_trace_is_the_sum_over_unit_directions() {
     let primal = primal.unwrap().unwrap();
     let mut curvature = Curvature::new(&primal);
     let mut traces = Vec::new();
-    visit_blocks(&primal, |_, block| traces.push(block.trace()));
+    visit_blocks(&primal, |_, block| traces.push(block.trace().unwrap()));
     for (place, layer) in graph.layers().iter().enumerate() {
         let count = layer.parameters();
         let unit = |k: usize| {

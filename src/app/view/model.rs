@@ -175,11 +175,12 @@ fn takes(state: &State) -> String {
     let samples = request.samples.min(inputs.train_images);
     let estimate = inputs.outline.estimate(&request.settings(0), samples);
     let memory = bytes(estimate.bytes as f64);
+    let ways = estimate.ways();
     match state.pace {
-        None => format!("about {memory} of memory"),
+        None => format!("about {memory} of memory, {ways}"),
         Some(pace) => {
             let time = std::time::Duration::from_secs_f64((estimate.macs / pace).min(1e9));
-            format!("about {} and {memory} of memory", duration(time))
+            format!("about {} and {memory} of memory, {ways}", duration(time))
         }
     }
 }

@@ -305,13 +305,14 @@ impl Work<'_> {
             position(primal, name)
         });
         let places: Vec<usize> = places.collect();
+        let traces = unfinished.iter().any(|&index| self.lacks(index)[0]);
         let mut remaining = unfinished.into_iter();
         let mut visit = |place: usize, block: &mut Block<B>, observer: &mut dyn Observer| {
             let index = remaining.next();
             let index = index.expect("invariant: the sweep visits what it was given");
             self.measure((index, place), block, observer)
         };
-        sweep((primal, &rows), &places, &mut visit, observer)
+        sweep((primal, &rows), (&places, traces), &mut visit, observer)
     }
 
     fn measure<B: Backend>(
@@ -322,7 +323,9 @@ impl Work<'_> {
     ) -> Result<Verdict> {
         let [trace, eigenvalue] = self.lacks(index);
         if trace {
-            self.state.layers[index].take_trace(block.trace());
+            let trace = block.trace();
+            let trace = trace.expect("invariant: the sweep was asked for traces");
+            self.state.layers[index].take_trace(trace);
         }
         if eigenvalue && self.eigenvalue((index, place), block, observer)? == Verdict::Stop {
             return Ok(Verdict::Stop);

@@ -30,6 +30,22 @@ pub struct Estimate {
     pub macs: f64,
     /// Bytes of the values that products reuse.
     pub bytes: usize,
+    /// Layers in all.
+    pub layers: usize,
+    /// Those whose products walk through the network, as their rows would not fit into memory.
+    pub walked: usize,
+}
+
+impl Estimate {
+    /// How the products are made, in words.
+    #[must_use]
+    pub fn ways(&self) -> String {
+        match self.walked {
+            0 => "all layers by rows".to_owned(),
+            walked if walked == self.layers => "all layers by walks".to_owned(),
+            walked => format!("{} layers by rows, {walked} by walks", self.layers - walked),
+        }
+    }
 }
 
 /// What the work on a network depends on.
@@ -78,7 +94,7 @@ impl Outline {
     pub fn estimate(&self, settings: &Analysis, samples: usize) -> Estimate {
         let (forward, images) = (self.forward() as f64, samples as f64);
         let mut macs = forward * images;
-        let mut bytes = 0;
+        let (mut bytes, mut walked) = (0, 0);
         let measures = |metric| settings.metrics.contains(&metric);
         if measures(Metric::Eigenvalue) || measures(Metric::Trace) {
             let rows = rows(settings, self.classes) * images;
@@ -87,6 +103,7 @@ impl Outline {
             macs += forward * images * IMAGES_WITH_ROWS;
             // The gradient of the input, and that of the weights.
             macs += 2.0 * forward * rows;
+            walked = self.weights.iter().filter(|&&of| !fits(rows, of)).count();
             if measures(Metric::Eigenvalue) {
                 macs += self.products(settings, images, rows);
             }
@@ -97,16 +114,20 @@ impl Outline {
         if measures(Metric::LossChange) {
             macs += forward * images * (self.macs.len() * settings.bits.len()) as f64;
         }
-        Estimate { macs, bytes }
+        Estimate {
+            macs,
+            bytes,
+            layers: self.macs.len(),
+            walked,
+        }
     }
 
     /// Multiply-accumulates of the products of all layers; those of layer i walk the layers from i on
     /// twice, tangent and backward, where its rows do not fit into memory.
     fn products(&self, settings: &Analysis, images: f64, rows: f64) -> f64 {
         let of_layer = |(layer, &weights): (usize, &usize)| {
-            let numbers = rows * weights as f64;
-            if numbers * NUMBER as f64 <= ROW_BYTES as f64 {
-                PASS * numbers
+            if fits(rows, weights) {
+                PASS * rows * weights as f64
             } else {
                 let from_here: u64 = self.macs[layer..].iter().sum();
                 2.0 * IMAGES_WITH_ROWS * images * from_here as f64
@@ -115,6 +136,11 @@ impl Outline {
         let once: f64 = self.weights.iter().enumerate().map(of_layer).sum();
         products(settings) * once
     }
+}
+
+/// Whether rows of this many weights are held in memory.
+fn fits(rows: f64, weights: usize) -> bool {
+    rows * (weights * NUMBER) as f64 <= ROW_BYTES as f64
 }
 
 fn at_most(numbers: f64, bytes: usize) -> usize {
@@ -167,7 +193,10 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let bytes = outline(9).estimate(&Analysis::default(), 50_000).bytes;
-        assert_eq!(bytes, KEPT_BYTES + ROW_BYTES);
+        let estimate = outline(9).estimate(&Analysis::default(), 50_000);
+        assert_eq!(estimate.bytes, KEPT_BYTES + ROW_BYTES);
+        assert!(estimate.walked > 0 && estimate.walked < estimate.layers);
+        let small = outline(9).estimate(&Analysis::default(), 128);
+        assert_eq!(small.ways(), "all layers by rows");
     }
 }

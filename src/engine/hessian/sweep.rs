@@ -1,9 +1,11 @@
 //! A sweep over layers: each one's Hessian block at hand, by the way that its size asks for.
 //!
 //! Where the rows of a layer's factor fit into memory, they are computed once, for as many layers at a
-//! time as fit together. For layers beyond that (very many images, very large layers) the trace is
-//! summed piece by piece, and products walk through the network.
+//! time as fit together. For layers beyond that (very many images, very large layers) products walk
+//! through the network, and traces, if they are wanted, are summed piece by piece for all of them at
+//! once.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::curvature::Curvature;
@@ -35,8 +37,8 @@ pub enum Block<'s, 'p, 'a, B: Backend> {
         curvature: &'s mut Curvature<'p, 'a, B>,
         /// Which layer.
         layer: usize,
-        /// Sums of the squared rows.
-        squares: Squares,
+        /// Sums of the squared rows; none where they were not wanted.
+        squares: Option<Squares>,
     },
 }
 
@@ -54,12 +56,12 @@ impl<B: Backend> Block<'_, '_, '_, B> {
         }
     }
 
-    /// Its trace.
+    /// Its trace; of a block by walks only where the sweep was asked for traces.
     #[must_use]
-    pub fn trace(&self) -> Trace {
+    pub fn trace(&self) -> Option<Trace> {
         match self {
-            Self::Rows(factor) => factor.squares().trace(),
-            Self::Walks { squares, .. } => squares.trace(),
+            Self::Rows(factor) => Some(factor.squares().trace()),
+            Self::Walks { squares, .. } => squares.as_ref().map(Squares::trace),
         }
     }
 }
@@ -76,36 +78,54 @@ enum Group {
 /// What is done at each layer.
 pub type Visit<'v, B> = dyn FnMut(usize, &mut Block<B>, &mut dyn Observer) -> Result<Verdict> + 'v;
 
-/// Visits `layers`, given by their places in the network, in order. The block of a layer does not
-/// depend on which others are visited.
+/// Visits `layers`, given by their places in the network, in order; `traces` tells whether the visits
+/// ask for them. The block of a layer does not depend on which others are visited.
 ///
 /// # Errors
 /// When the device fails, or the visit does.
 pub fn sweep<B: Backend>(
     (primal, rows): (&Primal<B>, &Rows),
-    layers: &[usize],
+    (layers, traces): (&[usize], bool),
     visit: &mut Visit<B>,
     observer: &mut dyn Observer,
 ) -> Result<Verdict> {
     let size = |layer: usize| row_bytes(primal, &primal.layers()[layer].shape) * rows.count();
     let groups = groups(layers, &size);
+    let walked = groups.iter().filter_map(Group::walked);
+    let walked: Vec<usize> = walked.filter(|_| traces).collect();
+    let by_rows = groups.iter().filter(|group| group.walked().is_none());
     let mut sweep = Sweep {
         primal,
         images: rows.certain_images(),
         source: RowSource::new(primal, rows),
         done: 0,
-        groups: groups.len(),
+        passes: by_rows.count() + usize::from(!walked.is_empty()),
+    };
+    let Some(mut squares) = sweep.squares(&walked, &size, observer)? else {
+        return Ok(Verdict::Stop);
     };
     for group in groups {
         let verdict = match group {
             Group::Rows(layers) => sweep.by_rows(&layers, visit, observer)?,
-            Group::Walks(layer) => sweep.by_walks(layer, size(layer), visit, observer)?,
+            Group::Walks(layer) => {
+                sweep.by_walks((layer, squares.remove(&layer)), visit, observer)?
+            }
         };
         if verdict == Verdict::Stop {
             return Ok(Verdict::Stop);
         }
     }
     Ok(Verdict::Continue)
+}
+
+impl Group {
+    /// The layer that is walked.
+    const fn walked(&self) -> Option<usize> {
+        match self {
+            Self::Rows(_) => None,
+            Self::Walks(layer) => Some(*layer),
+        }
+    }
 }
 
 fn row_bytes<B: Backend>(primal: &Primal<B>, shape: &WeightShape) -> usize {
@@ -141,9 +161,10 @@ struct Sweep<'p, 'a, B: Backend> {
     primal: &'p Primal<'a, B>,
     /// Images that products by walks go over.
     images: Vec<usize>,
-    /// Pieces whose rows were computed, over all groups.
+    /// Pieces whose rows were computed, over all passes.
     done: usize,
-    groups: usize,
+    /// Passes over all pieces.
+    passes: usize,
 }
 
 impl<'p, B: Backend> Sweep<'p, '_, B> {
@@ -173,23 +194,35 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
         Ok(Verdict::Continue)
     }
 
-    fn by_walks(
+    /// The squared rows of layers whose rows are not held, in one pass. `None` when the observer asked
+    /// to stop.
+    fn squares(
         &mut self,
-        layer: usize,
-        bytes: usize,
-        visit: &mut Visit<B>,
+        layers: &[usize],
+        size: &dyn Fn(usize) -> usize,
         observer: &mut dyn Observer,
-    ) -> Result<Verdict> {
-        let mut squares = Squares::default();
+    ) -> Result<Option<BTreeMap<usize, Squares>>> {
+        let mut squares = vec![Squares::default(); layers.len()];
         let mut take = |factors: Vec<Factor<'p, B>>| {
-            for factor in factors {
+            for (squares, factor) in squares.iter_mut().zip(factors) {
                 squares.merge(&factor.squares());
             }
         };
-        let wave = (WAVE * ROW_BYTES / bytes.max(1)).clamp(1, WAVE);
-        if self.rows(&[layer], wave, &mut take, observer)? == Verdict::Stop {
-            return Ok(Verdict::Stop);
+        let bytes: usize = layers.iter().map(|&layer| size(layer)).sum();
+        let of_piece = bytes / self.source.pieces().max(1);
+        let wave = (ROW_BYTES / of_piece.max(1)).clamp(1, WAVE);
+        if !layers.is_empty() && self.rows(layers, wave, &mut take, observer)? == Verdict::Stop {
+            return Ok(None);
         }
+        Ok(Some(layers.iter().copied().zip(squares).collect()))
+    }
+
+    fn by_walks(
+        &mut self,
+        (layer, squares): (usize, Option<Squares>),
+        visit: &mut Visit<B>,
+        observer: &mut dyn Observer,
+    ) -> Result<Verdict> {
         let mut curvature = Curvature::of_layer(self.primal, layer, &self.images);
         let mut block = Block::Walks {
             curvature: &mut curvature,
@@ -215,7 +248,7 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
             let event = Event::Progress {
                 phase: Phase::Rows,
                 done: self.done as u64,
-                total: (pieces * self.groups) as u64,
+                total: (pieces * self.passes) as u64,
             };
             if observer.on(event) == Verdict::Stop {
                 return Ok(Verdict::Stop);

@@ -120,7 +120,7 @@ fn candidates<B: Backend>(
         })
     };
     let rows = choose_rows(&primal, settings);
-    let verdict = sweep((&primal, &rows), &layers, &mut visit, observer)?;
+    let verdict = sweep((&primal, &rows), (&layers, false), &mut visit, observer)?;
     Ok((verdict == Verdict::Continue).then_some(candidates))
 }
 

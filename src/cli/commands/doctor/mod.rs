@@ -1,5 +1,7 @@
 //! `doctor`: what this machine and this build are like.
 
+mod analysis;
+
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -15,7 +17,7 @@ use crate::folders::Folders;
 /// Describes this machine.
 ///
 /// # Errors
-/// When stdout cannot be written.
+/// When stdout cannot be written, or the device fails.
 pub fn run() -> Result<(), Failure> {
     let mut text = String::new();
     for (heading, lines) in [
@@ -23,6 +25,7 @@ pub fn run() -> Result<(), Failure> {
         ("machine", machine()),
         ("terminal", terminal()),
         ("folders", folders()),
+        ("analysis", analysis::lines()?),
     ] {
         writeln!(text, "{heading}").expect("invariant: text can be written to memory");
         for (name, value) in lines {
