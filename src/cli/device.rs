@@ -50,7 +50,7 @@ pub struct DeviceArgs {
     /// What computes
     #[arg(long, value_enum, default_value_t)]
     pub device: Device,
-    /// Vector instructions of the CPU: auto, avx512, avx2 or portable
+    /// Vector instructions of the CPU: auto, avx512, avx2, neon or portable
     #[arg(long, value_name = "ISA", default_value = "auto")]
     pub isa: Isa,
 }

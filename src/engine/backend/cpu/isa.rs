@@ -18,12 +18,15 @@ pub(super) enum Kind {
     /// 256-bit vectors with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// 128-bit vectors with fused multiply-add.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// Whatever the compiler makes of arrays of eight numbers.
     Portable,
 }
 
 /// Every name `--isa` takes except `auto`.
-const NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
+const NAMES: [&str; 4] = ["avx512", "avx2", "neon", "portable"];
 
 impl Isa {
     /// Plain Rust; on every machine.
@@ -51,6 +54,10 @@ impl Isa {
             }
             found.push(Self(Kind::Avx2));
         }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            found.push(Self(Kind::Neon));
+        }
         found.push(Self::PORTABLE);
         found
     }
@@ -68,6 +75,8 @@ impl Isa {
             Kind::Avx512 => 16,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => 8,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => 4,
             Kind::Portable => 8,
         }
     }
@@ -80,6 +89,8 @@ impl fmt::Display for Isa {
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
             Kind::Portable => "portable",
         })
     }
@@ -127,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_missing_or_unknown_set_is_one_sentence() {
-        let unknown = "neon".parse::<Isa>().unwrap_err().to_string();
-        assert!(unknown.contains("\"neon\" is not an instruction set"));
+        let unknown = "sse".parse::<Isa>().unwrap_err().to_string();
+        assert!(unknown.contains("\"sse\" is not an instruction set"));
         for name in NAMES {
             if Isa::available().iter().all(|isa| isa.to_string() != name) {
                 let missing = name.parse::<Isa>().unwrap_err().to_string();

@@ -9,6 +9,8 @@
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
 pub(super) mod portable;
 
 /// Vector operations of one instruction set.
@@ -180,6 +182,14 @@ macro_rules! dispatch {
             $kernel(simd, $($argument),*)
         }
 
+        #[cfg(target_arch = "aarch64")]
+        #[target_feature(enable = "neon")]
+        fn neon($($argument: $type),*) $(-> $output)? {
+            // SAFETY: this function is only entered on a machine with NEON.
+            let simd = unsafe { vector::neon::Neon::new() };
+            $kernel(simd, $($argument),*)
+        }
+
         match $isa.kind() {
             // SAFETY: such an `Isa` exists only where the instructions were detected.
             #[cfg(target_arch = "x86_64")]
@@ -187,6 +197,9 @@ macro_rules! dispatch {
             // SAFETY: such an `Isa` exists only where the instructions were detected.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { avx2($($argument),*) },
+            // SAFETY: such an `Isa` exists only where the instructions were detected.
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => unsafe { neon($($argument),*) },
             Kind::Portable => $kernel(vector::portable::Portable, $($argument),*),
         }
     }};
