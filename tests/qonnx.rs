@@ -75,14 +75,15 @@ fn tuned(folder: &Path) -> Case {
     );
     let normalization = demo::ARCHITECTURE.normalization(1);
     let plan = plan(&model.graph);
+    let settings = Settings {
+        epochs: 1,
+        schedule: Schedule::Joint,
+        ..Settings::default()
+    };
     let request = finetune::Request {
         plan: &plan,
-        stages: &finetune::stages(&plan, Schedule::Joint, None).unwrap(),
-        settings: &Settings {
-            epochs: 1,
-            schedule: Schedule::Joint,
-            ..Settings::default()
-        },
+        stages: &finetune::stages(&plan, &settings, None).unwrap(),
+        settings: &settings,
         folder,
         start: Start::Fresh,
     };

@@ -16,5 +16,6 @@ pub mod job;
 pub mod model;
 pub mod plan;
 pub mod quant;
+mod words;
 
 pub use error::{Error, Result};

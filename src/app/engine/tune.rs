@@ -69,7 +69,7 @@ fn fresh(loaded: &Loaded, request: &TuneRequest) -> Result<Work> {
     let sensitivity = request.sensitivity.as_deref();
     Ok(Work {
         plan: request.plan.clone(),
-        stages: finetune::stages(&request.plan, request.schedule, sensitivity)?,
+        stages: finetune::stages(&request.plan, &settings, sensitivity)?,
         settings,
         start: Start::Fresh,
     })

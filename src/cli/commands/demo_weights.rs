@@ -96,10 +96,11 @@ impl Work for Training<'_> {
         let subject = Subject::new((&name, &self.model), &self.normalization, images);
         let plan = unquantized(&name, &LayerFacts::of(&self.model.graph));
         let folder = self.args.run.as_path();
+        let settings = recipe(self.args.epochs, self.seed);
         let request = Request {
             plan: &plan,
-            stages: &finetune::stages(&plan, Schedule::Joint, None)?,
-            settings: &recipe(self.args.epochs, self.seed),
+            stages: &finetune::stages(&plan, &settings, None)?,
+            settings: &settings,
             folder,
             start: if finetune::holds_run(folder) {
                 Start::Resume

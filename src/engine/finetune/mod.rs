@@ -38,7 +38,7 @@ pub use folder::{
 pub use optimizer::{Update, Velocities};
 pub use record::{DataRecord, ModelRecord, Record};
 pub use schedule::Calendar;
-pub use settings::{DISTILLATION_WEIGHT, Decay, Norms, Schedule, Settings, Variation};
+pub use settings::{DISTILLATION_WEIGHT, Decay, Norms, Schedule, Settings, StageOrder, Variation};
 pub use stages::{Stage, omegas, stages};
 pub use trainer::Trainer;
 

@@ -1,12 +1,12 @@
 //! How a plan is fine-tuned: everything that changes the result, recorded in the run folder.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::{Graph, Layer};
+use crate::engine::words::words;
 use crate::engine::{Error, Result};
 
 /// Weight of the float network's answers when distillation is asked for without a weight.
@@ -27,28 +27,23 @@ pub enum Schedule {
     Joint,
 }
 
-impl FromStr for Schedule {
-    type Err = Error;
+words! { Schedule as "schedule": Staged "staged", Joint "joint" }
 
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "staged" => Ok(Self::Staged),
-            "joint" => Ok(Self::Joint),
-            _ => Err(Error::invalid(format!(
-                "schedule {text:?}: expected staged or joint"
-            ))),
-        }
-    }
+/// In which order stages come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageOrder {
+    /// In descending omega (HAWQ, arXiv 1905.03696 section 3.3).
+    #[default]
+    Descending,
+    /// In ascending omega: the reverse, to compare with.
+    Ascending,
+    /// By chance, from the seed: to compare with.
+    Random,
 }
 
-impl fmt::Display for Schedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Staged => "staged",
-            Self::Joint => "joint",
-        })
-    }
-}
+words! { StageOrder as "stage order":
+Descending "descending", Ascending "ascending", Random "random" }
 
 /// How the learning rate falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -63,6 +58,8 @@ pub enum Decay {
     Constant,
 }
 
+words! { Decay as "decay": Cosine "cosine", Step "step", Constant "constant" }
+
 /// Statistics that batch normalisation uses in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +70,8 @@ pub enum Norms {
     /// The running ones, which stay as they are.
     Frozen,
 }
+
+words! { Norms as "norms": Batch "batch", Frozen "frozen" }
 
 impl Norms {
     pub(super) const fn mode(self) -> BatchNormMode {
@@ -114,6 +113,8 @@ pub struct Settings {
     pub epochs: usize,
     /// Order of quantizing.
     pub schedule: Schedule,
+    /// In which order stages come.
+    pub stage_order: StageOrder,
     /// Learning rate at the start.
     pub learning_rate: f64,
     /// How it falls.
@@ -150,6 +151,7 @@ impl Default for Settings {
         Self {
             epochs: 10,
             schedule: Schedule::default(),
+            stage_order: StageOrder::default(),
             learning_rate: 0.01,
             decay: Decay::default(),
             momentum: 0.9,

@@ -1,8 +1,9 @@
 //! Which layers are quantized when: the fine-tuning order of HAWQ (arXiv 1905.03696 section 3.3),
 //! layers in descending omega, tied layers together.
 
-use super::settings::Schedule;
+use super::settings::{Schedule, Settings, StageOrder};
 use crate::engine::allocate::harm::harm;
+use crate::engine::data::shuffle;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::plan::{Plan, PlannedLayer};
@@ -11,17 +12,17 @@ use crate::engine::{Error, Result};
 /// Layers, by position, that are quantized together.
 pub type Stage = Vec<usize>;
 
-/// The stages of a schedule. `sensitivity` is needed for [`Schedule::Staged`] only.
+/// The stages that settings ask for. `sensitivity` is needed for [`Schedule::Staged`] only.
 ///
 /// # Errors
 /// When the order cannot be told: an eigenvalue or a perturbation of a quantized layer is missing.
 pub fn stages(
     plan: &Plan,
-    schedule: Schedule,
+    settings: &Settings,
     sensitivity: Option<&Sensitivity>,
 ) -> Result<Vec<Stage>> {
     let groups = groups(plan);
-    match (schedule, sensitivity) {
+    match (settings.schedule, sensitivity) {
         (Schedule::Joint, _) => Ok(vec![groups.concat()]),
         (Schedule::Staged, None) => Err(Error::invalid(
             "staged fine-tuning orders layers by omega: give a sensitivity file, or use the joint \
@@ -35,7 +36,12 @@ pub fn stages(
                 .map(|group| (weigh(&group), group))
                 .collect();
             weighed.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let stages: Vec<Stage> = weighed.into_iter().map(|(_, group)| group).collect();
+            let mut stages: Vec<Stage> = weighed.into_iter().map(|(_, group)| group).collect();
+            match settings.stage_order {
+                StageOrder::Descending => {}
+                StageOrder::Ascending => stages.reverse(),
+                StageOrder::Random => stages = drawn(&stages, settings.seed),
+            }
             Ok(if stages.is_empty() {
                 vec![Vec::new()]
             } else {
@@ -43,6 +49,17 @@ pub fn stages(
             })
         }
     }
+}
+
+/// The same stages in an order by chance.
+fn drawn(stages: &[Stage], seed: u64) -> Vec<Stage> {
+    let mut order: Vec<usize> = (0..stages.len()).collect();
+    // An epoch that no run reaches.
+    shuffle(&mut order, seed, u64::MAX);
+    order
+        .into_iter()
+        .map(|place| stages[place].clone())
+        .collect()
 }
 
 /// Layers with anything to quantize, tied ones together, in the order of the network.
@@ -126,6 +143,45 @@ mod tests {
         serde_json::from_value(serde_json::json!({ "layers": layers })).unwrap()
     }
 
+    fn staged() -> Settings {
+        Settings::default()
+    }
+
+    fn joint() -> Settings {
+        Settings {
+            schedule: Schedule::Joint,
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn stages_can_come_in_the_reverse_order_or_in_one_by_chance() {
+        let plan = plan(&["a", "b", "c", "d", "e", "f"].map(|name| (name, 2, None)));
+        let measured = ["a", "b", "c", "d", "e", "f"];
+        let measured: Vec<_> = measured
+            .iter()
+            .zip(1..)
+            .map(|(&n, k)| (n, f64::from(k), 1.0))
+            .collect();
+        let measured = sensitivity(&measured);
+        let order = |stage_order, seed| {
+            let settings = Settings {
+                stage_order,
+                seed,
+                ..Settings::default()
+            };
+            stages(&plan, &settings, Some(&measured)).unwrap().concat()
+        };
+        assert_eq!(order(StageOrder::Descending, 0), [5, 4, 3, 2, 1, 0]);
+        assert_eq!(order(StageOrder::Ascending, 0), [0, 1, 2, 3, 4, 5]);
+        let [one, other] = [1, 2].map(|seed| order(StageOrder::Random, seed));
+        assert_ne!(one, other);
+        assert_eq!(one, order(StageOrder::Random, 1));
+        let mut sorted = one.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 1, 2, 3, 4, 5]);
+    }
+
     #[test]
     fn layers_come_in_descending_omega_at_their_bits() {
         let plan = plan(&[
@@ -135,7 +191,7 @@ mod tests {
             ("d", 32, None),
         ]);
         let measured = sensitivity(&[("a", 1.0, 1.0), ("b", 8.0, 1.0), ("c", -2.0, 1.0)]);
-        let stages = stages(&plan, Schedule::Staged, Some(&measured)).unwrap();
+        let stages = stages(&plan, &staged(), Some(&measured)).unwrap();
         assert_eq!(stages, [vec![2], vec![0], vec![1]]);
     }
 
@@ -143,19 +199,16 @@ mod tests {
     fn tied_layers_enter_together_with_the_sum_of_their_omegas() {
         let plan = plan(&[("a", 2, Some("t")), ("b", 2, None), ("c", 2, Some("t"))]);
         let measured = sensitivity(&[("a", 2.0, 1.0), ("b", 3.0, 1.0), ("c", 2.0, 1.0)]);
-        let staged = stages(&plan, Schedule::Staged, Some(&measured)).unwrap();
+        let staged = stages(&plan, &staged(), Some(&measured)).unwrap();
         assert_eq!(staged, [vec![0, 2], vec![1]]);
-        assert_eq!(
-            stages(&plan, Schedule::Joint, None).unwrap(),
-            [vec![0, 2, 1]]
-        );
+        assert_eq!(stages(&plan, &joint(), None).unwrap(), [vec![0, 2, 1]]);
     }
 
     #[test]
     fn what_the_order_lacks_is_named() {
         let plan = plan(&[("a", 3, None)]);
         let refused = |sensitivity: Option<&Sensitivity>| {
-            let error = stages(&plan, Schedule::Staged, sensitivity).unwrap_err();
+            let error = stages(&plan, &staged(), sensitivity).unwrap_err();
             error.to_string()
         };
         assert!(refused(None).contains("joint schedule"));

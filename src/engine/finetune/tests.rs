@@ -270,7 +270,8 @@ fn a_run_is_read_back_without_its_weights_file() {
     let four = Bits::new(4).unwrap();
     let plan = Plan::uniform("resnet20", &facts, four, four);
     setting.settings.epochs = 1;
-    let stages = stages(&plan, Schedule::Joint, None).unwrap();
+    setting.settings.schedule = Schedule::Joint;
+    let stages = stages(&plan, &setting.settings, None).unwrap();
     let images = (&setting.train, &setting.test);
     let subject = Subject::new(("resnet20", &model), &setting.normalization, images);
     let request = Request {

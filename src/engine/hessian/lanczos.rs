@@ -3,15 +3,13 @@
 //!
 //! "Largest" is by absolute value, the sign kept: blocks of a non-convex loss can be indefinite.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::job::Verdict;
+use crate::engine::words::words;
 use crate::engine::{Error, Result};
 
 /// How the eigenvalue is found.
@@ -25,28 +23,7 @@ pub enum Method {
     Power,
 }
 
-impl FromStr for Method {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "lanczos" => Ok(Self::Lanczos),
-            "power" => Ok(Self::Power),
-            _ => Err(Error::invalid(format!(
-                "method {text:?}: expected lanczos or power"
-            ))),
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Lanczos => "lanczos",
-            Self::Power => "power",
-        })
-    }
-}
+words! { Method as "method": Lanczos "lanczos", Power "power" }
 
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,15 +1,13 @@
 //! Uniform symmetric quantization of weight tensors: `clamp(round(w / s), -q, q) * s` with
 //! `q = 2^(bits-1) - 1`, rounding half to even.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::Bits;
 use crate::engine::backend::Grid;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::single;
+use crate::engine::words::words;
 use crate::engine::{Error, Result};
 
 /// How a step size is chosen.
@@ -30,28 +28,7 @@ impl ScaleRule {
     pub const ALL: [Self; 2] = [Self::Max, Self::Mse];
 }
 
-impl FromStr for ScaleRule {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "max" => Ok(Self::Max),
-            "mse" => Ok(Self::Mse),
-            _ => Err(Error::invalid(format!(
-                "scale {text:?}: expected max or mse"
-            ))),
-        }
-    }
-}
-
-impl fmt::Display for ScaleRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Max => "max",
-            Self::Mse => "mse",
-        })
-    }
-}
+words! { ScaleRule as "scale": Max "max", Mse "mse" }
 
 /// Adding and subtracting it rounds a small number to an integer, half to even, and, unlike the
 /// library's rounding, in vector instructions that every processor has.

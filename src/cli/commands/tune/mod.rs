@@ -14,7 +14,7 @@ use crate::cli::report::{Reporter, sentence};
 use crate::engine::backend::Backend;
 use crate::engine::data::Part;
 use crate::engine::finetune::{
-    self, Record, Request, Schedule, Settings, Start, Subject, Variation,
+    self, Decay, Norms, Record, Request, Schedule, Settings, StageOrder, Start, Subject, Variation,
 };
 use crate::engine::job::Outcome;
 use crate::engine::plan::Plan;
@@ -23,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   hawqeye tune --data demo --plan p.toml --epochs 2 --schedule joint -o run
   hawqeye tune ... --plan p.toml --sensitivity s.json --epochs 20 -o run     in stages
+  hawqeye tune ... --schedule joint --epochs 60 --lr 0.05 --distill 0.7 -o run    for low bits
   hawqeye tune ... -o run --resume                 go on after ^C or a crash
 
 The run folder holds events.jsonl, appended as the run goes, and its checkpoints.
@@ -66,15 +67,35 @@ pub struct Training {
     /// (all layers at once) [default: staged]
     #[arg(long, value_name = "ORDER")]
     pub schedule: Option<Schedule>,
+    /// Order of the stages by omega: descending (the paper), ascending or random [default:
+    /// descending]
+    #[arg(long, value_name = "ORDER")]
+    pub stage_order: Option<StageOrder>,
     /// Learning rate at the start [default: 0.01]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<f64>,
+    /// How the learning rate falls: cosine (to zero), step (to a tenth at half, again at three
+    /// quarters) or constant [default: cosine]
+    #[arg(long, value_name = "HOW")]
+    pub decay: Option<Decay>,
+    /// Pull of weights towards zero [default: 0.0001]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
+    pub weight_decay: Option<f64>,
     /// Images of a training step [default: 128]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub batch_size: Option<NonZeroUsize>,
     /// Also learn from the outputs of the float network; their weight in the loss
     #[arg(long, value_name = "WEIGHT", num_args = 0..=1, default_missing_value = "0.5")]
     pub distill: Option<f64>,
+    /// Temperature of those outputs [default: 4]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub temperature: Option<f64>,
+    /// Statistics of batch normalisation in training: batch, or frozen as they are [default: batch]
+    #[arg(long, value_name = "WHICH")]
+    pub norms: Option<Norms>,
+    /// Share of the training images held out for validation [default: 0.1]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub hold_out: Option<f64>,
 }
 
 impl Training {
@@ -90,7 +111,13 @@ impl Training {
             schedule: self.schedule.unwrap_or(base.schedule),
             learning_rate: self.lr.unwrap_or(base.learning_rate),
             batch_size: self.batch_size.map_or(base.batch_size, NonZeroUsize::get),
+            stage_order: self.stage_order.unwrap_or(base.stage_order),
+            decay: self.decay.unwrap_or(base.decay),
+            weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             distill: self.distill.unwrap_or(base.distill),
+            temperature: self.temperature.unwrap_or(base.temperature),
+            norms: self.norms.unwrap_or(base.norms),
+            validation: self.hold_out.unwrap_or(base.validation),
             seed: seed.unwrap_or(base.seed),
             ..base
         }

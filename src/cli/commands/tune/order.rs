@@ -31,7 +31,7 @@ impl Tuning<'_> {
             Schedule::Joint => None,
             Schedule::Staged => Some(self.sensitivity(backend)?),
         };
-        let stages = finetune::stages(self.plan, self.settings.schedule, sensitivity.as_ref())?;
+        let stages = finetune::stages(self.plan, self.settings, sensitivity.as_ref())?;
         Ok(stages)
     }
 

@@ -94,7 +94,12 @@ mod tests {
         let array = mine.array(Shape::Features(3), 2);
         let place = array.values.as_ptr();
         mine.recycle(array);
-        assert_eq!(theirs.array(Shape::Features(2), 3).values.as_ptr(), place);
-        assert_ne!(mine.array(Shape::Features(3), 2).values.as_ptr(), place);
+        // Both are held, so that neither lies where the other was.
+        let (handed, new) = (
+            theirs.array(Shape::Features(2), 3),
+            mine.array(Shape::Features(3), 2),
+        );
+        assert_eq!(handed.values.as_ptr(), place);
+        assert_ne!(new.values.as_ptr(), place);
     }
 }

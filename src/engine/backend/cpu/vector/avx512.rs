@@ -27,70 +27,16 @@ impl Simd for Avx512 {
     const WIDTH: usize = 16;
     const TILE: [usize; 2] = [28, 14];
 
-    #[inline(always)]
-    fn splat(self, value: f32) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_set1_ps(value) }
-    }
-
-    #[inline(always)]
-    unsafe fn read(self, from: *const f32) -> Self::Vector {
-        // SAFETY: as above, and the caller vouches for `WIDTH` numbers; no alignment is assumed.
-        unsafe { _mm512_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(self, to: *mut f32, value: Self::Vector) {
-        // SAFETY: as above, and the caller vouches for `WIDTH` numbers; no alignment is assumed.
-        unsafe { _mm512_storeu_ps(to, value) }
-    }
-
-    #[inline(always)]
-    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_div_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_max_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_min_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn round(self, a: Self::Vector) -> Self::Vector {
-        // SAFETY: `self` proves that the machine has the instruction.
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    instructions! {
+        _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps;
+        add(a, b) _mm512_add_ps(a, b),
+        sub(a, b) _mm512_sub_ps(a, b),
+        mul(a, b) _mm512_mul_ps(a, b),
+        div(a, b) _mm512_div_ps(a, b),
+        fma(a, b, c) _mm512_fmadd_ps(a, b, c),
+        max(a, b) _mm512_max_ps(a, b),
+        min(a, b) _mm512_min_ps(a, b),
+        round(a) _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a),
     }
 
     #[inline(always)]

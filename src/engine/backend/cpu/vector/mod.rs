@@ -5,6 +5,41 @@
 //! are fast only once inlined into the function that enables the instructions, so every function
 //! between the macro and them is `#[inline(always)]`.
 
+/// `instructions! { splat, read, write; name(arguments) instruction, ... }`: the operations of [`Simd`]
+/// that are one instruction each, inside an implementation whose `self` is the proof that the machine
+/// has them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! instructions {
+    ($splat:ident, $read:ident, $write:ident;
+     $($name:ident($($argument:ident),*) $instruction:expr),* $(,)?) => {
+        #[inline(always)]
+        fn splat(self, value: f32) -> Self::Vector {
+            // SAFETY: `self` proves that the machine has the instruction.
+            unsafe { $splat(value) }
+        }
+
+        #[inline(always)]
+        unsafe fn read(self, from: *const f32) -> Self::Vector {
+            // SAFETY: as above, and the caller vouches for `WIDTH` numbers; no alignment is assumed.
+            unsafe { $read(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn write(self, to: *mut f32, value: Self::Vector) {
+            // SAFETY: as above, and the caller vouches for `WIDTH` numbers; no alignment is assumed.
+            unsafe { $write(to, value) }
+        }
+
+        $(
+            #[inline(always)]
+            fn $name(self, $($argument: Self::Vector),*) -> Self::Vector {
+                // SAFETY: `self` proves that the machine has the instruction.
+                unsafe { $instruction }
+            }
+        )*
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""What carries the method? Fine-tunes plans of one size that differ only in how their bits, or the
+order of their stages, were chosen, and tabulates validation accuracy by row and seed.
+
+    tests/ablation/ablate.py --hawqeye target/release/hawqeye --model resnet20 --weights FILE \\
+        --data cifar10:DIR --folder WORK [--budget compression=10.66x] [--epochs 5] [--seeds 0,1]
+
+Rows of bits (fine-tuned jointly): the plans of least predicted harm by eigenvalue, trace and loss
+change; that by eigenvalue with the order of S = lambda / n turned round; the same bits for every layer;
+S dealt out by chance. Rows of stages (of the trace plan): descending, ascending and random omega; that
+plan fine-tuned jointly is a row of bits.
+
+Finished runs are kept in WORK and not made again, so that the script can be stopped at any time. It
+writes WORK/ablation.json and WORK/ablation.svg, and prints a table. Accuracy is that of the held-out
+training images after the last epoch; test accuracy is told beside it and decides nothing.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+
+METRICS = ["eigenvalue", "trace", "loss-change"]
+ORDERS = ["descending", "ascending", "random"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hawqeye", default="target/release/hawqeye")
+    for name in ["model", "weights", "data", "folder"]:
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--budget", default="compression=10.66x")
+    parser.add_argument("--bits", default="2,3,4,5,6,8")
+    parser.add_argument("--uniform", type=int, default=3, help="bits of the uniform plan")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--samples", type=int, default=512)
+    parser.add_argument("--only", help="only rows whose name contains this")
+    parser.add_argument("--tune", default="--lr 0.05 --distill 0.7", help="further options of tune")
+    return parser.parse_args()
+
+
+class Ablation:
+    def __init__(self, args):
+        self.args = args
+        self.folder = pathlib.Path(args.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.network = ["--model", args.model, "--weights", args.weights, "--data", args.data]
+
+    def run(self, *words):
+        words = [self.args.hawqeye, *map(str, words), "--quiet"]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
+        return done.stdout
+
+    def sensitivity(self):
+        path = self.folder / "sensitivity.json"
+        if not path.exists():
+            metrics = ["--metric", ",".join(METRICS), "--bits", self.args.bits]
+            samples = ["--samples", self.args.samples, "--scale", "mse"]
+            self.run("analyze", *self.network, *metrics, *samples, "-o", path)
+        return path
+
+    def planned(self, name, source, metric):
+        """The plan of least harm within the budget."""
+        path = self.folder / f"{name}.toml"
+        if not path.exists():
+            budget = ["--budget", self.args.budget, "--bits", self.args.bits]
+            metric = ["--metric", metric, "--activation-bits", "4"]
+            self.run("plan", source, *budget, *metric, "-o", path)
+        return path
+
+    def changed(self, name, change):
+        """The measurements with other eigenvalues: `change` maps the list of S to another one."""
+        document = json.loads(self.sensitivity().read_text())
+        layers = document["layers"]
+        measured = [abs(layer["eigenvalue"]) / layer["parameters"] for layer in layers]
+        for layer, given in zip(layers, change(measured)):
+            layer["eigenvalue"] = given * layer["parameters"]
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def uniform(self):
+        path = self.folder / "uniform.toml"
+        if not path.exists():
+            bits = self.args.uniform
+            given = ["--bits", f"2,{bits}", "--activation-bits", "4"]
+            source = self.sensitivity()
+            self.run("plan", source, "--budget", "compression=1x", *given, "--set", f"*={bits}/4", "-o", path)
+        return path
+
+    def rows(self, seed):
+        """Name, plan and options of every row."""
+        source = self.sensitivity()
+        for metric in METRICS:
+            yield f"bits by {metric}", self.planned(metric, source, metric), JOINT
+        turned = self.changed("reversed", reverse)
+        yield "bits by eigenvalue, reversed", self.planned("reversed", turned, "eigenvalue"), JOINT
+        yield f"{self.args.uniform} bits everywhere", self.uniform(), JOINT
+        name = f"chance-{seed}"
+        chance = self.changed(name, lambda measured: shuffled(measured, seed))
+        yield "bits by chance", self.planned(name, chance, "eigenvalue"), JOINT
+        plan = self.planned("trace", source, "trace")
+        for order in ORDERS:
+            staged = ["--schedule", "staged", "--stage-order", order, "--sensitivity", source]
+            yield f"stages in {order} omega", plan, staged
+
+    def measure(self, name, plan, options, seed):
+        folder = self.folder / f"{name} {seed}".replace(" ", "-").replace(",", "")
+        training = ["--epochs", self.args.epochs, "--seed", seed, *self.args.tune.split()]
+        begun = ["--resume"] if (folder / "events.jsonl").exists() else []
+        given = [*self.network, "--plan", plan, *options, *training, *begun]
+        self.run("tune", *given, "-o", folder)
+        events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        scores = [event for event in events if event["event"] == "evaluated"]
+        last = {score["split"]: score["score"] for score in scores}
+        share = {split: score["correct"] / score["total"] for split, score in last.items()}
+        return {"validation": share["validation"], "test": share["test"]}
+
+
+JOINT = ["--schedule", "joint"]
+
+
+def reverse(measured):
+    """The layer with the most gets what the layer with the least has, and so on."""
+    order = sorted(range(len(measured)), key=measured.__getitem__)
+    turned = [0.0] * len(measured)
+    for low, high in zip(order, reversed(order)):
+        turned[low] = measured[high]
+    return turned
+
+
+def shuffled(measured, seed):
+    return random.Random(seed).sample(measured, len(measured))
+
+
+def table(rows):
+    lines = ["| row | " + "validation | spread | test | seeds |", "|---|---|---|---|---|"]
+    for name, seeds in rows.items():
+        validation = [score["validation"] * 100 for score in seeds.values()]
+        test = [score["test"] * 100 for score in seeds.values()]
+        spread = max(validation) - min(validation)
+        lines.append(
+            f"| {name} | {statistics.mean(validation):.2f} % | {spread:.2f} | "
+            f"{statistics.mean(test):.2f} % | {len(validation)} |"
+        )
+    return "\n".join(lines)
+
+
+def plot(rows, path):
+    """One line a row: a dot for each seed, a bar at the mean, as an SVG that needs nothing else."""
+    width, left, top, step = 720, 250, 30, 26
+    values = [score["validation"] * 100 for seeds in rows.values() for score in seeds.values()]
+    low, high = min(values) - 0.3, max(values) + 0.3
+    x = lambda value: left + (value - low) / (high - low) * (width - left - 30)
+    height = top + step * len(rows) + 40
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="13" fill="#57606a">',
+        f'<text x="{left}" y="18">accuracy on held-out training images, %</text>',
+    ]
+    for place, (name, seeds) in enumerate(rows.items()):
+        y = top + step * place + step / 2
+        scores = [score["validation"] * 100 for score in seeds.values()]
+        mean = statistics.mean(scores)
+        parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>')
+        parts.append(
+            f'<line x1="{left}" x2="{width - 30}" y1="{y}" y2="{y}" stroke="#d0d7de"/>'
+            f'<line x1="{x(mean):.1f}" x2="{x(mean):.1f}" y1="{y - 8}" y2="{y + 8}" '
+            'stroke="#0969da" stroke-width="3"/>'
+        )
+        parts += [f'<circle cx="{x(v):.1f}" cy="{y}" r="4" fill="#0969da" fill-opacity="0.5"/>' for v in scores]
+    bottom = top + step * len(rows) + 18
+    for k in range(5):
+        value = low + (high - low) * k / 4
+        parts.append(f'<text x="{x(value):.1f}" y="{bottom}" text-anchor="middle">{value:.1f}</text>')
+    path.write_text("\n".join([*parts, "</svg>\n"]))
+
+
+def main():
+    args = arguments()
+    ablation = Ablation(args)
+    rows = {}
+    for seed in map(int, args.seeds.split(",")):
+        for name, plan, options in ablation.rows(seed):
+            if args.only and args.only not in name:
+                continue
+            rows.setdefault(name, {})[seed] = ablation.measure(name, plan, options, seed)
+            print(f"seed {seed}, {name}: {rows[name][seed]}", file=sys.stderr, flush=True)
+            (ablation.folder / "ablation.json").write_text(json.dumps(rows, indent=1))
+    plot(rows, ablation.folder / "ablation.svg")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
