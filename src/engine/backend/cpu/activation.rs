@@ -1,6 +1,8 @@
 //! A rectifier together with its neighbours, as one pass over memory: the routines of `elementwise` and
 //! `fake_quantize` take turns on pieces that stay in a core's first cache.
 
+use std::ops::Range;
+
 use super::Isa;
 use super::elementwise::{self, Affine};
 use super::fake_quantize::{self, UniformQuantizer};
@@ -8,8 +10,8 @@ use super::fake_quantize::{self, UniformQuantizer};
 /// Numbers of a piece: three of them fit into 48 KB.
 const PIECE: usize = 4096;
 
-/// `[start, end]` of pieces of whole rows.
-fn pieces(length: usize, channels: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+/// The ranges of pieces of whole rows.
+fn pieces(length: usize, channels: usize) -> impl Iterator<Item = Range<usize>> {
     let size = (PIECE / channels.max(1)).max(1) * channels.max(1);
     (0..length)
         .step_by(size)

@@ -17,8 +17,8 @@
 //! The input gradient is the same walk over the output gradient with mirrored weights, once per
 //! residue of the input position modulo the stride (`pass.rs`), so no product with an inserted zero
 //! is ever computed. Groups of channels are walks of their own; a depthwise convolution reads
-//! vectors of channels where the others read one number. The weight gradient keeps a tile of taps by output channels and walks the
-//! pixels of an image.
+//! vectors of channels where the others read one number. The weight gradient keeps a tile of taps by
+//! output channels and walks the pixels of an image.
 //!
 //! Beside them, `winograd` computes many of the same results with a quarter of the products, less
 //! exactly.
