@@ -8,9 +8,8 @@ use super::folder::bits_after;
 use super::optimizer::Velocities;
 use super::schedule::Calendar;
 use super::{Request, Subject};
-use crate::engine::Result;
-use crate::engine::autodiff::Program;
 use crate::engine::autodiff::batch_step::Batch;
+use crate::engine::autodiff::{Program, Workspaces};
 use crate::engine::backend::Backend;
 use crate::engine::data::{Order, Selection, sample, split_train};
 use crate::engine::evaluation;
@@ -19,6 +18,7 @@ use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::job::Verdict;
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
+use crate::engine::{Error, Result};
 
 /// What a run reads.
 pub(super) struct Inputs<'a, B: Backend> {
@@ -30,8 +30,8 @@ pub(super) struct Inputs<'a, B: Backend> {
     pub validation: Selection<'a>,
     pub calibration: Selection<'a>,
     pub test: Selection<'a>,
-    /// The float network, when it is learned from.
-    pub teacher: Option<Program<'a, B>>,
+    /// The float network, when it is learned from, and the memory it computes in.
+    pub teacher: Option<(Program<'a, B>, Workspaces<B>)>,
 }
 
 /// What the run reads, and its batches.
@@ -56,8 +56,9 @@ pub(super) fn prepare<'a, B: Backend>(
         decay: settings.decay,
     };
     let teacher = (settings.distill > 0.0).then(|| {
-        let walk = (BatchNormMode::Running, Purpose::Evaluate);
-        Program::new(subject.graph, backend, subject.parameters, walk)
+        let walk = (BatchNormMode::Running, Purpose::Distill);
+        let program = Program::new(subject.graph, backend, subject.parameters, walk)?;
+        Ok::<_, Error>((program, Workspaces::default()))
     });
     let inputs = Inputs {
         backend,
@@ -95,12 +96,12 @@ impl<B: Backend> Inputs<'_, B> {
 
     /// What the float network says of a batch, if it is learned from.
     pub fn answers(&self, batch: &Batch) -> Result<Option<Answers>> {
-        let Some(teacher) = &self.teacher else {
+        let Some((program, workspaces)) = &self.teacher else {
             return Ok(None);
         };
         let settings = self.request.settings;
         let mut logits = Vec::new();
-        evaluation::logits(teacher, batch, &mut |some, _| {
+        evaluation::logits_in((program, workspaces), batch, &mut |some, _| {
             logits.extend_from_slice(some);
             Verdict::Continue
         })?;

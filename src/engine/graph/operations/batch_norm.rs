@@ -167,7 +167,7 @@ impl Rules for BatchNorm {
 
     fn saves(&self, purpose: Purpose) -> Saves {
         match purpose {
-            Purpose::Evaluate | Purpose::Analyse => Saves::NOTHING,
+            Purpose::Evaluate | Purpose::Distill | Purpose::Analyse => Saves::NOTHING,
             Purpose::Train => Saves::INPUTS,
         }
     }

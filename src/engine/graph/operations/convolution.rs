@@ -131,7 +131,7 @@ pub(super) mod product {
 
     pub const fn saves(purpose: Purpose) -> Saves {
         match purpose {
-            Purpose::Evaluate => Saves::NOTHING,
+            Purpose::Evaluate | Purpose::Distill => Saves::NOTHING,
             Purpose::Analyse | Purpose::Train => Saves::INPUTS,
         }
     }

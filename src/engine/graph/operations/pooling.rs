@@ -66,7 +66,7 @@ impl Rules for MaxPool {
 
     fn saves(&self, purpose: Purpose) -> Saves {
         match purpose {
-            Purpose::Evaluate => Saves::NOTHING,
+            Purpose::Evaluate | Purpose::Distill => Saves::NOTHING,
             Purpose::Analyse | Purpose::Train => Saves::INPUTS,
         }
     }

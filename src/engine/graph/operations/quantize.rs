@@ -80,7 +80,7 @@ impl Rules for Quantize {
 
     fn saves(&self, purpose: Purpose) -> Saves {
         match purpose {
-            Purpose::Evaluate => Saves::NOTHING,
+            Purpose::Evaluate | Purpose::Distill => Saves::NOTHING,
             Purpose::Analyse | Purpose::Train => Saves::INPUTS,
         }
     }

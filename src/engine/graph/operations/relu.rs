@@ -21,7 +21,7 @@ impl Rules for Relu {
 
     fn saves(&self, purpose: Purpose) -> Saves {
         match purpose {
-            Purpose::Evaluate => Saves::NOTHING,
+            Purpose::Evaluate | Purpose::Distill => Saves::NOTHING,
             Purpose::Analyse | Purpose::Train => Saves::OUTPUT,
         }
     }

@@ -47,6 +47,8 @@ impl Mismatch {
 pub enum Purpose {
     /// Logits only.
     Evaluate,
+    /// Logits only, for another network to learn from.
+    Distill,
     /// Tangents and gradients in weights, the network fixed.
     Analyse,
     /// Gradients in every trainable parameter.
@@ -64,12 +66,13 @@ pub enum Accuracy {
 
 impl Purpose {
     /// How exactly the products of layers are computed on the forward walk: what is measured,
-    /// compared or exported must not move, while a training step is noise far above the error.
+    /// compared or exported must not move, while a training step, and what it learns from, is noise far
+    /// above the error.
     #[must_use]
     pub const fn accuracy(self) -> Accuracy {
         match self {
             Self::Evaluate | Self::Analyse => Accuracy::Exact,
-            Self::Train => Accuracy::Fast,
+            Self::Distill | Self::Train => Accuracy::Fast,
         }
     }
 
@@ -78,7 +81,7 @@ impl Purpose {
     #[must_use]
     pub const fn derivative_accuracy(self) -> Accuracy {
         match self {
-            Self::Evaluate => Accuracy::Exact,
+            Self::Evaluate | Self::Distill => Accuracy::Exact,
             Self::Analyse | Self::Train => Accuracy::Fast,
         }
     }
