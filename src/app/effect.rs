@@ -40,10 +40,28 @@ pub enum Effect {
     NextTheme,
     /// Draw everything again.
     Redraw,
+    /// Put a text into the clipboard.
+    Copy(String),
+    /// Ring the bell of the terminal.
+    Ring,
     /// Give the terminal to the shell.
     Suspend,
     /// Leave with an exit code.
-    Leave(u8),
+    Leave {
+        /// The exit code.
+        code: u8,
+        /// What becomes of the work that runs.
+        work: AtLeave,
+    },
+}
+
+/// What becomes of the work that runs when the application leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtLeave {
+    /// It stops and saves its state.
+    Stop,
+    /// What can outlive the application goes on; the rest stops.
+    Keep,
 }
 
 /// How the loop goes on.
@@ -77,6 +95,8 @@ pub struct Effects {
     project: Project,
     inputs: InputFile,
     look: Look,
+    copies: Vec<String>,
+    ring: bool,
 }
 
 impl Effects {
@@ -88,7 +108,19 @@ impl Effects {
             project,
             inputs,
             look,
+            copies: Vec::new(),
+            ring: false,
         }
+    }
+
+    /// Texts for the clipboard of the terminal, once.
+    pub fn take_copies(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.copies)
+    }
+
+    /// Whether to ring, once.
+    pub fn take_ring(&mut self) -> bool {
+        std::mem::take(&mut self.ring)
     }
 
     /// Where the jobs report.
@@ -133,10 +165,12 @@ impl Effects {
                 report(state, self.project.save_inputs(&self.inputs));
             }
             Effect::NextTheme => self.next_theme(state),
+            Effect::Copy(text) => self.copies.push(text),
+            Effect::Ring => self.ring = true,
             Effect::Redraw => return Flow::Redraw,
             Effect::Suspend => return Flow::Suspend,
-            Effect::Leave(code) => {
-                self.jobs.stop_all();
+            Effect::Leave { code, work } => {
+                self.jobs.leave(work == AtLeave::Keep);
                 return Flow::Leave(code);
             }
         }
@@ -147,6 +181,7 @@ impl Effects {
         Session {
             screen: state.screen,
             theme: (!self.look.fixed).then(|| self.look.theme.name.clone()),
+            mouse: state.mouse,
             analysis: state.analysis.request.clone(),
             tune: state.tune.settings.clone(),
             export: ExportSettings {

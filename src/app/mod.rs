@@ -22,6 +22,7 @@ pub mod term;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod worker;
 
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
@@ -42,6 +43,7 @@ use project::{InputFile, Project};
 use state::{Place, State};
 use symbols::Symbols;
 use theme::MONO;
+use worker::Client;
 
 /// Exit code when something failed.
 const FAILED: u8 = 1;
@@ -65,6 +67,8 @@ pub struct Options {
     pub theme: Option<String>,
     /// Draw without colours.
     pub no_color: bool,
+    /// This executable, which workers are started from.
+    pub program: PathBuf,
 }
 
 /// How the engine of a project is made.
@@ -77,6 +81,7 @@ pub fn run(options: &Options) -> ExitCode {
         Arc::new(ProjectEngine::new(
             inputs.clone(),
             project.sensitivity_path(),
+            Client::new(project.folder(), options.program.clone()),
         ))
     })
 }
@@ -114,12 +119,14 @@ fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
     let log = project.folder().join("hawqeye.log");
     log::to_file(&log, &surroundings.log).map_err(failed)?;
     let inputs = inputs(options, &project).map_err(failed)?;
-    let (state, look) = prepare(
+    let (mut state, look) = prepare(
         options,
         (&folders, &surroundings),
         (&project, &inputs, log, name),
     );
-    let jobs = Jobs::new(make(&inputs, &project));
+    let engine = make(&inputs, &project);
+    state.outlives = engine.outlives();
+    let jobs = Jobs::new(engine);
     let effects = Effects::new(jobs, project, inputs, look);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -185,7 +192,11 @@ fn prepare(
     (folders, surroundings): (&Folders, &Surroundings),
     (project, inputs, log, name): (&Project, &InputFile, PathBuf, String),
 ) -> (State, Look) {
+    let left = Client::new(project.folder(), options.program.clone()).order();
     let mut stored = project.load();
+    if let Some(order) = left {
+        stored.adopt(&order.work);
+    }
     let (keymap, problems) = config::keymap(&folders.config);
     stored.problems.extend(problems);
     let (library, problems) = config::themes(&folders.config);
@@ -269,7 +280,7 @@ impl shell::Outside for Signals {
     async fn signal(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
-            _ = self.hang_up.recv() => Signal::Terminate,
+            _ = self.hang_up.recv() => Signal::HangUp,
             _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }

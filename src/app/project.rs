@@ -8,15 +8,15 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::jobs::AnalysisRequest;
+use super::jobs::{AnalysisRequest, LeftRun, LeftRunning};
 use super::state::Screen;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
+use super::worker::{Tail, Work};
 use crate::engine::files::{read_limited, write_atomically};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Event;
@@ -28,7 +28,7 @@ const LIMIT: u64 = 64 << 20;
 const MAX_EVENTS: usize = 2_000_000;
 
 /// What is remembered of the last session.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Session {
     /// The screen that was shown.
@@ -36,12 +36,27 @@ pub struct Session {
     /// The theme that was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub theme: Option<String>,
+    /// Whether the application has the mouse.
+    pub mouse: bool,
     /// Settings of the analysis.
     pub analysis: AnalysisRequest,
     /// Settings of fine-tuning.
     pub tune: TuneSettings,
     /// Settings of the export.
     pub export: ExportSettings,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            screen: Screen::default(),
+            theme: None,
+            mouse: true,
+            analysis: AnalysisRequest::default(),
+            tune: TuneSettings::default(),
+            export: ExportSettings::default(),
+        }
+    }
 }
 
 /// The inputs a project was made with.
@@ -79,6 +94,8 @@ pub struct StoredRun {
     pub folder: PathBuf,
     /// What happened in it.
     pub events: Vec<Event>,
+    /// Bytes of the file of events that were read.
+    pub read: u64,
 }
 
 /// What a project folder held when it was opened.
@@ -94,24 +111,28 @@ pub struct Stored {
     pub plan: Option<String>,
     /// The last run.
     pub run: Option<StoredRun>,
+    /// Work that an earlier application left running.
+    pub left: Option<LeftRunning>,
+    /// Another instance has the project open.
+    pub watching: bool,
     /// Number of the next run.
     pub next_run: u32,
     /// What could not be read, a sentence each.
     pub problems: Vec<String>,
 }
 
-/// An open project. The lock is held as long as it lives.
+/// An open project. The lock is held as long as it lives; without it nothing is written.
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
-    _lock: File,
+    lock: Option<File>,
 }
 
 impl Project {
-    /// Opens or makes the project in `folder`.
+    /// Opens or makes the project in `folder`; only to watch when another instance has it open.
     ///
     /// # Errors
-    /// When the folder cannot be written, or another instance has it open.
+    /// When the folder cannot be written.
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))?;
         let path = folder.join("lock");
@@ -125,15 +146,20 @@ impl Project {
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 folder: folder.to_owned(),
-                _lock: lock,
+                lock: Some(lock),
             }),
-            Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
-                "the project {} is open in another hawqeye; leave that one first, or name another \
-                 project with --project",
-                folder.display()
-            ))),
+            Err(TryLockError::WouldBlock) => Ok(Self {
+                folder: folder.to_owned(),
+                lock: None,
+            }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
+    }
+
+    /// Whether another instance has it open: this one writes nothing.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.lock.is_none()
     }
 
     /// Its folder.
@@ -161,7 +187,7 @@ impl Project {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_inputs(&self, inputs: &InputFile) -> Result<()> {
-        write_toml(&self.folder.join("inputs.toml"), inputs)
+        self.write("inputs.toml", &to_toml(inputs)?)
     }
 
     /// Remembers the session.
@@ -169,7 +195,7 @@ impl Project {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_session(&self, session: &Session) -> Result<()> {
-        write_toml(&self.folder.join("session.toml"), session)
+        self.write("session.toml", &to_toml(session)?)
     }
 
     /// Saves the plan.
@@ -177,7 +203,14 @@ impl Project {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_plan(&self, text: &str) -> Result<()> {
-        write_atomically(&self.folder.join("plan.toml"), text.as_bytes())
+        self.write("plan.toml", text)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        if self.is_watched() {
+            return Ok(());
+        }
+        write_atomically(&self.folder.join(name), text.as_bytes())
     }
 
     /// Reads everything a new session goes on with. What cannot be read is left out and named.
@@ -185,6 +218,7 @@ impl Project {
     pub fn load(&self) -> Stored {
         let mut stored = Stored {
             next_run: 1,
+            watching: self.is_watched(),
             ..Stored::default()
         };
         let mut problems = Vec::new();
@@ -215,9 +249,52 @@ impl Project {
         };
         let folder = runs.join(last);
         if folder.is_dir() {
-            let events = noted(read_events(&folder.join("events.jsonl")), problems);
-            stored.run = events.map(|events| StoredRun { folder, events });
+            stored.run = noted(StoredRun::read(folder), problems);
         }
+    }
+}
+
+impl Stored {
+    /// Takes in what a worker is doing.
+    pub fn adopt(&mut self, work: &Work) {
+        let folder = match work {
+            Work::Analyze(_) => {
+                self.left = Some(LeftRunning::Analysis);
+                return;
+            }
+            Work::Tune(tuning) => tuning.settings.folder.clone(),
+        };
+        if self.run.as_ref().is_none_or(|run| run.folder != folder) {
+            self.run = noted(StoredRun::read(folder), &mut self.problems);
+        }
+        self.left = self.run.as_ref().map(|run| {
+            LeftRunning::Run(LeftRun {
+                folder: run.folder.clone(),
+                read: run.read,
+            })
+        });
+    }
+}
+
+impl StoredRun {
+    /// What happened so far in the run of a folder. The last line may be cut by a crash, or not be
+    /// whole yet; it is left out.
+    ///
+    /// # Errors
+    /// When the file of events cannot be read.
+    pub fn read(folder: PathBuf) -> Result<Self> {
+        let (mut events, mut read) = (Vec::new(), 0);
+        for line in Tail::new(folder.join("events.jsonl"), 0).lines()? {
+            read += line.len() as u64 + 1;
+            if events.len() < MAX_EVENTS {
+                events.extend(serde_json::from_str::<Event>(&line));
+            }
+        }
+        Ok(Self {
+            folder,
+            events,
+            read,
+        })
     }
 }
 
@@ -250,10 +327,9 @@ fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     })
 }
 
-fn write_toml<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+fn to_toml<T: Serialize>(value: &T) -> Result<String> {
     let text = toml::to_string_pretty(value);
-    let text = text.map_err(|error| Error::invalid(format!("cannot write settings: {error}")))?;
-    write_atomically(path, text.as_bytes())
+    text.map_err(|error| Error::invalid(format!("cannot write settings: {error}")))
 }
 
 fn read_sensitivity(path: &Path) -> Result<Option<Sensitivity>> {
@@ -265,31 +341,20 @@ fn read_sensitivity(path: &Path) -> Result<Option<Sensitivity>> {
         .map_err(|error| Error::format(path, format!("{error}; analyse again")))
 }
 
-/// The events of a run. The last line may be cut by a crash; it is left out.
-fn read_events(path: &Path) -> Result<Vec<Event>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let file = File::open(path).map_err(|source| Error::file("read", path, source))?;
-    let lines = BufReader::new(file)
-        .lines()
-        .map_while(std::result::Result::ok);
-    let events = lines.filter_map(|line| serde_json::from_str(&line).ok());
-    Ok(events.take(MAX_EVENTS).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_second_instance_is_kept_out_until_the_first_is_gone() {
+    fn a_second_instance_watches_and_writes_nothing_until_the_first_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let first = Project::open(folder.path()).unwrap();
-        let error = Project::open(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("open in another hawqeye"), "{error}");
+        let second = Project::open(folder.path()).unwrap();
+        assert!(!first.is_watched() && second.is_watched() && second.load().watching);
+        second.save_plan("nothing").unwrap();
+        assert!(!folder.path().join("plan.toml").exists());
         drop(first);
-        Project::open(folder.path()).unwrap();
+        assert!(!Project::open(folder.path()).unwrap().is_watched());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::msg::{Msg, Signal};
 use super::state::State;
 use super::term::{Brackets, Input, translate};
 use super::update::update;
-use super::view;
+use super::view::{self, Hits};
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -54,6 +54,7 @@ where
     let start = Instant::now();
     let inbox = effects.inbox();
     let mut input = outside.input();
+    let mut screen = Screen::default();
     let mut drawn: Option<Instant> = None;
     let mut queue: Vec<Msg> = vec![Msg::Start];
     loop {
@@ -64,6 +65,7 @@ where
             Flow::Suspend => {
                 // The stream would go on reading what is typed into the shell.
                 drop(input);
+                screen = Screen::default();
                 let back = outside.suspend().is_ok();
                 input = outside.input();
                 if !back || forget(terminal, state).is_err() {
@@ -77,7 +79,7 @@ where
         if state.dirty && Instant::now() >= due {
             state.dirty = false;
             drawn = Some(Instant::now());
-            if draw(terminal, state, effects).is_err() {
+            if draw(terminal, &mut screen, (state, effects)).is_err() {
                 return leave(state, effects);
             }
             tracing::debug!("frame of {} us", woken.elapsed().as_micros());
@@ -91,35 +93,39 @@ where
             biased;
             signal = outside.signal() => queue.push(Msg::Signal(signal)),
             event = input.next() => match event {
-                Some(Ok(event)) => queue.extend(message(event)),
+                Some(Ok(event)) => queue.extend(message(event, &screen.hits)),
                 Some(Err(_)) | None => return leave(state, effects),
             },
             () = inbox.arrived() => {}
             () = sleep(wake) => {}
         }
-        drain(&mut input, &mut queue).await;
+        drain(&mut input, (&mut queue, &screen.hits)).await;
         queue.extend(inbox.drain().into_iter().map(Msg::Job));
     }
 }
 
 /// Takes the events that are there already. The stream must be polled by this task: it remembers
 /// only one task to wake.
-async fn drain<S>(events: &mut S, queue: &mut Vec<Msg>)
+async fn drain<S>(events: &mut S, (queue, hits): (&mut Vec<Msg>, &Hits))
 where
     S: Stream<Item = io::Result<Event>> + Unpin,
 {
     loop {
         tokio::select! {
             biased;
-            Some(Ok(event)) = events.next() => queue.extend(message(event)),
+            Some(Ok(event)) = events.next() => queue.extend(message(event, hits)),
             () = ready(()) => return,
         }
     }
 }
 
-fn message(event: Event) -> Option<Msg> {
+fn message(event: Event, hits: &Hits) -> Option<Msg> {
     translate(event).map(|input| match input {
         Input::Key(key) => Msg::Key(key),
+        Input::Mouse(gesture, (column, row)) => Msg::Mouse {
+            gesture,
+            target: hits.at(column, row),
+        },
         Input::Paste(text) => Msg::Paste(text),
         Input::Resize => Msg::Resize,
     })
@@ -143,11 +149,7 @@ fn deliver(messages: impl Iterator<Item = Msg>, state: &mut State, effects: &mut
 
 /// The terminal is gone: leaves by the normal path, which saves the state.
 fn leave(state: &mut State, effects: &mut Effects) -> u8 {
-    match deliver(
-        std::iter::once(Msg::Signal(Signal::Terminate)),
-        state,
-        effects,
-    ) {
+    match deliver(std::iter::once(Msg::Signal(Signal::HangUp)), state, effects) {
         Flow::Leave(code) => code,
         _ => 1,
     }
@@ -161,15 +163,38 @@ fn forget<B: Brackets>(terminal: &mut Terminal<B>, state: &mut State) -> Result<
     terminal.resize(size.into())
 }
 
+/// What the terminal shows, and how it is set.
+#[derive(Debug, Default)]
+struct Screen {
+    /// What the mouse can reach in the last frame.
+    hits: Hits,
+    /// Whether we have the mouse.
+    mouse: bool,
+    /// The title of the window.
+    title: String,
+}
+
 fn draw<B: Brackets>(
     terminal: &mut Terminal<B>,
-    state: &State,
-    effects: &Effects,
+    screen: &mut Screen,
+    (state, effects): (&State, &mut Effects),
 ) -> Result<(), ()> {
-    terminal.backend_mut().begin().map_err(drop)?;
-    let drawn = terminal
-        .draw(|frame| view::frame(frame, state, effects.theme()))
-        .map(drop);
+    let backend = terminal.backend_mut();
+    if screen.mouse != state.mouse {
+        screen.mouse = state.mouse;
+        backend.mouse(state.mouse).map_err(drop)?;
+    }
+    let (title, rings) = (state.title(), effects.take_ring());
+    if screen.title != title || rings {
+        backend.announce(&title, rings).map_err(drop)?;
+        screen.title = title;
+    }
+    for text in effects.take_copies() {
+        backend.copy(&text).map_err(drop)?;
+    }
+    backend.begin().map_err(drop)?;
+    let drawn = terminal.draw(|frame| screen.hits = view::frame(frame, state, effects.theme()));
+    let drawn = drawn.map(drop);
     terminal.backend_mut().end().map_err(drop)?;
     drawn.map_err(drop)
 }

@@ -10,20 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, Event, KeyEventKind,
-    KeyModifiers,
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
+    KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    SetTitle, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend, TestBackend};
 
 use super::key::{Key, KeyCode};
+use super::msg::Gesture;
 
 /// A backend whose frames can be bracketed, so that a frame appears at once.
 pub trait Brackets: Backend {
@@ -38,6 +40,24 @@ pub trait Brackets: Backend {
     /// # Errors
     /// When the terminal is gone.
     fn end(&mut self) -> io::Result<()>;
+
+    /// Takes the mouse, or leaves it to the terminal, which selects text with it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn mouse(&mut self, take: bool) -> io::Result<()>;
+
+    /// Puts a text into the clipboard of the terminal (OSC 52), also from afar.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn copy(&mut self, text: &str) -> io::Result<()>;
+
+    /// Names the window, and rings when something ended.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn announce(&mut self, title: &str, ring: bool) -> io::Result<()>;
 }
 
 impl<W: Write> Brackets for CrosstermBackend<W> {
@@ -48,6 +68,27 @@ impl<W: Write> Brackets for CrosstermBackend<W> {
     fn end(&mut self) -> io::Result<()> {
         execute!(self, EndSynchronizedUpdate)
     }
+
+    fn mouse(&mut self, take: bool) -> io::Result<()> {
+        if take {
+            execute!(self, EnableMouseCapture)
+        } else {
+            execute!(self, DisableMouseCapture)
+        }
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(self, CopyToClipboard::to_clipboard_from(text))
+    }
+
+    fn announce(&mut self, title: &str, ring: bool) -> io::Result<()> {
+        execute!(self, SetTitle(title))?;
+        if ring {
+            self.write_all(b"\x07")?;
+            io::Write::flush(self)?;
+        }
+        Ok(())
+    }
 }
 
 impl Brackets for TestBackend {
@@ -56,6 +97,18 @@ impl Brackets for TestBackend {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn mouse(&mut self, _take: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn copy(&mut self, _text: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn announce(&mut self, _title: &str, _ring: bool) -> io::Result<()> {
         Ok(())
     }
 }
@@ -160,6 +213,8 @@ fn install_hook(entered: Arc<AtomicBool>) {
 pub enum Input {
     /// A key was pressed.
     Key(Key),
+    /// The mouse did something at a column and a row.
+    Mouse(Gesture, (u16, u16)),
     /// Text was pasted.
     Paste(String),
     /// The size changed.
@@ -175,6 +230,15 @@ pub fn translate(event: Event) -> Option<Input> {
             let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
             let alt = key.modifiers.contains(KeyModifiers::ALT);
             Some(Input::Key(Key { code, ctrl, alt }))
+        }
+        Event::Mouse(mouse) => {
+            let gesture = match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => Gesture::Click,
+                MouseEventKind::ScrollUp => Gesture::WheelUp,
+                MouseEventKind::ScrollDown => Gesture::WheelDown,
+                _ => return None,
+            };
+            Some(Input::Mouse(gesture, (mouse.column, mouse.row)))
         }
         Event::Paste(text) => Some(Input::Paste(text)),
         Event::Resize(..) => Some(Input::Resize),

@@ -73,6 +73,9 @@ pub enum Command {
     /// Train the network of the demo from the original files of Fashion-MNIST
     #[command(hide = true)]
     DemoWeights(demo_weights::Args),
+    /// Do what the terminal application orders on standard input
+    #[command(hide = true)]
+    Worker,
 }
 
 /// What every command understands.

@@ -86,6 +86,7 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
         Command::Man(args) => commands::man::run(args),
         Command::DemoImages(args) => commands::demo_images::run(args),
         Command::DemoWeights(args) => commands::demo_weights::run(args, shared),
+        Command::Worker => commands::worker::run(shared),
     }
 }
 

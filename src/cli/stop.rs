@@ -4,10 +4,19 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::failure::Exit;
+
+/// From now on the end of the terminal does not end this process.
+///
+/// # Errors
+/// When the operating system refuses a handler.
+#[cfg(feature = "tui")]
+pub fn ignore_hang_up() -> io::Result<()> {
+    flag::register(SIGHUP, Arc::default()).map(drop)
+}
 
 /// Whether somebody asked to stop.
 #[derive(Debug, Clone, Default)]

@@ -7,11 +7,14 @@
     missing_docs
 )]
 
+mod attach;
 mod bench;
 mod fake;
 mod imports;
 mod keymap;
+mod mouse;
 mod pty;
+mod random;
 mod themes;
 mod update;
 mod views;

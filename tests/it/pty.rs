@@ -21,12 +21,12 @@ struct Shared {
 }
 
 /// A program in a terminal.
-struct Session {
+pub struct Session {
     master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     shared: Arc<Shared>,
-    home: Arc<tempfile::TempDir>,
+    pub home: Arc<tempfile::TempDir>,
 }
 
 const fn size(cols: u16, rows: u16) -> PtySize {
@@ -43,11 +43,11 @@ fn cells(count: u16) -> NonZeroU16 {
 }
 
 impl Session {
-    fn start(command: CommandBuilder, size: (u16, u16)) -> Self {
+    pub fn start(command: CommandBuilder, size: (u16, u16)) -> Self {
         Self::start_in(Arc::new(tempfile::tempdir().unwrap()), command, size)
     }
 
-    fn start_in(
+    pub fn start_in(
         home: Arc<tempfile::TempDir>,
         mut command: CommandBuilder,
         (cols, rows): (u16, u16),
@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// The program itself.
-    fn program(env: &[(&str, &str)]) -> Self {
+    pub fn program(env: &[(&str, &str)]) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_hawqeye"));
         command.env_remove("NO_COLOR");
         for (name, value) in env {
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// This test program again, running [`child`] over the fake engine.
-    fn fake(trouble: &str) -> Self {
+    pub fn fake(trouble: &str) -> Self {
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
         command.args(["--exact", "pty::child", "--ignored", "--nocapture"]);
         command.env_remove("NO_COLOR");
@@ -105,13 +105,13 @@ impl Session {
         Self::start(command, (80, 24))
     }
 
-    fn send(&mut self, keys: &str) {
+    pub fn send(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
         self.writer.flush().unwrap();
     }
 
     /// Waits until the screen is as it must be.
-    fn wait(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+    pub fn wait(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         let mut guard = self.shared.parser.lock().unwrap();
         loop {
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    fn wait_text(&self, text: &str) {
+    pub fn wait_text(&self, text: &str) {
         self.wait(text, |screen| screen.contents().contains(text));
     }
 
@@ -144,7 +144,7 @@ impl Session {
         self.master.resize(size(cols, rows)).unwrap();
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.child.process_id().unwrap().to_string();
         let status = std::process::Command::new("kill")
             .args(["-s", name, &pid])
@@ -153,7 +153,7 @@ impl Session {
     }
 
     /// Waits for the end; gives the exit code, after checking that the terminal is as it was.
-    fn end(mut self) -> u32 {
+    pub fn end(mut self) -> u32 {
         let code = self.child.wait().unwrap().exit_code();
         self.wait("the terminal to be restored", |screen| {
             !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
@@ -337,15 +337,4 @@ fn without_a_terminal_it_says_what_to_do_and_gives_2() {
     let text = String::from_utf8(run.stderr).unwrap();
     assert!(text.contains("must be a terminal"), "{text}");
     assert!(run.stdout.is_empty());
-}
-
-#[test]
-fn a_second_instance_is_refused_with_a_sentence() {
-    let first = Session::fake("none");
-    first.wait_text("93.75 %");
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_hawqeye"));
-    command.env_remove("NO_COLOR");
-    let second = Session::start_in(first.home.clone(), command, (160, 24));
-    second.wait_text("is open in another hawqeye");
-    assert_eq!(second.end(), 1);
 }

@@ -1,8 +1,10 @@
 //! Keys as a script: what is typed, and what comes of it.
 
+use std::path::PathBuf;
+
 use hawqeye::app::command::Command;
-use hawqeye::app::effect::Effect;
-use hawqeye::app::jobs::{Failure, JobKind, JobMessage, Task};
+use hawqeye::app::effect::{AtLeave, Effect};
+use hawqeye::app::jobs::{Failure, JobKind, JobMessage, LeftRun, LeftRunning, Task};
 use hawqeye::app::msg::{Msg, Signal};
 use hawqeye::app::project::{Session, Stored, StoredRun};
 use hawqeye::app::state::analysis::{Sort, Status};
@@ -285,30 +287,120 @@ fn work_can_be_paused_and_one_foreground_job_runs_at_a_time() {
     );
 }
 
+const fn leave(code: u8) -> Effect {
+    let work = AtLeave::Stop;
+    Effect::Leave { code, work }
+}
+
+const fn leave_running(code: u8) -> Effect {
+    let work = AtLeave::Keep;
+    Effect::Leave { code, work }
+}
+
 #[test]
 fn quitting_asks_only_while_work_runs() {
     let mut bench = Bench::loaded();
     bench.keys("q");
-    assert!(bench.has_asked(&Effect::Leave(0)) && bench.has_asked(&Effect::SaveSession));
+    assert!(bench.has_asked(&leave(0)) && bench.has_asked(&Effect::SaveSession));
     let mut bench = Bench::loaded();
     bench.keys("a q");
     assert!(matches!(bench.state.overlays.last(), Some(Overlay::Quit)));
     bench.keys("c");
-    assert!(bench.state.overlays.is_empty() && !bench.has_asked(&Effect::Leave(0)));
+    assert!(bench.state.overlays.is_empty() && !bench.has_asked(&leave(0)));
     let [(job, task)] = bench.started().try_into().unwrap();
     bench.keys("q s");
-    assert!(bench.has_asked(&Effect::Stop(job)) && !bench.has_asked(&Effect::Leave(0)));
+    assert!(bench.has_asked(&Effect::Stop(job)) && !bench.has_asked(&leave(0)));
     bench.finish(job, &task, 6);
-    assert!(bench.has_asked(&Effect::Leave(0)));
+    assert!(bench.has_asked(&leave(0)));
 }
 
 #[test]
 fn finish_then_leave_waits_for_the_work() {
     let mut bench = Bench::loaded();
     bench.keys("a q f");
-    assert!(!bench.has_asked(&Effect::Leave(0)));
+    assert!(!bench.has_asked(&leave(0)));
     bench.work();
-    assert!(bench.has_asked(&Effect::Leave(0)));
+    assert!(bench.has_asked(&leave(0)));
+}
+
+#[test]
+fn work_that_outlives_the_application_is_left_running() {
+    let mut bench = Bench::loaded();
+    bench.state.outlives = true;
+    bench.keys("a q f");
+    assert!(bench.has_asked(&leave_running(0)) && bench.has_asked(&Effect::SaveSession));
+    let mut bench = Bench::loaded();
+    bench.keys("a");
+    bench.send(Msg::Signal(Signal::HangUp));
+    assert!(bench.has_asked(&leave_running(130)) && bench.has_asked(&Effect::SaveSession));
+}
+
+#[test]
+fn a_run_that_was_left_running_is_followed_again() {
+    let folder = PathBuf::from("project/runs/001");
+    let mut events = fake::tuning(2);
+    events.truncate(fake::READ);
+    let read = 1234;
+    let stored = Stored {
+        run: Some(StoredRun {
+            folder: folder.clone(),
+            events,
+            read,
+        }),
+        left: Some(LeftRunning::Run(LeftRun {
+            folder: folder.clone(),
+            read,
+        })),
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    let run = |bench: &Bench| bench.state.tune.run.clone().unwrap();
+    assert_eq!(
+        (run(&bench).status, run(&bench).step),
+        (RunStatus::Running, 5)
+    );
+    let attached = bench
+        .started()
+        .into_iter()
+        .find(|(_, task)| task.kind() == JobKind::Tune);
+    let (job, task) = attached.unwrap();
+    assert!(matches!(&task, Task::Attach(LeftRunning::Run(run)) if run.read == read));
+    bench.finish(job, &task, usize::MAX);
+    assert_eq!(
+        (run(&bench).status, run(&bench).step),
+        (RunStatus::Done, 40)
+    );
+}
+
+#[test]
+fn who_only_watches_changes_nothing() {
+    let stored = Stored {
+        watching: true,
+        left: Some(LeftRunning::Analysis),
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    let plan = bench.state.bits.plan.clone();
+    bench.keys("3 + x a 4 enter space");
+    assert_eq!(bench.state.bits.plan, plan);
+    let kinds: Vec<JobKind> = bench
+        .started()
+        .iter()
+        .map(|(_, task)| task.kind())
+        .collect();
+    assert_eq!(kinds, [JobKind::Analyze]);
+    let said = &bench.state.toast.as_ref().unwrap().0.text;
+    assert!(said.contains("only watches"), "{said}");
+    bench.keys("q");
+    assert!(bench.has_asked(&leave_running(0)));
+    assert!(
+        !bench
+            .asked
+            .iter()
+            .any(|effect| matches!(effect, Effect::Stop(_) | Effect::SavePlan(_)))
+    );
 }
 
 #[test]
@@ -316,7 +408,7 @@ fn a_signal_leaves_at_once_and_saves() {
     let mut bench = Bench::loaded();
     bench.keys("a");
     bench.send(Msg::Signal(Signal::Terminate));
-    assert!(bench.has_asked(&Effect::SaveSession) && bench.has_asked(&Effect::Leave(130)));
+    assert!(bench.has_asked(&Effect::SaveSession) && bench.has_asked(&leave(130)));
 }
 
 #[test]
@@ -373,6 +465,7 @@ fn a_project_is_reopened_where_it_was_left() {
         run: Some(StoredRun {
             folder: "project/runs/007".into(),
             events,
+            read: 0,
         }),
         next_run: 8,
         ..Stored::default()

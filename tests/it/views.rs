@@ -21,7 +21,7 @@ fn theme(name: &str, symbols: Symbols) -> Theme {
 fn draw(bench: &Bench, (width, height): (u16, u16), theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
-        .draw(|frame| view::frame(frame, &bench.state, theme))
+        .draw(|frame| drop(view::frame(frame, &bench.state, theme)))
         .unwrap();
     terminal.backend().buffer().clone()
 }

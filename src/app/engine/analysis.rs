@@ -62,6 +62,17 @@ fn partial_of(target: &Path) -> PathBuf {
     target.with_extension("json.partial")
 }
 
+/// What an analysis that ended so left behind.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn kept(target: &Path, outcome: Outcome) -> Result<Sensitivity> {
+    match outcome {
+        Outcome::Done => Sensitivity::read(target),
+        Outcome::Stopped => Sensitivity::read(&partial_of(target)),
+    }
+}
+
 /// What an earlier analysis with the same fingerprint measured.
 fn earlier(target: &Path, fingerprint: Option<&String>) -> Option<Sensitivity> {
     let candidates = [partial_of(target), target.to_owned()];

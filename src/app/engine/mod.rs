@@ -1,107 +1,86 @@
-//! The engine behind the port of [`jobs`](super::jobs): which files and settings of a project become
-//! which calls.
+//! The engine behind the port of [`jobs`](super::jobs). Analysis and fine-tuning are done by a
+//! [`worker`](super::worker), which outlives the application; everything else in this process.
 
 mod analysis;
 mod load;
+mod local;
 mod tune;
 
-use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use super::jobs::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
+use super::jobs::{
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Steered, TuneReport, TuneRequest,
+};
 use super::project::InputFile;
-use crate::engine::autodiff::Program;
-use crate::engine::data::{Order, Selection, sample};
-use crate::engine::evaluation::evaluate;
-use crate::engine::export::{self, About, Request, Written};
-use crate::engine::finetune::load_run;
-use crate::engine::graph::operations::BatchNormMode;
-use crate::engine::graph::operations::rules::Purpose;
+use super::worker::{Client, Ended, Order, Tail, Tuning, Work};
+use crate::engine::Result;
+use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
-use crate::engine::quant::post_training;
-use crate::engine::{Error, Result};
 
-use load::Loaded;
+pub use local::Local;
 
 /// The engine on the files of a project.
 pub struct ProjectEngine {
+    local: Local,
+    worker: Client,
     inputs: InputFile,
     sensitivity: PathBuf,
-    loaded: Mutex<Option<Arc<Loaded>>>,
 }
 
 impl ProjectEngine {
     /// For these inputs; measurements go to the file `sensitivity`, and beside it while unfinished.
     #[must_use]
-    pub fn new(inputs: InputFile, sensitivity: PathBuf) -> Self {
+    pub fn new(inputs: InputFile, sensitivity: PathBuf, worker: Client) -> Self {
         Self {
+            local: Local::new(inputs.clone(), sensitivity.clone()),
+            worker,
             inputs,
             sensitivity,
-            loaded: Mutex::new(None),
         }
     }
 
-    fn loaded(&self) -> Result<Arc<Loaded>> {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded
-            .clone()
-            .ok_or_else(|| Error::invalid("nothing is loaded yet; load the inputs first"))
+    fn order(&self, work: Work, observer: &mut dyn Steered) -> Result<Ended> {
+        let order = Order {
+            inputs: self.inputs.clone(),
+            sensitivity: self.sensitivity.clone(),
+            work,
+        };
+        self.worker.start(&order)?.to_the_end(observer)
+    }
+
+    fn measured(&self, ended: &Ended) -> Result<(Sensitivity, Outcome)> {
+        let outcome = ended.outcome;
+        Ok((analysis::kept(&self.sensitivity, outcome)?, outcome))
     }
 }
 
 impl Engine for ProjectEngine {
     fn open(&self, observer: &mut dyn Observer) -> Result<Inputs> {
-        let loaded = Arc::new(load::load(&self.inputs, observer)?);
-        let inputs = loaded.describe(&self.inputs)?;
-        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
-        Ok(inputs)
+        self.local.open(observer)
     }
 
     fn check(&self, observer: &mut dyn Observer) -> Result<Option<Score>> {
-        let loaded = self.loaded()?;
-        let images = Selection::all(&loaded.test, &loaded.normalization)?;
-        let walk = (BatchNormMode::Running, Purpose::Evaluate);
-        let model = &loaded.model;
-        let program = Program::new(&model.graph, &loaded.backend, &model.parameters, walk)?;
-        evaluate(&program, &images, observer)
+        self.local.check(observer)
     }
 
     fn analyze(
         &self,
         request: &AnalysisRequest,
-        observer: &mut dyn Observer,
+        observer: &mut dyn Steered,
     ) -> Result<(Sensitivity, Outcome)> {
-        analysis::analyze((&*self.loaded()?, request), &self.sensitivity, observer)
+        let ended = self.order(Work::Analyze(request.clone()), observer)?;
+        self.measured(&ended)
     }
 
     fn evaluate(&self, plan: &Plan, observer: &mut dyn Observer) -> Result<Option<Score>> {
-        let loaded = self.loaded()?;
-        let Loaded {
-            model,
-            train,
-            test,
-            normalization,
-            backend,
-            ..
-        } = &*loaded;
-        let images = post_training::CALIBRATION_IMAGES.min(train.len());
-        let indices = sample(Order::Random, images, loaded.seed, train.len())?;
-        let calibration = Selection::new(train, normalization, indices)?;
-        let with = (backend, &calibration as _);
-        match post_training::quantize(model, plan, with, observer)? {
-            Some(network) => {
-                let test = Selection::all(test, normalization)?;
-                network.evaluate(backend, &test, observer)
-            }
-            None => Ok(None),
-        }
+        self.local.evaluate(plan, observer)
     }
 
-    fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport> {
-        tune::tune(&*self.loaded()?, request, observer)
+    fn tune(&self, request: &TuneRequest, observer: &mut dyn Steered) -> Result<TuneReport> {
+        let work = Work::Tune(Box::new(Tuning::of(request)));
+        self.order(work, observer).map(Ended::report)
     }
 
     fn export(
@@ -109,18 +88,21 @@ impl Engine for ProjectEngine {
         request: &ExportRequest,
         observer: &mut dyn Observer,
     ) -> Result<Option<Written>> {
-        let loaded = self.loaded()?;
-        let run = load_run(&request.run)?;
-        if let Some(folder) = request.path.parent() {
-            fs::create_dir_all(folder).map_err(|refused| Error::file("create", folder, refused))?;
-        }
-        let request = Request {
-            about: &About::of(&run),
-            network: &run.network,
-            format: request.format,
-            path: &request.path,
-        };
-        let images = Selection::all(&loaded.test, &loaded.normalization)?;
-        export::export(&loaded.backend, &request, &images, observer)
+        self.local.export(request, observer)
+    }
+
+    fn outlives(&self) -> bool {
+        true
+    }
+
+    fn attach_analysis(&self, observer: &mut dyn Steered) -> Result<(Sensitivity, Outcome)> {
+        let ended = self.worker.attach(None).to_the_end(observer)?;
+        self.measured(&ended)
+    }
+
+    fn attach_run(&self, run: &LeftRun, observer: &mut dyn Steered) -> Result<TuneReport> {
+        let story = Tail::new(run.folder.join("events.jsonl"), run.read);
+        let ended = self.worker.attach(Some(story)).to_the_end(observer)?;
+        Ok(ended.report())
     }
 }

@@ -8,70 +8,25 @@
 //! the screen stays up. Progress is replaced by newer progress while it waits to be drawn, points of
 //! curves are thinned when too many wait, and everything else is always delivered, in order.
 
+mod control;
 mod inbox;
 mod port;
 mod task;
 
+pub use control::{Steered, Wish};
 pub use inbox::Inbox;
-pub use port::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
+pub use port::{
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, TuneReport, TuneRequest,
+};
 pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use control::{Control, Reporter};
+
 use crate::engine::Result;
-use crate::engine::job::{Event, Observer, Verdict};
-
-/// Holds and stops a job from outside.
-#[derive(Debug, Default)]
-struct Control {
-    stop: AtomicBool,
-    paused: Mutex<bool>,
-    resumed: Condvar,
-}
-
-impl Control {
-    fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.pause(false);
-    }
-
-    fn pause(&self, pause: bool) {
-        *lock(&self.paused) = pause;
-        self.resumed.notify_all();
-    }
-
-    /// Returns at once, or when the job is resumed or stopped.
-    fn hold_while_paused(&self) {
-        let paused = lock(&self.paused);
-        let waited = self.resumed.wait_while(paused, |paused| *paused);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-/// The observer a job reports to.
-struct Reporter {
-    job: JobId,
-    control: Arc<Control>,
-    inbox: Arc<Inbox>,
-}
-
-impl Observer for Reporter {
-    fn on(&mut self, event: Event) -> Verdict {
-        self.inbox.push(JobMessage::Event {
-            job: self.job,
-            event,
-        });
-        self.control.hold_while_paused();
-        if self.control.stop.load(Ordering::Relaxed) {
-            Verdict::Stop
-        } else {
-            Verdict::Continue
-        }
-    }
-}
 
 /// The jobs that run.
 pub struct Jobs {
@@ -140,18 +95,24 @@ impl Jobs {
 
     /// Asks a job to stop at its next report.
     pub fn stop(&self, job: JobId) {
-        self.controls(job).for_each(Control::stop);
+        self.wish(job, Wish::Stop);
     }
 
     /// Holds a job at its next report, or lets it go on.
     pub fn pause(&self, job: JobId, pause: bool) {
-        self.controls(job).for_each(|control| control.pause(pause));
+        self.wish(job, if pause { Wish::Hold } else { Wish::Go });
     }
 
-    /// Stops everything, and waits for the threads that save their state or write a file.
-    pub fn stop_all(&mut self) {
+    /// Stops everything, or leaves it running where that is possible, and waits for the threads that
+    /// save their state or write a file.
+    pub fn leave(&mut self, keep_running: bool) {
+        let wish = if keep_running {
+            Wish::Leave
+        } else {
+            Wish::Stop
+        };
         for job in &self.running {
-            job.control.stop();
+            job.control.set(wish);
         }
         let saves = |job: &Started| job.kind.is_resumable() || job.kind == JobKind::Export;
         for job in self.running.drain(..).filter(saves) {
@@ -161,9 +122,9 @@ impl Jobs {
         }
     }
 
-    fn controls(&self, job: JobId) -> impl Iterator<Item = &Control> {
-        let mine = self.running.iter().filter(move |started| started.id == job);
-        mine.map(|started| &*started.control)
+    fn wish(&self, job: JobId, wish: Wish) {
+        let mine = self.running.iter().filter(|started| started.id == job);
+        mine.for_each(|started| started.control.set(wish));
     }
 }
 
@@ -188,7 +149,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::engine::Error;
-    use std::sync::mpsc;
 
     #[test]
     fn a_panic_becomes_a_failure() {
@@ -198,27 +158,5 @@ mod tests {
         );
         let error = caught(|| Err(Error::invalid("no such layer")));
         assert_eq!(error, Err(Failure::Error("no such layer".into())));
-    }
-
-    #[test]
-    fn a_paused_job_waits_and_a_stopped_one_is_told() {
-        let control = Arc::new(Control::default());
-        control.pause(true);
-        let (sender, receiver) = mpsc::channel();
-        let mut reporter = Reporter {
-            job: JobId(0),
-            control: control.clone(),
-            inbox: Arc::default(),
-        };
-        let thread = thread::spawn(move || {
-            sender.send(None).unwrap();
-            let verdict = reporter.on(Event::Checkpoint { step: 1 });
-            sender.send(Some(verdict)).unwrap();
-        });
-        assert_eq!(receiver.recv().unwrap(), None);
-        assert!(receiver.try_recv().is_err());
-        control.stop();
-        assert_eq!(receiver.recv().unwrap(), Some(Verdict::Stop));
-        thread.join().unwrap();
     }
 }

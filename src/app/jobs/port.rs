@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::Result;
+use super::Steered;
 use crate::engine::export::{Format, Written};
 use crate::engine::finetune::Schedule;
 use crate::engine::hessian::estimate::Outline;
@@ -11,6 +11,7 @@ use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
+use crate::engine::{Error, Result};
 
 /// What the application needs of the engine, no more.
 ///
@@ -36,7 +37,7 @@ pub trait Engine: Send + Sync + 'static {
     fn analyze(
         &self,
         request: &AnalysisRequest,
-        observer: &mut dyn Observer,
+        observer: &mut dyn Steered,
     ) -> Result<(Sensitivity, Outcome)>;
 
     /// Post-training accuracy of a plan over the test images; `None` when stopped.
@@ -49,7 +50,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the loss is not finite, or the folder cannot be written.
-    fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport>;
+    fn tune(&self, request: &TuneRequest, observer: &mut dyn Steered) -> Result<TuneReport>;
 
     /// Writes a file, reads it back and compares; `None` when stopped.
     ///
@@ -60,6 +61,49 @@ pub trait Engine: Send + Sync + 'static {
         request: &ExportRequest,
         observer: &mut dyn Observer,
     ) -> Result<Option<Written>>;
+
+    /// Whether analysis and fine-tuning go on when the application ends.
+    fn outlives(&self) -> bool {
+        false
+    }
+
+    /// Follows the analysis that an earlier application left running, to its end.
+    ///
+    /// # Errors
+    /// As [`Engine::analyze`].
+    fn attach_analysis(&self, _observer: &mut dyn Steered) -> Result<(Sensitivity, Outcome)> {
+        Err(nothing_left())
+    }
+
+    /// Follows the run that an earlier application left running, to its end.
+    ///
+    /// # Errors
+    /// As [`Engine::tune`].
+    fn attach_run(&self, _run: &LeftRun, _observer: &mut dyn Steered) -> Result<TuneReport> {
+        Err(nothing_left())
+    }
+}
+
+fn nothing_left() -> Error {
+    Error::invalid("nothing was left running")
+}
+
+/// Work that an earlier application left running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftRunning {
+    /// The analysis.
+    Analysis,
+    /// A fine-tuning run.
+    Run(LeftRun),
+}
+
+/// A run that an earlier application left running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRun {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Bytes of its events that were read already.
+    pub read: u64,
 }
 
 /// What was loaded.

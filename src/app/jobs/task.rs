@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::port::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
+use super::Steered;
+use super::port::{
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, TuneReport, TuneRequest,
+};
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::job::{Event, Observer, Outcome, Score};
+use crate::engine::job::{Event, Outcome, Score};
 use crate::engine::plan::Plan;
 use crate::engine::{Error, Result};
 
@@ -29,6 +32,8 @@ pub enum Task {
     Tune(Box<TuneRequest>),
     /// Write a file.
     Export(ExportRequest),
+    /// Follow what an earlier application left running.
+    Attach(LeftRunning),
 }
 
 /// Kinds of tasks.
@@ -88,11 +93,11 @@ impl Task {
         match self {
             Self::Open => JobKind::Open,
             Self::Check => JobKind::Check,
-            Self::Analyze(_) => JobKind::Analyze,
+            Self::Analyze(_) | Self::Attach(LeftRunning::Analysis) => JobKind::Analyze,
             Self::Allocate(_) => JobKind::Allocate,
             Self::Frontier(_) => JobKind::Frontier,
             Self::Evaluate(_) => JobKind::Evaluate,
-            Self::Tune(_) => JobKind::Tune,
+            Self::Tune(_) | Self::Attach(LeftRunning::Run(_)) => JobKind::Tune,
             Self::Export(_) => JobKind::Export,
         }
     }
@@ -101,17 +106,15 @@ impl Task {
     ///
     /// # Errors
     /// What the engine says.
-    pub fn run(&self, engine: &dyn Engine, observer: &mut dyn Observer) -> Result<Done> {
+    pub fn run(&self, engine: &dyn Engine, observer: &mut dyn Steered) -> Result<Done> {
         Ok(match self {
             Self::Open => Done::Opened(Box::new(engine.open(observer)?)),
             Self::Check => Done::Checked(engine.check(observer)?),
-            Self::Analyze(request) => {
-                let (sensitivity, outcome) = engine.analyze(request, observer)?;
-                Done::Analyzed {
-                    sensitivity: Box::new(sensitivity),
-                    outcome,
-                }
+            Self::Analyze(request) => Done::analyzed(engine.analyze(request, observer)?),
+            Self::Attach(LeftRunning::Analysis) => {
+                Done::analyzed(engine.attach_analysis(observer)?)
             }
+            Self::Attach(LeftRunning::Run(run)) => Done::Tuned(engine.attach_run(run, observer)?),
             Self::Allocate(allocation) => Done::Allocated(Box::new(allocation.solve()?)),
             Self::Frontier(frontier) => Done::Frontier(frontier.solve()?),
             Self::Evaluate(plan) => {
@@ -158,6 +161,15 @@ pub enum Done {
     Tuned(TuneReport),
     /// The file; `None` when stopped.
     Exported(Option<Box<Written>>),
+}
+
+impl Done {
+    fn analyzed((sensitivity, outcome): (Sensitivity, Outcome)) -> Self {
+        Self::Analyzed {
+            sensitivity: Box::new(sensitivity),
+            outcome,
+        }
+    }
 }
 
 /// Why a job brought nothing.

@@ -14,8 +14,6 @@ use crate::engine::job::Score;
 use crate::engine::plan::Plan;
 use crate::engine::quant::Bits;
 
-/// Changes that can be undone.
-const HISTORY: usize = 200;
 /// Quiet time after an edit before the accuracy is measured.
 pub const DEBOUNCE: Duration = Duration::from_millis(400);
 
@@ -78,6 +76,8 @@ pub struct BitsState {
     pub anchor: Option<usize>,
     /// Rows selected by a pattern.
     pub marked: BTreeSet<usize>,
+    /// Bits of the row that was copied: of weights, and of activations.
+    pub copied: Option<(Bits, Bits)>,
     /// The metric that predicts harm.
     pub metric: Metric,
     /// How the allocator chooses activation bits.
@@ -106,6 +106,7 @@ impl Default for BitsState {
             column: Column::default(),
             anchor: None,
             marked: BTreeSet::new(),
+            copied: None,
             metric: Metric::default(),
             activations: planning::ACTIVATIONS[0],
             typed: BTreeMap::new(),
@@ -129,9 +130,6 @@ impl BitsState {
         };
         if **before == plan {
             return false;
-        }
-        if self.undo.len() == HISTORY {
-            self.undo.remove(0);
         }
         self.undo.push((before.clone(), what.into()));
         self.redo.clear();

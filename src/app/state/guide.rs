@@ -39,6 +39,10 @@ impl Guide {
 /// What comes next on the screen that is shown.
 #[must_use]
 pub fn guide(state: &State) -> Guide {
+    if state.watching && state.loaded().is_some() {
+        let text = "Another hawqeye has this project open; this one watches.";
+        return Guide::new(text, Step::Wait);
+    }
     match (&state.inputs, state.screen) {
         (Loading::Running, _) => Guide::new("Reading the model and the data.", Step::Wait),
         (Loading::Failed(_), _) => Guide::new(

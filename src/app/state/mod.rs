@@ -244,8 +244,14 @@ pub struct State {
     pub running: Vec<Running>,
     /// Set when the application leaves as soon as it can.
     pub leaving: Option<Leaving>,
+    /// Whether the application has the mouse; else the terminal selects text with it.
+    pub mouse: bool,
     /// Exit code for leaving.
     pub exit_code: u8,
+    /// Whether analysis and fine-tuning go on when the application ends.
+    pub outlives: bool,
+    /// Another instance has the project open: this one changes nothing.
+    pub watching: bool,
     /// Whether something on screen changed.
     pub dirty: bool,
     /// What the project folder held; looked at once the inputs are there.
@@ -278,7 +284,10 @@ impl State {
             keymap,
             running: Vec::new(),
             leaving: None,
+            mouse: session.mouse,
             exit_code: 0,
+            outlives: false,
+            watching: stored.watching,
             dirty: true,
             stored: Some(Box::new(stored)),
             next_job: 1,
@@ -307,6 +316,27 @@ impl State {
         self.running
             .iter()
             .find(|running| running.kind.is_foreground())
+    }
+
+    /// Whether the work the user waits for goes on when the application ends.
+    #[must_use]
+    pub fn leaves_work_running(&self) -> bool {
+        let resumable = |running: &Running| running.kind.is_resumable();
+        self.outlives && self.foreground().is_some_and(resumable)
+    }
+
+    /// The title of the window: the project, and how far its work is.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let project = &self.place.project;
+        let Some(running) = self.foreground() else {
+            return format!("hawqeye {project}");
+        };
+        let name = running.kind.name();
+        match running.ratio() {
+            Some(ratio) => format!("hawqeye {project}: {name} {:.0} %", 100.0 * ratio),
+            None => format!("hawqeye {project}: {name}"),
+        }
     }
 
     /// A job number that was never used.

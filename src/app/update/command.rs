@@ -1,15 +1,16 @@
 //! What every command does, and when it can be done.
 
 use crate::app::command::{Command, Group};
-use crate::app::effect::Effect;
+use crate::app::effect::{AtLeave, Effect};
 use crate::app::jobs::{JobKind, Task};
 use crate::app::state::bits::Change;
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
+use crate::app::state::running::Running;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{edit, launch, leave, start};
+use super::{clipboard, edit, launch, leave, start};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -28,6 +29,9 @@ pub fn available(state: &State, command: Command) -> bool {
 #[must_use]
 pub fn why_not(state: &State, command: Command) -> Option<String> {
     let reason = |wrong: bool, reason: &str| wrong.then(|| reason.to_owned());
+    if state.watching && steers(command) {
+        return Some("another hawqeye has this project open; this one only watches".to_owned());
+    }
     if command.group() == Group::Bits {
         return why_not_edit(state, command);
     }
@@ -59,6 +63,18 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
     }
 }
 
+/// Whether a command changes the project or its work.
+const fn steers(command: Command) -> bool {
+    match command.group() {
+        Group::Model | Group::Bits | Group::Tune | Group::Export => true,
+        Group::Movement | Group::Sensitivity => false,
+        Group::Global => matches!(
+            command,
+            Command::Pause | Command::Stop | Command::Undo | Command::Redo
+        ),
+    }
+}
+
 fn needs_inputs(state: &State) -> Option<String> {
     state
         .loaded()
@@ -81,6 +97,9 @@ fn why_not_edit(state: &State, command: Command) -> Option<String> {
     match command {
         Command::Allocate | Command::Metric if state.analysis.sensitivity().is_none() => {
             Some("finish the analysis first (screen 2)".to_owned())
+        }
+        Command::PasteBits if state.bits.copied.is_none() => {
+            Some("no row was copied yet (y)".to_owned())
         }
         Command::Reset if state.bits.automatic.is_none() => {
             Some("there is no automatic plan yet; allocate one first".to_owned())
@@ -147,12 +166,25 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::NextScreen => turn(state, 1),
         Command::PreviousScreen => turn(state, Screen::ALL.len() - 1),
         Command::NextTheme => return vec![Effect::NextTheme],
+        Command::Copy => return clipboard::copy(state),
+        Command::CopyPlan => return clipboard::copy_plan(state),
+        Command::Mouse => mouse(state),
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => return quit(state),
         _ => go(state, screen_of(command)),
     }
     Vec::new()
+}
+
+fn mouse(state: &mut State) {
+    state.mouse = !state.mouse;
+    let text = if state.mouse {
+        "the mouse works here; M gives it to the terminal, to select text"
+    } else {
+        "the mouse selects text in the terminal; M takes it back"
+    };
+    state.notify(Level::Info, text);
 }
 
 const fn screen_of(command: Command) -> Screen {
@@ -263,14 +295,12 @@ pub(super) fn stop(state: &mut State) -> Vec<Effect> {
 }
 
 fn quit(state: &mut State) -> Vec<Effect> {
-    if state
-        .foreground()
-        .is_some_and(|running| running.kind != JobKind::Open)
-    {
+    let asks = |running: &Running| running.kind != JobKind::Open && !state.watching;
+    if state.foreground().is_some_and(asks) {
         state.overlays.push(Overlay::Quit);
         return Vec::new();
     }
-    leave(state)
+    leave(state, AtLeave::Stop)
 }
 
 fn undo(state: &mut State, command: Command) -> Vec<Effect> {
@@ -369,6 +399,7 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Column => edit::switch_column(state),
         Command::Visual => edit::visual(state),
         Command::SelectPattern => ask(state, Purpose::Pattern, String::new()),
+        Command::PasteBits => return clipboard::paste_bits(state),
         Command::Pin => return edit::pin(state),
         Command::Tie => return edit::tie(state, true),
         Command::Untie => return edit::tie(state, false),

@@ -15,12 +15,12 @@ use crate::engine::plan::Plan;
 use super::start;
 
 /// The rows an edit concerns.
-fn selection(state: &State) -> BTreeSet<usize> {
+pub(super) fn selection(state: &State) -> BTreeSet<usize> {
     state.bits.selection(state.layer, &state.visible_layers())
 }
 
 /// Replaces the plan and lets everything follow that depends on it.
-fn change(state: &mut State, plan: Plan, what: impl Into<String>) -> Vec<Effect> {
+pub(super) fn change(state: &mut State, plan: Plan, what: impl Into<String>) -> Vec<Effect> {
     if state.bits.change(plan, what) {
         changed(state)
     } else {
@@ -51,6 +51,9 @@ pub(super) fn schedule_evaluation(state: &mut State, effects: &mut Vec<Effect>) 
 
 /// Starts measuring when it is time and nothing else runs.
 pub(super) fn evaluate_when_due(state: &mut State) -> Vec<Effect> {
+    if state.watching {
+        return Vec::new();
+    }
     let due = state.bits.evaluate_at.is_some_and(|at| at <= state.now);
     let busy = state.foreground().is_some() || state.job(JobKind::Evaluate).is_some();
     let Some(plan) = state

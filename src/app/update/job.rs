@@ -1,9 +1,12 @@
 //! What jobs report, and how they end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::app::effect::Effect;
-use crate::app::jobs::{Done, Failure, Inputs, JobId, JobKind, JobMessage, Task, TuneReport};
+use crate::app::effect::{AtLeave, Effect};
+use crate::app::jobs::{
+    Done, Failure, Inputs, JobId, JobKind, JobMessage, LeftRunning, Task, TuneReport,
+};
 use crate::app::state::analysis::Status;
 use crate::app::state::export::Exported;
 use crate::app::state::running::Running;
@@ -13,6 +16,9 @@ use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
 use super::{edit, leave, start};
+
+/// Work whose end is announced takes at least this long.
+const LONG: Duration = Duration::from_secs(10);
 
 /// A message of a job; one that is not known any more is ignored.
 pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
@@ -36,10 +42,17 @@ pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
                     Vec::new()
                 }
             };
+            effects.extend(ring(state, &running));
             effects.extend(afterwards(state, &running));
             effects
         }
     }
+}
+
+/// Rings when long work ended that the user waited for.
+fn ring(state: &State, ended: &Running) -> Option<Effect> {
+    let long = state.now.saturating_sub(ended.started) >= LONG;
+    (long && ended.kind.is_foreground()).then_some(Effect::Ring)
 }
 
 /// The pace of a forward walk, from the test of the float network.
@@ -55,7 +68,7 @@ fn clock(state: &mut State, running: &Running, done: &Done) {
 /// What waited for the work to end.
 fn afterwards(state: &mut State, ended: &Running) -> Vec<Effect> {
     if state.leaving.is_some() && state.foreground().is_none() {
-        return leave(state);
+        return leave(state, AtLeave::Stop);
     }
     if ended.kind == JobKind::Evaluate {
         state.bits.evaluating = None;
@@ -182,16 +195,39 @@ fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
     state.inputs = Loading::Loaded(inputs.clone());
     state.layer = 0;
     state.bits.forget_measurements();
+    let left = state.stored.as_mut().and_then(|stored| stored.left.take());
     restore(state, &inputs);
     if state.bits.plan.is_none() {
         state.bits.plan = Some(Arc::new(planning::default_plan(&inputs)));
     }
     let mut effects = vec![Effect::SaveInputs(inputs)];
-    edit::schedule_evaluation(state, &mut effects);
+    effects.extend(attach(state, left));
     effects.extend(edit::frontier(state));
-    state.check = Checking::Running;
-    effects.extend(start(state, Task::Check));
+    if !state.watching {
+        edit::schedule_evaluation(state, &mut effects);
+        state.check = Checking::Running;
+        effects.extend(start(state, Task::Check));
+    }
     effects
+}
+
+/// Follows the work that an earlier application left running.
+fn attach(state: &mut State, left: Option<LeftRunning>) -> Vec<Effect> {
+    let Some(left) = left else {
+        return Vec::new();
+    };
+    match &left {
+        LeftRunning::Analysis => state.analysis.status = Status::Running,
+        LeftRunning::Run(_) => {
+            if let Some(run) = &mut state.tune.run {
+                run.status = RunStatus::Running;
+            }
+        }
+    }
+    let task = Task::Attach(left);
+    let text = format!("{} went on in the background", task.kind().name());
+    state.notify(Level::Info, text);
+    start(state, task)
 }
 
 /// Goes on where the project was left, with what belongs to these inputs.

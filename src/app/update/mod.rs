@@ -1,14 +1,16 @@
 //! What every message does to the state. Pure: what has to happen outside is returned as effects.
 
+mod clipboard;
 mod command;
 mod edit;
 mod job;
 mod launch;
+mod mouse;
 mod overlay;
 
 pub use command::{available, why_not};
 
-use super::effect::Effect;
+use super::effect::{AtLeave, Effect};
 use super::jobs::Task;
 use super::key::{Key, KeyCode};
 use super::keymap::Meaning;
@@ -28,6 +30,10 @@ pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
             state.dirty = true;
             press(state, key)
         }
+        Msg::Mouse { gesture, target } => {
+            state.dirty = true;
+            mouse::pointed(state, gesture, target)
+        }
         Msg::Paste(text) => {
             state.dirty = true;
             overlay::paste(state, &text);
@@ -41,9 +47,15 @@ pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
             state.dirty = true;
             job::arrived(state, message)
         }
-        Msg::Signal(Signal::Terminate | Signal::Interrupt) => {
+        Msg::Signal(signal) => {
             state.exit_code = INTERRUPTED;
-            leave(state)
+            leave(
+                state,
+                match signal {
+                    Signal::Terminate | Signal::Interrupt => AtLeave::Stop,
+                    Signal::HangUp => AtLeave::Keep,
+                },
+            )
         }
         Msg::WriteFailed(reason) => {
             state.notify(Level::Bad, reason);
@@ -92,9 +104,11 @@ fn start(state: &mut State, task: Task) -> Vec<Effect> {
     effects
 }
 
-/// Leaves; running work is stopped and saves its state.
-fn leave(state: &mut State) -> Vec<Effect> {
-    vec![Effect::SaveSession, Effect::Leave(state.exit_code)]
+/// Leaves. Who only watches never stops the work of another.
+fn leave(state: &State, work: AtLeave) -> Vec<Effect> {
+    let work = if state.watching { AtLeave::Keep } else { work };
+    let code = state.exit_code;
+    vec![Effect::SaveSession, Effect::Leave { code, work }]
 }
 
 fn press(state: &mut State, key: Key) -> Vec<Effect> {

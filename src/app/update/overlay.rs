@@ -3,7 +3,7 @@
 use tui_input::{Input, InputRequest};
 
 use crate::app::command::Command;
-use crate::app::effect::Effect;
+use crate::app::effect::{AtLeave, Effect};
 use crate::app::key::{Key, KeyCode};
 use crate::app::state::bits::BUDGETS;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
@@ -49,6 +49,22 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         state.overlays.push(top);
         Vec::new()
     })
+}
+
+/// A click on a row of the list in the topmost window.
+pub(super) fn choose(state: &mut State, at: usize) -> Vec<Effect> {
+    match state.overlays.last_mut() {
+        Some(Overlay::Palette { selected, .. }) => {
+            *selected = at;
+            press(state, Key::plain(KeyCode::Enter))
+        }
+        Some(Overlay::Allocate { kind, .. }) => {
+            let steps = (at + BUDGETS.len() - *kind) % BUDGETS.len();
+            let turned = (0..steps).flat_map(|_| press(state, Key::plain(KeyCode::Down)));
+            turned.collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn help(key: Key, input: &mut Input, scroll: &mut usize) -> Closed {
@@ -149,6 +165,7 @@ fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
 
 fn quit(state: &mut State, key: Key) -> Closed {
     Some(match key.code {
+        KeyCode::Char('f') if state.leaves_work_running() => leave(state, AtLeave::Keep),
         KeyCode::Char('f') => {
             state.leaving = Some(Leaving::WhenDone);
             state.notify(Level::Info, "leaves when the work is done; q asks again");
@@ -158,7 +175,7 @@ fn quit(state: &mut State, key: Key) -> Closed {
             state.leaving = Some(Leaving::WhenStopped);
             let stopping = command::stop(state);
             if stopping.is_empty() {
-                leave(state)
+                leave(state, AtLeave::Stop)
             } else {
                 stopping
             }

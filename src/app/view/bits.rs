@@ -9,7 +9,8 @@ use ratatui::widgets::Paragraph;
 use super::chrome::tail;
 use super::format::maybe;
 use super::plot;
-use super::{FILL, columns, rows, scroll, totals as sums};
+use super::{FILL, Hits, columns, rows, scroll, totals as sums};
+use crate::app::msg::Target;
 use crate::app::state::State;
 use crate::app::state::bits::Column as Edited;
 use crate::app::state::planning::{self, Row};
@@ -54,7 +55,12 @@ const COLUMNS: [(Column, usize, u8); 12] = [
     (Column::Tie, 6, 10),
 ];
 
-pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    (state, hits): (&State, &mut Hits),
+    theme: &Theme,
+) {
     let Some(plan) = &state.bits.plan else {
         frame.render_widget(Line::raw("no plan before the inputs are there"), area);
         return;
@@ -62,17 +68,17 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     let totals = planning::totals(plan, &state.analysis.layers);
     if area.width >= 110 && area.height >= 18 {
         let [left, _, right] = columns(area, [FILL, 2, 38]);
-        table(frame, left, (state, plan, &totals), theme);
+        table(frame, left, (state, plan, &totals, hits), theme);
         sums::side(frame, right, (state, plan, &totals), theme);
     } else if area.height >= 26 {
         let [top, middle, bottom] = rows(area, [FILL, 4, 9]);
-        table(frame, top, (state, plan, &totals), theme);
+        table(frame, top, (state, plan, &totals, hits), theme);
         sums::summary(frame, middle, (state, plan, &totals), theme);
         sums::frontier(frame, bottom, (state, plan, &totals), theme);
     } else {
         let lines = if area.height >= 10 { 4 } else { 1 };
         let [top, bottom] = rows(area, [FILL, lines]);
-        table(frame, top, (state, plan, &totals), theme);
+        table(frame, top, (state, plan, &totals, hits), theme);
         sums::summary(frame, bottom, (state, plan, &totals), theme);
     }
 }
@@ -99,7 +105,7 @@ fn fitting(width: u16) -> Vec<(Column, usize)> {
 fn table(
     frame: &mut Frame,
     area: Rect,
-    (state, plan, totals): (&State, &Plan, &Totals),
+    (state, plan, totals, hits): (&State, &Plan, &Totals, &mut Hits),
     theme: &Theme,
 ) {
     let [title, list] = rows(area, [1, FILL]);
@@ -111,6 +117,7 @@ fn table(
     let cursor = state.cursor(&visible).unwrap_or(0);
     let first = scroll(cursor, visible.len(), list.height as usize);
     let shown = visible.iter().skip(first).take(list.height as usize);
+    reach(hits, list, (&columns, &visible[first..]));
     let lines: Vec<Line> = shown
         .map(|index| {
             let cells = Cells {
@@ -142,6 +149,34 @@ fn table(
         let y = list.y + (cursor - first) as u16;
         if x < area.right() && y < area.bottom() && state.overlays.is_empty() {
             frame.set_cursor_position((x, y));
+        }
+    }
+}
+
+/// Rows, and on top of them the cells of the bits.
+fn reach(hits: &mut Hits, list: Rect, (columns, shown): (&[(Column, usize)], &[usize])) {
+    let edited = [
+        (Column::WeightBits, Edited::Weights),
+        (Column::ActivationBits, Edited::Activations),
+    ];
+    for (y, layer) in (list.y..list.bottom()).zip(shown) {
+        let row = Rect {
+            y,
+            height: 1,
+            ..list
+        };
+        hits.add(row, Target::Layer(*layer));
+        for (column, edited) in edited {
+            let Some(at) = columns.iter().position(|(other, _)| *other == column) else {
+                continue;
+            };
+            let before: usize = columns[..at].iter().map(|(_, width)| width).sum();
+            let cell = Rect {
+                x: list.x + (NAME + 3 + before) as u16,
+                width: columns[at].1 as u16,
+                ..row
+            };
+            hits.add(cell.intersection(list), Target::Bits(*layer, edited));
         }
     }
 }

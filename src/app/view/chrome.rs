@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
+use super::Hits;
 use super::format::{cut, cut_start, duration, wrap};
 use crate::app::command::Command;
+use crate::app::key::sequence;
+use crate::app::msg::Target;
 use crate::app::state::guide::{Step, guide as next};
 use crate::app::state::overlay::Overlay;
 use crate::app::state::running::Running;
@@ -86,9 +88,15 @@ fn progress(running: &Running, state: &State) -> String {
 }
 
 /// The screens by digit.
-pub(super) fn tabs(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub(super) fn tabs(
+    frame: &mut Frame,
+    area: Rect,
+    (state, hits): (&State, &mut Hits),
+    theme: &Theme,
+) {
     let narrow = area.width < 60;
     let mut spans = vec![];
+    let mut x = area.x;
     for (index, screen) in Screen::ALL.into_iter().enumerate() {
         let active = screen == state.screen;
         let digit = index + 1;
@@ -98,6 +106,12 @@ pub(super) fn tabs(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
             (true, _) if !theme.symbols.unicode => format!("[{digit} {}]", screen.name()),
             _ => format!(" {digit} {} ", screen.name()),
         };
+        let width = text.width() as u16;
+        hits.add(
+            Rect { x, width, ..area }.intersection(area),
+            Target::Screen(screen),
+        );
+        x += width;
         spans.push(Span::styled(text, style));
     }
     frame.render_widget(Line::from(spans), area);
@@ -239,25 +253,46 @@ fn hints(state: &State) -> Vec<Command> {
         .collect()
 }
 
+/// A key, what it does in a word or two, and what a click on it does.
+type Hint = (String, String, Option<Target>);
+
 /// The keys that work now.
-pub(super) fn footer(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub(super) fn footer(
+    frame: &mut Frame,
+    area: Rect,
+    (state, hits): (&State, &mut Hits),
+    theme: &Theme,
+) {
     let hints = match state.overlays.last() {
         Some(overlay) => overlay_hints(overlay),
         None if state.pending.is_empty() => command_hints(state, area.width),
         None => pending_hints(state),
     };
     let (key, text) = (theme.style(Role::Key), theme.style(Role::Muted));
-    let line = fitted(&hints, area.width as usize, (key, text));
-    frame.render_widget(line, area);
+    let (mut spans, mut x) = (Vec::new(), area.x);
+    for hint in fitted(&hints, area.width as usize) {
+        let width = cost(hint) as u16;
+        if let Some(target) = hint.2 {
+            hits.add(Rect { x, width, ..area }.intersection(area), target);
+        }
+        x += width;
+        spans.push(Span::styled(format!(" {}", hint.0), key));
+        spans.push(Span::styled(format!(" {} ", hint.1), text));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// Cells of a hint.
+fn cost((key, text, _): &Hint) -> usize {
+    key.width() + text.width() + 3
 }
 
 /// As many hints as fit; the last ones (help, quit) are kept before those in the middle.
-fn fitted<'a>(hints: &[(String, String)], width: usize, (key, text): (Style, Style)) -> Line<'a> {
-    let cost = |(key, text): &(String, String)| key.width() + text.width() + 3;
+fn fitted(hints: &[Hint], width: usize) -> Vec<&Hint> {
     let kept = hints.len().min(if width < 60 { 2 } else { 3 });
     let (middle, last) = hints.split_at(hints.len() - kept);
     let mut left = width.saturating_sub(last.iter().map(cost).sum());
-    let mut shown: Vec<&(String, String)> = Vec::new();
+    let mut shown: Vec<&Hint> = Vec::new();
     for hint in middle {
         if cost(hint) > left {
             break;
@@ -265,16 +300,11 @@ fn fitted<'a>(hints: &[(String, String)], width: usize, (key, text): (Style, Sty
         left -= cost(hint);
         shown.push(hint);
     }
-    let spans = shown.into_iter().chain(last).flat_map(|(name, what)| {
-        [
-            Span::styled(format!(" {name}"), key),
-            Span::styled(format!(" {what} "), text),
-        ]
-    });
-    Line::from(spans.collect::<Vec<_>>())
+    shown.extend(last);
+    shown
 }
 
-fn command_hints(state: &State, width: u16) -> Vec<(String, String)> {
+fn command_hints(state: &State, width: u16) -> Vec<Hint> {
     let scopes = state.screen.scopes();
     let mut named = hints(state);
     if width < 60 {
@@ -286,24 +316,26 @@ fn command_hints(state: &State, width: u16) -> Vec<(String, String)> {
         .filter(|command| state.is_available(*command));
     let keyed = named.filter_map(|command| {
         let key = state.keymap.keys_of(&scopes, command).into_iter().next()?;
-        Some((key, command.short().to_owned()))
+        let target = Target::Command(command);
+        Some((key, command.short().to_owned(), Some(target)))
     });
     keyed.collect()
 }
 
-fn pending_hints(state: &State) -> Vec<(String, String)> {
+fn pending_hints(state: &State) -> Vec<Hint> {
     let scopes = state.screen.scopes();
     let continuations = state.keymap.continuations(&scopes, &state.pending);
-    let so_far = (crate::app::key::show(&state.pending), String::new());
-    let rest = continuations
-        .into_iter()
-        .map(|(keys, command)| (keys, command.short().to_owned()));
+    let so_far = (crate::app::key::show(&state.pending), String::new(), None);
+    let rest = continuations.into_iter().map(|(keys, command)| {
+        let target = Target::Command(command);
+        (keys, command.short().to_owned(), Some(target))
+    });
     let mut hints: Vec<_> = std::iter::once(so_far).chain(rest).collect();
-    hints.push(("esc".into(), "cancel".into()));
+    hints.push(("esc".into(), "cancel".into(), None));
     hints
 }
 
-fn overlay_hints(overlay: &Overlay) -> Vec<(String, String)> {
+fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
     let hints: &[(&str, &str)] = match overlay {
         Overlay::Help { .. } => &[("type", "search"), ("up/down", "scroll"), ("esc", "close")],
         Overlay::Palette { .. } => &[("type", "search"), ("enter", "run"), ("esc", "close")],
@@ -320,7 +352,11 @@ fn overlay_hints(overlay: &Overlay) -> Vec<(String, String)> {
     };
     hints
         .iter()
-        .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+        .map(|(key, text)| {
+            let pressed = sequence(key).ok().filter(|keys| keys.len() == 1);
+            let target = pressed.map(|keys| Target::Answer(keys[0]));
+            ((*key).to_owned(), (*text).to_owned(), target)
+        })
         .collect()
 }
 

@@ -7,7 +7,8 @@ use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
 use super::format::{bytes, count, number, percent, wrap};
-use super::{fact, heading};
+use super::{Hits, fact, heading};
+use crate::app::msg::Target;
 use crate::app::state::State;
 use crate::app::state::export::Exported;
 use crate::app::state::planning;
@@ -15,7 +16,23 @@ use crate::app::state::tune::Run;
 use crate::app::theme::{Role, Theme};
 use crate::engine::export::{Format, Written};
 
-pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    (state, hits): (&State, &mut Hits),
+    theme: &Theme,
+) {
+    for (at, y) in (area.y + 1..area.bottom())
+        .enumerate()
+        .take(Format::ALL.len())
+    {
+        let row = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        hits.add(row, Target::Format(at));
+    }
     let mut lines = vec![heading("Formats", area.width, theme)];
     lines.extend(
         Format::ALL

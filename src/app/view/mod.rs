@@ -14,6 +14,7 @@ mod chrome;
 mod export;
 pub mod format;
 mod help;
+mod hits;
 mod model;
 mod overlay;
 pub mod plot;
@@ -26,11 +27,16 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 
+use super::command::Command;
+use super::msg::Target;
 use super::state::{Screen, State};
-use super::theme::{Role, Theme};
 
-/// Draws everything.
-pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) {
+use super::theme::{Role, Theme};
+pub use hits::Hits;
+
+/// Draws everything; tells what the mouse can reach.
+pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) -> Hits {
+    let mut hits = Hits::default();
     let area = frame.area();
     frame.render_widget(Block::new().style(theme.style(Role::Text)), area);
     let (header, tabs, guide) = match area.height {
@@ -40,18 +46,22 @@ pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) {
     };
     let [header, tabs, body, guide, footer] = rows(area, [header, tabs, FILL, guide, 1]);
     chrome::header(frame, header, state, theme);
-    chrome::tabs(frame, tabs, state, theme);
+    chrome::tabs(frame, tabs, (state, &mut hits), theme);
     let body = padded(body);
     match state.screen {
         Screen::Model => model::draw(frame, body, state, theme),
         Screen::Sensitivity => sensitivity::draw(frame, body, state, theme),
-        Screen::Bits => bits::draw(frame, body, state, theme),
+        Screen::Bits => bits::draw(frame, body, (state, &mut hits), theme),
         Screen::Tune => tune::draw(frame, body, state, theme),
-        Screen::Export => export::draw(frame, body, state, theme),
+        Screen::Export => export::draw(frame, body, (state, &mut hits), theme),
     }
     chrome::guide(frame, guide, state, theme);
-    chrome::footer(frame, footer, state, theme);
-    overlay::draw(frame, state, theme);
+    if state.overlays.is_empty() {
+        hits.add(guide, Target::Command(Command::Proceed));
+    }
+    overlay::draw(frame, (state, &mut hits), theme);
+    chrome::footer(frame, footer, (state, &mut hits), theme);
+    hits
 }
 
 /// A column of space left and right, where there is room.

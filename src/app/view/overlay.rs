@@ -7,8 +7,10 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::format::{cut, duration, wrap};
 use super::help::{Entry, entries};
-use super::{FILL, chrome, rows};
+use super::{FILL, Hits, chrome, rows};
 use crate::app::command::Command;
+use crate::app::key::{Key, KeyCode};
+use crate::app::msg::Target;
 use crate::app::state::bits::BUDGETS;
 use crate::app::state::overlay::{Overlay, matches};
 use crate::app::state::{Level, State};
@@ -19,29 +21,41 @@ const HELP_KEYS: usize = 17;
 /// Cells of a command's name in the help.
 const HELP_NAME: usize = 16;
 
-pub(super) fn draw(frame: &mut Frame, state: &State, theme: &Theme) {
+pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme: &Theme) {
     match state.overlays.last() {
         None | Some(Overlay::Line { .. }) => {}
-        Some(Overlay::Help { input, scroll }) => help(frame, (state, input, *scroll), theme),
-        Some(Overlay::Palette { input, selected }) => {
-            palette(frame, (state, input, *selected), theme);
+        Some(Overlay::Help { input, scroll }) => {
+            help(frame, (state, input, *scroll), hits, theme);
         }
-        Some(Overlay::Log { scroll }) => log(frame, state, *scroll, theme),
+        Some(Overlay::Palette { input, selected }) => {
+            palette(frame, (state, input, *selected), hits, theme);
+        }
+        Some(Overlay::Log { scroll }) => log(frame, (state, *scroll), hits, theme),
         Some(Overlay::Allocate {
             kind,
             input,
             problem,
             ..
         }) => {
-            allocate(frame, (state, *kind, input, problem.as_deref()), theme);
+            allocate(
+                frame,
+                (state, *kind, input, problem.as_deref()),
+                hits,
+                theme,
+            );
         }
-        Some(Overlay::Quit) => quit(frame, state, theme),
-        Some(Overlay::Confirm(command)) => confirm(frame, *command, theme),
+        Some(Overlay::Quit) => quit(frame, state, hits, theme),
+        Some(Overlay::Confirm(command)) => confirm(frame, *command, hits, theme),
     }
 }
 
 /// A window of at most this size in the middle; gives its inside.
-fn window(frame: &mut Frame, (width, height): (u16, u16), title: &str, theme: &Theme) -> Rect {
+fn window(
+    frame: &mut Frame,
+    ((width, height), title): ((u16, u16), &str),
+    hits: &mut Hits,
+    theme: &Theme,
+) -> Rect {
     let screen = frame.area();
     let above_footer = Rect {
         height: screen.height.saturating_sub(1),
@@ -63,6 +77,7 @@ fn window(frame: &mut Frame, (width, height): (u16, u16), title: &str, theme: &T
         .title(Span::styled(format!(" {title} "), theme.style(Role::Title)))
         .style(theme.style(Role::Overlay));
     let inside = block.inner(area);
+    hits.cover(area);
     frame.render_widget(Clear, area);
     frame.render_widget(block, area);
     let pad = u16::from(inside.width > 20);
@@ -76,9 +91,10 @@ fn window(frame: &mut Frame, (width, height): (u16, u16), title: &str, theme: &T
 fn help(
     frame: &mut Frame,
     (state, input, scroll): (&State, &tui_input::Input, usize),
+    hits: &mut Hits,
     theme: &Theme,
 ) {
-    let inside = window(frame, (92, frame.area().height), "Help", theme);
+    let inside = window(frame, ((92, frame.area().height), "Help"), hits, theme);
     let [search, list] = rows(inside, [1, FILL]);
     chrome::typed(frame, search, theme, ("search: ", input, None));
     let width = list.width as usize;
@@ -121,14 +137,16 @@ fn help_lines<'a>(entry: Entry, width: usize, theme: &Theme) -> Vec<Line<'a>> {
 fn palette(
     frame: &mut Frame,
     (state, input, selected): (&State, &tui_input::Input, usize),
+    hits: &mut Hits,
     theme: &Theme,
 ) {
-    let inside = window(frame, (76, 18), "Commands", theme);
+    let inside = window(frame, ((76, 18), "Commands"), hits, theme);
     let [line, list] = rows(inside, [1, FILL]);
     chrome::typed(frame, line, theme, (":", input, None));
     let found = matches(input.value());
     let height = list.height as usize;
     let first = super::scroll(selected, found.len(), height);
+    hits.rows(list, first..found.len());
     let scopes = state.screen.scopes();
     let row = |(index, command): (usize, &Command)| {
         let keys = state
@@ -170,8 +188,8 @@ fn palette(
     frame.render_widget(Paragraph::new(lines), list);
 }
 
-fn log(frame: &mut Frame, state: &State, scroll: usize, theme: &Theme) {
-    let inside = window(frame, (110, frame.area().height), "Log", theme);
+fn log(frame: &mut Frame, (state, scroll): (&State, usize), hits: &mut Hits, theme: &Theme) {
+    let inside = window(frame, ((110, frame.area().height), "Log"), hits, theme);
     let [list, path] = rows(inside, [FILL, 1]);
     let width = list.width as usize;
     let mut lines: Vec<Line> = Vec::new();
@@ -212,9 +230,11 @@ fn log(frame: &mut Frame, state: &State, scroll: usize, theme: &Theme) {
 fn allocate(
     frame: &mut Frame,
     (state, kind, input, problem): (&State, usize, &tui_input::Input, Option<&str>),
+    hits: &mut Hits,
     theme: &Theme,
 ) {
-    let inside = window(frame, (72, 15), "Choose bits that fit a budget", theme);
+    let title = "Choose bits that fit a budget";
+    let inside = window(frame, ((72, 15), title), hits, theme);
     let mut lines: Vec<Line> = Vec::new();
     for (index, budget) in BUDGETS.iter().enumerate() {
         let (mark, role) = if index == kind {
@@ -234,6 +254,8 @@ fn allocate(
     ]);
     let heights = [lines.len() as u16, 1, 1, 1, 1, 1, FILL];
     let [kinds, _, line, reach, widths, _, rest] = rows(inside, heights);
+    hits.rows(kinds, 0..BUDGETS.len());
+    hits.add(widths, Target::Answer(Key::plain(KeyCode::Tab)));
     frame.render_widget(activations, widths);
     frame.render_widget(Paragraph::new(lines), kinds);
     chrome::typed(
@@ -267,18 +289,29 @@ fn allocate(
     frame.render_widget(Paragraph::new(lines).style(theme.style(role)), rest);
 }
 
-fn question(
-    frame: &mut Frame,
-    (title, text): (&str, &str),
-    choices: &[(&str, &str)],
-    theme: &Theme,
-) {
-    let wrapped = wrap(text, 52);
-    let height = wrapped.len() + choices.len() + 3;
-    let inside = window(frame, (58, height as u16), title, theme);
+/// A question: its title, its text, and the answers by their key.
+struct Question<'a> {
+    title: &'a str,
+    text: &'a str,
+    answers: &'a [(char, &'a str)],
+}
+
+fn question(frame: &mut Frame, asked: &Question, hits: &mut Hits, theme: &Theme) {
+    let wrapped = wrap(asked.text, 52);
+    let (above, answers) = (wrapped.len() as u16 + 1, asked.answers);
+    let height = above + answers.len() as u16 + 2;
+    let inside = window(frame, ((58, height), asked.title), hits, theme);
+    for ((key, _), y) in answers.iter().zip(inside.y + above..inside.bottom()) {
+        let row = Rect {
+            y,
+            height: 1,
+            ..inside
+        };
+        hits.add(row, Target::Answer(Key::plain(KeyCode::Char(*key))));
+    }
     let mut lines: Vec<Line> = wrapped.into_iter().map(Line::raw).collect();
     lines.push(Line::raw(""));
-    lines.extend(choices.iter().map(|(key, what)| {
+    lines.extend(answers.iter().map(|(key, what)| {
         Line::from(vec![
             Span::styled(format!("  {key}  "), theme.style(Role::Key)),
             Span::raw((*what).to_owned()),
@@ -287,25 +320,40 @@ fn question(
     frame.render_widget(Paragraph::new(lines), inside);
 }
 
-fn quit(frame: &mut Frame, state: &State, theme: &Theme) {
+fn quit(frame: &mut Frame, state: &State, hits: &mut Hits, theme: &Theme) {
     let Some(running) = state.foreground() else {
         return;
     };
+    let stays = state.leaves_work_running();
     let kept = if running.kind.is_resumable() {
         "Stopping saves what is finished; it can go on later."
     } else {
         "Stopping gives it up."
     };
     let text = format!("{} is running. {kept}", running.kind.name());
-    let choices = [
-        ("f", "finish, then leave"),
-        ("s", "stop and save, then leave"),
-        ("c", "cancel: stay here"),
+    let finish = if stays {
+        "finish without me: it goes on in the background"
+    } else {
+        "finish, then leave"
+    };
+    let answers = [
+        ('f', finish),
+        ('s', "stop and save, then leave"),
+        ('c', "cancel: stay here"),
     ];
-    question(frame, ("Leave?", &text), &choices, theme);
+    let asked = Question {
+        title: "Leave?",
+        text: &text,
+        answers: &answers,
+    };
+    question(frame, &asked, hits, theme);
 }
 
-fn confirm(frame: &mut Frame, command: Command, theme: &Theme) {
-    let text = format!("{}?", command.doc());
-    question(frame, ("Sure?", &text), &[("y", "yes"), ("n", "no")], theme);
+fn confirm(frame: &mut Frame, command: Command, hits: &mut Hits, theme: &Theme) {
+    let asked = Question {
+        title: "Sure?",
+        text: &format!("{}?", command.doc()),
+        answers: &[('y', "yes"), ('n', "no")],
+    };
+    question(frame, &asked, hits, theme);
 }

@@ -77,7 +77,18 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
         project: args.project.clone(),
         theme: args.theme.clone(),
         no_color: shared.no_color,
+        program: program(),
     })
+}
+
+/// This executable: on Linux also when its file was replaced meanwhile.
+#[cfg(feature = "tui")]
+fn program() -> std::path::PathBuf {
+    let running = std::path::Path::new("/proc/self/exe");
+    if running.exists() {
+        return running.to_owned();
+    }
+    std::env::current_exe().unwrap_or_else(|_| "hawqeye".into())
 }
 
 /// A project is opened again from anywhere, so its files are named from the root.

@@ -13,3 +13,4 @@ pub mod export;
 pub mod man;
 pub mod plan;
 pub mod tune;
+pub mod worker;

@@ -52,6 +52,7 @@ pub(super) fn prepare<'a, B: Backend>(
         steps_per_epoch: batches.per_epoch(),
         epochs: settings.epochs,
         stages: request.stages.len(),
+        staging: settings.staging,
         learning_rate: settings.learning_rate,
         decay: settings.decay,
     };

@@ -115,6 +115,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// In which order stages come.
     pub stage_order: StageOrder,
+    /// Share of the steps in which they enter.
+    pub staging: f64,
     /// Learning rate at the start.
     pub learning_rate: f64,
     /// How it falls.
@@ -152,6 +154,7 @@ impl Default for Settings {
             epochs: 10,
             schedule: Schedule::default(),
             stage_order: StageOrder::default(),
+            staging: 0.5,
             learning_rate: 0.01,
             decay: Decay::default(),
             momentum: 0.9,
@@ -197,6 +200,14 @@ impl Settings {
             "share of validation images",
             self.validation,
             "0 to below 1",
+        )?;
+        let enters = self.staging > 0.0 && self.staging <= 1.0;
+        let expected = "above 0 and at most 1";
+        require(
+            enters,
+            "share of the steps for stages",
+            self.staging,
+            expected,
         )?;
         let weighs = (0.0..=1.0).contains(&self.distill);
         require(weighs, "weight of distillation", self.distill, "0 to 1")?;
@@ -268,6 +279,8 @@ mod tests {
         assert!(refused(|s| s.epochs = 0).contains("epochs 0"));
         assert!(refused(|s| s.batch_size = 0).contains("batch size 0"));
         assert!(refused(|s| s.validation = 1.0).contains("validation"));
+        assert!(refused(|s| s.staging = 0.0).contains("for stages 0: expected above 0"));
+        assert!(refused(|s| s.staging = f64::NAN).contains("for stages NaN"));
         assert!(refused(|s| s.distill = 1.5).contains("distillation 1.5"));
         assert!(refused(|s| s.checkpoint_every = Some(0)).contains("checkpoints 0: expected 1"));
     }

@@ -71,6 +71,9 @@ pub struct Training {
     /// descending]
     #[arg(long, value_name = "ORDER")]
     pub stage_order: Option<StageOrder>,
+    /// Share of the steps in which the stages enter, one after the other [default: 0.5]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub staging: Option<f64>,
     /// Learning rate at the start [default: 0.01]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<f64>,
@@ -112,6 +115,7 @@ impl Training {
             learning_rate: self.lr.unwrap_or(base.learning_rate),
             batch_size: self.batch_size.map_or(base.batch_size, NonZeroUsize::get),
             stage_order: self.stage_order.unwrap_or(base.stage_order),
+            staging: self.staging.unwrap_or(base.staging),
             decay: self.decay.unwrap_or(base.decay),
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             distill: self.distill.unwrap_or(base.distill),

@@ -1,0 +1,145 @@
+//! Which files and settings of a project become which calls of the engine, all in this process.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::load::{self, Loaded};
+use super::{analysis, tune};
+use crate::app::jobs::{AnalysisRequest, ExportRequest, Inputs, TuneReport, TuneRequest};
+use crate::app::project::InputFile;
+use crate::engine::autodiff::Program;
+use crate::engine::data::{Order, Selection, sample};
+use crate::engine::evaluation::evaluate;
+use crate::engine::export::{self, About, Request, Written};
+use crate::engine::finetune::load_run;
+use crate::engine::graph::operations::BatchNormMode;
+use crate::engine::graph::operations::rules::Purpose;
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::job::{Observer, Outcome, Score};
+use crate::engine::plan::Plan;
+use crate::engine::quant::post_training;
+use crate::engine::{Error, Result};
+
+/// The engine on the files of a project, in this process.
+pub struct Local {
+    inputs: InputFile,
+    sensitivity: PathBuf,
+    loaded: Mutex<Option<Arc<Loaded>>>,
+}
+
+impl Local {
+    /// For these inputs; measurements go to the file `sensitivity`, and beside it while unfinished.
+    #[must_use]
+    pub fn new(inputs: InputFile, sensitivity: PathBuf) -> Self {
+        Self {
+            inputs,
+            sensitivity,
+            loaded: Mutex::new(None),
+        }
+    }
+
+    fn loaded(&self) -> Result<Arc<Loaded>> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded
+            .clone()
+            .ok_or_else(|| Error::invalid("nothing is loaded yet; load the inputs first"))
+    }
+}
+
+impl Local {
+    /// See [`Engine::open`](crate::app::jobs::Engine::open).
+    ///
+    /// # Errors
+    /// As there; so with the others.
+    pub fn open(&self, observer: &mut dyn Observer) -> Result<Inputs> {
+        let loaded = Arc::new(load::load(&self.inputs, observer)?);
+        let inputs = loaded.describe(&self.inputs)?;
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+        Ok(inputs)
+    }
+
+    /// See [`Engine::check`](crate::app::jobs::Engine::check).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self, observer: &mut dyn Observer) -> Result<Option<Score>> {
+        let loaded = self.loaded()?;
+        let images = Selection::all(&loaded.test, &loaded.normalization)?;
+        let walk = (BatchNormMode::Running, Purpose::Evaluate);
+        let model = &loaded.model;
+        let program = Program::new(&model.graph, &loaded.backend, &model.parameters, walk)?;
+        evaluate(&program, &images, observer)
+    }
+
+    /// See [`Engine::analyze`](crate::app::jobs::Engine::analyze).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn analyze(
+        &self,
+        request: &AnalysisRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)> {
+        analysis::analyze((&*self.loaded()?, request), &self.sensitivity, observer)
+    }
+
+    /// See [`Engine::evaluate`](crate::app::jobs::Engine::evaluate).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn evaluate(&self, plan: &Plan, observer: &mut dyn Observer) -> Result<Option<Score>> {
+        let loaded = self.loaded()?;
+        let Loaded {
+            model,
+            train,
+            test,
+            normalization,
+            backend,
+            ..
+        } = &*loaded;
+        let images = post_training::CALIBRATION_IMAGES.min(train.len());
+        let indices = sample(Order::Random, images, loaded.seed, train.len())?;
+        let calibration = Selection::new(train, normalization, indices)?;
+        let with = (backend, &calibration as _);
+        match post_training::quantize(model, plan, with, observer)? {
+            Some(network) => {
+                let test = Selection::all(test, normalization)?;
+                network.evaluate(backend, &test, observer)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// See [`Engine::tune`](crate::app::jobs::Engine::tune).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tune(&self, request: &TuneRequest, observer: &mut dyn Observer) -> Result<TuneReport> {
+        tune::tune(&*self.loaded()?, request, observer)
+    }
+
+    /// See [`Engine::export`](crate::app::jobs::Engine::export).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn export(
+        &self,
+        request: &ExportRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Written>> {
+        let loaded = self.loaded()?;
+        let run = load_run(&request.run)?;
+        if let Some(folder) = request.path.parent() {
+            fs::create_dir_all(folder).map_err(|refused| Error::file("create", folder, refused))?;
+        }
+        let request = Request {
+            about: &About::of(&run),
+            network: &run.network,
+            format: request.format,
+            path: &request.path,
+        };
+        let images = Selection::all(&loaded.test, &loaded.normalization)?;
+        export::export(&loaded.backend, &request, &images, observer)
+    }
+}

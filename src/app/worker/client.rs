@@ -1,0 +1,276 @@
+//! The application's side of a worker: starting it, following what it writes down, steering it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::tail::Tail;
+use super::{GREETING, Order};
+use crate::app::jobs::{Steered, TuneReport, Wish};
+use crate::engine::job::{Event, Outcome, Score, Split};
+use crate::engine::{Error, Result, files};
+
+/// How often the files of a worker are looked at.
+const POLL: Duration = Duration::from_millis(40);
+/// Longest order that is read.
+const LIMIT: u64 = 256 << 20;
+/// Last lines of a failed worker that are told.
+const LAST_WORDS: usize = 3;
+
+/// Starts workers of one project, and finds the one that lives.
+#[derive(Debug, Clone)]
+pub struct Client {
+    folder: PathBuf,
+    program: PathBuf,
+}
+
+impl Client {
+    /// For a project folder; `program` is this executable.
+    #[must_use]
+    pub fn new(project: &Path, program: PathBuf) -> Self {
+        Self {
+            folder: project.join("worker"),
+            program,
+        }
+    }
+
+    fn order_path(&self) -> PathBuf {
+        self.folder.join("order.json")
+    }
+
+    fn events_path(&self) -> PathBuf {
+        self.folder.join("events.jsonl")
+    }
+
+    /// What the worker that lives is doing; `None` when none does.
+    #[must_use]
+    pub fn order(&self) -> Option<Order> {
+        let path = self.order_path();
+        if !is_locked(&path) {
+            return None;
+        }
+        let bytes = files::read_limited(&path, LIMIT).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// When one lives already, or the process cannot be started.
+    pub fn start(&self, order: &Order) -> Result<Following> {
+        let failed = |source| Error::file("write", &self.folder, source);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let input = self.written(order)?;
+        let events = File::create(self.events_path()).map_err(failed)?;
+        let threads = rayon::current_num_threads().to_string();
+        let child = Command::new(&self.program)
+            .args(["worker", "--progress", "json", "--threads", &threads])
+            .env_remove("HAWQEYE_LOG")
+            .stdin(Stdio::from(input))
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(events))
+            // Out of reach of the signals that a terminal sends.
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::file("start", &self.program, source))?;
+        let mut following = self.attach(None);
+        following.child = Some(child);
+        Ok(following)
+    }
+
+    /// The order as a file that is locked for as long as the process that inherits it lives.
+    fn written(&self, order: &Order) -> Result<File> {
+        let path = self.order_path();
+        let failed = |source| Error::file("write", &path, source);
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).read(true).write(true);
+        let mut file = options.open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::invalid(
+                    "other work of this project is still running in the background; open the \
+                     project again to see it",
+                ));
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let text = serde_json::to_vec(order)
+            .map_err(|error| Error::invalid(format!("cannot write the order: {error}")))?;
+        file.set_len(0).map_err(failed)?;
+        file.write_all(&text).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        Ok(file)
+    }
+
+    /// Follows the worker that lives: all its events, or those of a run folder's `story` instead.
+    #[must_use]
+    pub fn attach(&self, story: Option<Tail>) -> Following {
+        Following {
+            order: self.order_path(),
+            spoken: Tail::new(self.events_path(), 0),
+            story,
+            child: None,
+            pid: None,
+            outcome: None,
+            test: None,
+            words: Vec::new(),
+        }
+    }
+}
+
+/// Whether a process holds the lock of this file.
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::options().read(true).write(true).open(path) else {
+        return false;
+    };
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ended {
+    /// Done, or stopped with its state saved.
+    pub outcome: Outcome,
+    /// Score of the test images, if it was told.
+    pub test: Option<Score>,
+}
+
+impl Ended {
+    /// As the end of a run.
+    #[must_use]
+    pub const fn report(self) -> TuneReport {
+        TuneReport {
+            outcome: self.outcome,
+            test: self.test,
+        }
+    }
+}
+
+/// A worker that is followed.
+#[derive(Debug)]
+pub struct Following {
+    order: PathBuf,
+    spoken: Tail,
+    story: Option<Tail>,
+    child: Option<Child>,
+    pid: Option<Pid>,
+    outcome: Option<Outcome>,
+    test: Option<Score>,
+    words: Vec<String>,
+}
+
+impl Following {
+    /// Hands every event on and passes every wish to the worker, until it ends or is left alone.
+    ///
+    /// # Errors
+    /// The worker's last words when it failed; when it was left alone.
+    pub fn to_the_end(mut self, observer: &mut dyn Steered) -> Result<Ended> {
+        // Somebody who paused it may be gone.
+        let mut told = Wish::Hold;
+        loop {
+            // In this order: what is written just before the end is not missed.
+            let alive = is_locked(&self.order);
+            self.read(observer)?;
+            if !alive {
+                return self.ended();
+            }
+            let wish = observer.wish();
+            if wish != told && self.pass(wish) {
+                told = wish;
+            }
+            if told == Wish::Leave {
+                return Err(Error::invalid("the work goes on in the background"));
+            }
+            observer.rest(POLL, wish);
+        }
+    }
+
+    fn read(&mut self, observer: &mut dyn Steered) -> Result<()> {
+        for line in self.spoken.lines()? {
+            match serde_json::from_str::<Event>(&line) {
+                Ok(event) => self.heard(event, observer),
+                Err(_) => self.said(line),
+            }
+        }
+        let story = self.story.as_mut().map(Tail::lines).transpose()?;
+        for line in story.unwrap_or_default() {
+            if let Ok(event) = serde_json::from_str::<Event>(&line) {
+                self.note(&event);
+                observer.tell(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// An event of the worker; those of a run come from its own folder, where all of them are.
+    fn heard(&mut self, event: Event, observer: &mut dyn Steered) {
+        self.note(&event);
+        let told = matches!(event, Event::Progress { .. } | Event::Warning { .. });
+        if told || self.story.is_none() {
+            observer.tell(event);
+        }
+    }
+
+    /// Keeps what tells how it ended.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Finished { outcome } => self.outcome = Some(*outcome),
+            Event::Evaluated {
+                split: Split::Test,
+                score,
+                ..
+            } => self.test = Some(*score),
+            _ => {}
+        }
+    }
+
+    fn said(&mut self, line: String) {
+        if let Some(pid) = line.strip_prefix(GREETING) {
+            self.pid = pid.parse().ok().and_then(Pid::from_raw);
+            return;
+        }
+        if self.words.len() == LAST_WORDS {
+            self.words.remove(0);
+        }
+        self.words.push(line);
+    }
+
+    /// Passes a wish on; whether the worker could be reached.
+    fn pass(&self, wish: Wish) -> bool {
+        let Some(pid) = self.pid else {
+            return wish == Wish::Leave;
+        };
+        let send = |signal| kill_process(pid, signal).is_ok();
+        match wish {
+            Wish::Hold => send(Signal::STOP),
+            Wish::Go | Wish::Leave => send(Signal::CONT),
+            Wish::Stop => send(Signal::INT) && send(Signal::CONT),
+        }
+    }
+
+    fn ended(mut self) -> Result<Ended> {
+        if let Some(child) = &mut self.child
+            && let Err(refused) = child.wait()
+        {
+            tracing::warn!("waiting for the worker: {refused}");
+        }
+        if let Some(outcome) = self.outcome {
+            let test = self.test;
+            return Ok(Ended { outcome, test });
+        }
+        let said = self.words.join(" ");
+        let said = said.strip_prefix("error: ").unwrap_or(&said);
+        Err(Error::invalid(if said.is_empty() {
+            "the process that did the work ended without a word (killed, or out of memory); what was \
+             saved is safe, and starting it again goes on from there"
+        } else {
+            said
+        }))
+    }
+}

@@ -1,0 +1,134 @@
+//! Work that outlives the application. Analysis and fine-tuning run in a process of their own, which
+//! neither a dropped connection nor a crash of the screen ends; the application follows what that
+//! process writes down, and a later one attaches to it again.
+//!
+//! ```text
+//! <project>/worker/
+//!   order.json     what is to be done; standard input of the process, locked while it lives
+//!   events.jsonl   its standard error: its number, its events, and its last words when it fails
+//! ```
+//! The process stops at SIGINT, with its state saved, and is paused by SIGSTOP.
+
+mod client;
+mod tail;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::Local;
+use super::jobs::{AnalysisRequest, TuneRequest};
+use super::project::InputFile;
+use crate::engine::Result;
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::job::{Event, Observer, Outcome};
+use crate::engine::plan::file as plan_file;
+
+pub use client::{Client, Ended, Following};
+pub use tail::Tail;
+
+/// First line of a worker's events, before its process number.
+pub const GREETING: &str = "worker ";
+
+/// What a worker is to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Model and data.
+    pub inputs: InputFile,
+    /// The project's file of measurements.
+    pub sensitivity: PathBuf,
+    /// With them.
+    pub work: Work,
+}
+
+/// What a worker can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Measure the layers.
+    Analyze(AnalysisRequest),
+    /// Fine-tune a plan.
+    Tune(Box<Tuning>),
+}
+
+/// A fine-tuning run, as values that can be written down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuning {
+    /// The text of the plan file.
+    pub plan: String,
+    /// Gives the order of the stages.
+    pub sensitivity: Option<Sensitivity>,
+    /// Everything else; its plan and its sensitivity are those above.
+    pub settings: RunSettings,
+}
+
+/// How a run is trained, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Order of fine-tuning.
+    pub schedule: crate::engine::finetune::Schedule,
+    /// Learning rate at the start; the engine's default when absent.
+    pub learning_rate: Option<f64>,
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Go on with the run in the folder.
+    pub resume: bool,
+}
+
+impl Tuning {
+    /// A run that was asked for.
+    #[must_use]
+    pub fn of(request: &TuneRequest) -> Self {
+        Self {
+            plan: plan_file::to_toml(&request.plan),
+            sensitivity: request.sensitivity.as_deref().cloned(),
+            settings: RunSettings {
+                epochs: request.epochs,
+                schedule: request.schedule,
+                learning_rate: request.learning_rate,
+                folder: request.folder.clone(),
+                resume: request.resume,
+            },
+        }
+    }
+
+    fn request(&self) -> Result<TuneRequest> {
+        let plan = plan_file::parse(&self.plan, None);
+        let RunSettings {
+            epochs,
+            schedule,
+            learning_rate,
+            folder,
+            resume,
+        } = self.settings.clone();
+        Ok(TuneRequest {
+            plan: plan.map_err(crate::engine::Error::invalid)?,
+            sensitivity: self.sensitivity.clone().map(Into::into),
+            epochs,
+            schedule,
+            learning_rate,
+            folder,
+            resume,
+        })
+    }
+}
+
+/// Does what was ordered, in this process; the last event says how it ended.
+///
+/// # Errors
+/// What the engine says.
+pub fn perform(order: &Order, observer: &mut dyn Observer) -> Result<Outcome> {
+    let engine = Local::new(order.inputs.clone(), order.sensitivity.clone());
+    engine.open(observer)?;
+    let outcome = match &order.work {
+        Work::Analyze(request) => engine.analyze(request, observer)?.1,
+        Work::Tune(tuning) => engine.tune(&tuning.request()?, observer)?.outcome,
+    };
+    observer.on(Event::Finished { outcome });
+    Ok(outcome)
+}

@@ -1,0 +1,122 @@
+//! Work that outlives the application: the terminal goes, the work stays, and is found again.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use portable_pty::CommandBuilder;
+
+use crate::pty::Session;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hawqeye");
+
+fn project(session: &Session) -> PathBuf {
+    let data = session.home.path().join("data");
+    let found = [data, session.home.path().to_owned()];
+    let projects = found.iter().map(|folder| folder.join("projects/demo"));
+    projects.into_iter().find(|folder| folder.is_dir()).unwrap()
+}
+
+fn is_working(project: &Path) -> bool {
+    let order = File::open(project.join("worker/order.json")).unwrap();
+    matches!(order.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn again(before: &Session) -> Session {
+    let mut command = CommandBuilder::new(PROGRAM);
+    command.env_remove("NO_COLOR");
+    Session::start_in(before.home.clone(), command, (100, 30))
+}
+
+/// The demo, being fine-tuned for longer than any test takes.
+fn training() -> Session {
+    let mut session = Session::program(&[]);
+    session.wait_text("94.63 %");
+    session.send("4");
+    session.wait_text("Fine-tune");
+    session.send("s");
+    session.wait_text("joint");
+    session.send(&"+".repeat(150));
+    session.send("\r");
+    session.wait_text("training");
+    session
+}
+
+/// The process number that a worker wrote down.
+fn worker(project: &Path) -> String {
+    let events = std::fs::read_to_string(project.join("worker/events.jsonl")).unwrap();
+    let first = events.lines().next().unwrap();
+    first.strip_prefix("worker ").unwrap().to_owned()
+}
+
+#[test]
+fn a_run_survives_the_terminal_and_is_attached_to_paused_and_stopped() {
+    let session = training();
+    let project = project(&session);
+    session.signal("HUP");
+    let home = session.home.clone();
+    assert_eq!(session.end(), 130);
+    assert!(is_working(&project), "the run goes on");
+    let mut command = CommandBuilder::new(PROGRAM);
+    command.env_remove("NO_COLOR");
+    let mut session = Session::start_in(home, command, (100, 30));
+    session.wait_text("went on in the background");
+    session.send("4");
+    session.wait_text("training");
+    session.send(" ");
+    session.wait_text("paused");
+    session.send(" ");
+    session.wait("it to go on", |screen| {
+        !screen.contents().contains("paused")
+    });
+    session.send("x");
+    session.wait_text("stopped with a checkpoint");
+    assert!(!is_working(&project));
+    session.send("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn leaving_can_leave_the_run_running_and_a_second_instance_only_watches() {
+    let mut first = training();
+    let project = project(&first);
+    let mut second = again(&first);
+    second.wait_text("this one watches");
+    second.send("4");
+    second.wait_text("training");
+    second.send("x");
+    second.wait_text("only watches");
+    second.send("q");
+    assert_eq!(second.end(), 0);
+    assert!(is_working(&project), "who watches stops nothing");
+    first.send("q");
+    first.wait_text("goes on in the background");
+    first.send("f");
+    let third = again(&first);
+    assert_eq!(first.end(), 0);
+    third.wait_text("training");
+    let status = std::process::Command::new("kill")
+        .args(["-9", &worker(&project)])
+        .status();
+    assert!(status.unwrap().success());
+    third.wait_text("ended without a word");
+    let mut third = third;
+    third.send("q");
+    assert_eq!(third.end(), 0);
+}
+
+#[test]
+fn an_analysis_survives_the_terminal_and_its_result_is_there() {
+    let mut session = Session::program(&[]);
+    session.wait_text("94.63 %");
+    session.send("a");
+    session.wait_text("analysis");
+    let project = project(&session);
+    session.signal("HUP");
+    let session = {
+        let next = again(&session);
+        assert_eq!(session.end(), 130);
+        next
+    };
+    session.wait_text("analysed 20 layers");
+    assert!(project.join("sensitivity.json").is_file());
+}
