@@ -67,6 +67,8 @@ pub struct Options {
     pub theme: Option<String>,
     /// Draw without colours.
     pub no_color: bool,
+    /// A run to show, and to follow if some process works on it; it may be in any folder.
+    pub attach: Option<PathBuf>,
     /// This executable, which workers are started from.
     pub program: PathBuf,
 }
@@ -123,7 +125,8 @@ fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
         options,
         (&folders, &surroundings),
         (&project, &inputs, log, name),
-    );
+    )
+    .map_err(failed)?;
     let engine = make(&inputs, &project);
     state.outlives = engine.outlives();
     let jobs = Jobs::new(engine);
@@ -191,11 +194,14 @@ fn prepare(
     options: &Options,
     (folders, surroundings): (&Folders, &Surroundings),
     (project, inputs, log, name): (&Project, &InputFile, PathBuf, String),
-) -> (State, Look) {
+) -> crate::engine::Result<(State, Look)> {
     let left = Client::new(project.folder(), options.program.clone()).order();
     let mut stored = project.load();
     if let Some(order) = left {
         stored.adopt(&order.work);
+    }
+    if let Some(run) = &options.attach {
+        stored.attach(run.clone())?;
     }
     let (keymap, problems) = config::keymap(&folders.config);
     stored.problems.extend(problems);
@@ -237,7 +243,7 @@ fn prepare(
         depth: surroundings.depth,
         fixed,
     };
-    (State::new(place, keymap, stored), look)
+    Ok((State::new(place, keymap, stored), look))
 }
 
 async fn in_terminal(mut state: State, mut effects: Effects) -> Result<u8, Refusal> {

@@ -16,8 +16,9 @@ use super::jobs::{AnalysisRequest, LeftRun, LeftRunning};
 use super::state::Screen;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
-use super::worker::{Tail, Work};
+use super::worker::{Tail, Work, is_worked_on};
 use crate::engine::files::{read_limited, write_atomically};
+use crate::engine::finetune::{self, events_path};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Event;
 use crate::engine::{Error, Result};
@@ -264,19 +265,46 @@ impl Stored {
             }
             Work::Tune(tuning) => tuning.settings.folder.clone(),
         };
+        self.show(folder);
+        self.left = self.run.as_ref().map(StoredRun::left);
+    }
+
+    /// Shows a run, and follows it if some process works on it.
+    pub fn follow(&mut self, folder: PathBuf) {
+        let goes_on = is_worked_on(&folder);
+        self.show(folder);
+        if goes_on {
+            self.left = self.run.as_ref().map(StoredRun::left);
+        }
+    }
+
+    fn show(&mut self, folder: PathBuf) {
         if self.run.as_ref().is_none_or(|run| run.folder != folder) {
             self.run = noted(StoredRun::read(folder), &mut self.problems);
         }
-        self.left = self.run.as_ref().map(|run| {
-            LeftRunning::Run(LeftRun {
-                folder: run.folder.clone(),
-                read: run.read,
-            })
-        });
+    }
+
+    /// Shows the run in a folder that may be anywhere, and its screen first.
+    ///
+    /// # Errors
+    /// When the folder holds no run.
+    pub fn attach(&mut self, folder: PathBuf) -> Result<()> {
+        finetune::read_record(&folder)?;
+        self.follow(folder);
+        self.session.screen = Screen::Tune;
+        Ok(())
     }
 }
 
 impl StoredRun {
+    /// As work that goes on, from where it was read.
+    fn left(&self) -> LeftRunning {
+        LeftRunning::Run(LeftRun {
+            folder: self.folder.clone(),
+            read: self.read,
+        })
+    }
+
     /// What happened so far in the run of a folder. The last line may be cut by a crash, or not be
     /// whole yet; it is left out.
     ///
@@ -284,7 +312,7 @@ impl StoredRun {
     /// When the file of events cannot be read.
     pub fn read(folder: PathBuf) -> Result<Self> {
         let (mut events, mut read) = (Vec::new(), 0);
-        for line in Tail::new(folder.join("events.jsonl"), 0).lines()? {
+        for line in Tail::new(events_path(&folder), 0).lines()? {
             read += line.len() as u64 + 1;
             if events.len() < MAX_EVENTS {
                 events.extend(serde_json::from_str::<Event>(&line));

@@ -15,6 +15,7 @@ use super::stop::Stop;
 const EXAMPLES: &str = "\
 Examples:
   hawqeye                                  open the terminal application on the embedded demo
+  hawqeye --attach run                     watch a run, also one started by a command
   hawqeye analyze --data demo -o s.json    measure every layer of the demo network
   hawqeye plan s.json --budget compression=10x -o p.toml
   hawqeye eval --data demo --plan p.toml   accuracy of that plan without training

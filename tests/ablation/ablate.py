@@ -7,8 +7,9 @@ order of their stages, were chosen, and tabulates validation accuracy by row and
 
 Rows of bits (fine-tuned jointly): the plans of least predicted harm by eigenvalue, trace and loss
 change; that by eigenvalue with the order of S = lambda / n turned round; the same bits for every layer;
-S dealt out by chance. Rows of stages (of the trace plan): descending, ascending and random omega; that
-plan fine-tuned jointly is a row of bits.
+S dealt out by chance. Rows of stages (of the trace plan): descending, ascending and random omega, and
+stages through the whole run; that plan fine-tuned jointly is a row of bits. Rows of options (of that
+plan, jointly): one option of the recipe changed at a time.
 
 Finished runs are kept in WORK and not made again, so that the script can be stopped at any time. It
 writes WORK/ablation.json and WORK/ablation.svg, and prints a table. Accuracy is that of the held-out
@@ -43,6 +44,18 @@ def arguments():
     parser.add_argument("--only", help="only rows whose name contains this")
     parser.add_argument("--tune", default="--lr 0.05 --distill 0.7", help="further options of tune")
     return parser.parse_args()
+
+
+# One option of the recipe changed at a time.
+OPTIONS = {
+    "no distillation": "--distill 0",
+    "only distillation": "--distill 1",
+    "temperature 1": "--temperature 1",
+    "learning rate 0.01": "--lr 0.01",
+    "learning rate in steps": "--decay step",
+    "no weight decay": "--weight-decay 0",
+    "frozen norms": "--norms frozen",
+}
 
 
 class Ablation:
@@ -111,12 +124,29 @@ class Ablation:
         for order in ORDERS:
             staged = ["--schedule", "staged", "--stage-order", order, "--sensitivity", source]
             yield f"stages in {order} omega", plan, staged
+        staged = ["--schedule", "staged", "--staging", "1", "--sensitivity", source]
+        yield "stages through the whole run", plan, staged
+        yield from self.option_rows()
+
+    def widest(self):
+        """The trace plan with step sizes from the largest weight."""
+        path = self.folder / "trace-max.toml"
+        text = (self.folder / "trace.toml").read_text()
+        path.write_text(text.replace('scale = "mse"', 'scale = "max"'))
+        return path
+
+    def option_rows(self):
+        plan = self.planned("trace", self.sensitivity(), "trace")
+        yield "step sizes from the largest weight", self.widest(), JOINT
+        for name, given in OPTIONS.items():
+            yield name, plan, [*JOINT, *given.split()]
 
     def measure(self, name, plan, options, seed):
         folder = self.folder / f"{name} {seed}".replace(" ", "-").replace(",", "")
-        training = ["--epochs", self.args.epochs, "--seed", seed, *self.args.tune.split()]
+        training = ["--epochs", self.args.epochs, "--seed", seed]
+        options = changed(self.args.tune.split(), options)
         begun = ["--resume"] if (folder / "events.jsonl").exists() else []
-        given = [*self.network, "--plan", plan, *options, *training, *begun]
+        given = [*self.network, "--plan", plan, *training, *options, *begun]
         self.run("tune", *given, "-o", folder)
         events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         scores = [event for event in events if event["event"] == "evaluated"]
@@ -126,6 +156,12 @@ class Ablation:
 
 
 JOINT = ["--schedule", "joint"]
+
+
+def changed(usual, given):
+    """Options with a value each; those given take the place of the usual ones."""
+    pairs = [dict(zip(words[::2], words[1::2])) for words in (usual, list(map(str, given)))]
+    return [word for pair in {**pairs[0], **pairs[1]}.items() for word in pair]
 
 
 def reverse(measured):

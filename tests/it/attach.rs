@@ -2,7 +2,12 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hawqeye::engine::finetune::holds_run;
+use hawqeye::engine::model::demo;
+use hawqeye::engine::plan::{Plan, PlannedLayer, file};
+use hawqeye::engine::quant::{Bits, ScaleRule};
 use portable_pty::CommandBuilder;
 
 use crate::pty::Session;
@@ -119,4 +124,72 @@ fn an_analysis_survives_the_terminal_and_its_result_is_there() {
     };
     session.wait_text("analysed 20 layers");
     assert!(project.join("sensitivity.json").is_file());
+}
+
+#[test]
+fn a_run_of_the_command_line_is_followed_and_stopped() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let run = home.path().join("run");
+    let plan = home.path().join("plan.toml");
+    file::write(&plan, &eight_bits()).unwrap();
+    let mut tune = std::process::Command::new(PROGRAM)
+        .args([
+            "tune",
+            "--data",
+            "demo",
+            "--schedule",
+            "joint",
+            "--epochs",
+            "150",
+            "--quiet",
+        ])
+        .args([
+            "--plan".as_ref(),
+            plan.as_os_str(),
+            "-o".as_ref(),
+            run.as_os_str(),
+        ])
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(|| holds_run(&run));
+    let mut command = CommandBuilder::new(PROGRAM);
+    command.env_remove("NO_COLOR");
+    command.args(["--attach".as_ref(), run.as_os_str()]);
+    let mut session = Session::start_in(home, command, (100, 30));
+    session.wait_text("training");
+    session.send("x");
+    session.wait_text("stopped with a checkpoint");
+    assert_eq!(tune.wait().unwrap().code(), Some(130));
+    session.send("q");
+    assert_eq!(session.end(), 0);
+}
+
+/// The demo at 8 bits.
+fn eight_bits() -> Plan {
+    let bits = Bits::new(8).unwrap();
+    let layers = demo::load().unwrap().graph.layers().to_vec();
+    let planned = layers.into_iter().map(|layer| PlannedLayer {
+        name: layer.name,
+        weight_bits: bits,
+        activation_bits: bits,
+        pinned: false,
+        tie: None,
+    });
+    Plan {
+        model: "resnet20".into(),
+        fingerprint: None,
+        scale: ScaleRule::Mse,
+        layers: planned.collect(),
+    }
+}
+
+/// Looks again and again until it holds.
+fn wait_for(holds: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !holds() {
+        assert!(begin.elapsed().as_secs() < 120, "waited too long");
+        std::thread::yield_now();
+    }
 }

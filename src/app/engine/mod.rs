@@ -12,7 +12,7 @@ use super::jobs::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Steered, TuneReport, TuneRequest,
 };
 use super::project::InputFile;
-use super::worker::{Client, Ended, Order, Tail, Tuning, Work};
+use super::worker::{Client, Ended, Order, Tuning, Work};
 use crate::engine::Result;
 use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -96,13 +96,12 @@ impl Engine for ProjectEngine {
     }
 
     fn attach_analysis(&self, observer: &mut dyn Steered) -> Result<(Sensitivity, Outcome)> {
-        let ended = self.worker.attach(None).to_the_end(observer)?;
+        let ended = self.worker.attach().to_the_end(observer)?;
         self.measured(&ended)
     }
 
     fn attach_run(&self, run: &LeftRun, observer: &mut dyn Steered) -> Result<TuneReport> {
-        let story = Tail::new(run.folder.join("events.jsonl"), run.read);
-        let ended = self.worker.attach(Some(story)).to_the_end(observer)?;
+        let ended = self.worker.attach_run(run).to_the_end(observer)?;
         Ok(ended.report())
     }
 }

@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::tail::Tail;
 use super::{GREETING, Order};
-use crate::app::jobs::{Steered, TuneReport, Wish};
+use crate::app::jobs::{LeftRun, Steered, TuneReport, Wish};
+use crate::engine::finetune::{events_path, lock_path};
 use crate::engine::job::{Event, Outcome, Score, Split};
 use crate::engine::{Error, Result, files};
 
@@ -78,7 +79,7 @@ impl Client {
             .process_group(0)
             .spawn()
             .map_err(|source| Error::file("start", &self.program, source))?;
-        let mut following = self.attach(None);
+        let mut following = self.attach();
         following.child = Some(child);
         Ok(following)
     }
@@ -108,20 +109,48 @@ impl Client {
         Ok(file)
     }
 
-    /// Follows the worker that lives: all its events, or those of a run folder's `story` instead.
+    /// Follows the worker that lives, from its first event on.
     #[must_use]
-    pub fn attach(&self, story: Option<Tail>) -> Following {
-        Following {
-            order: self.order_path(),
-            spoken: Tail::new(self.events_path(), 0),
-            story,
-            child: None,
-            pid: None,
-            outcome: None,
-            test: None,
-            words: Vec::new(),
-        }
+    pub fn attach(&self) -> Following {
+        Following::new(
+            self.order_path(),
+            Some(Tail::new(self.events_path(), 0)),
+            None,
+        )
     }
+
+    /// Follows a run that some process works on, through the events in its folder after those that
+    /// were read; what else the worker says, if the run is its work, is told too.
+    #[must_use]
+    pub fn attach_run(&self, run: &LeftRun) -> Following {
+        let story = Some(Tail::new(events_path(&run.folder), run.read));
+        let mine = self
+            .order()
+            .is_some_and(|order| order.run() == Some(&*run.folder));
+        if mine {
+            let spoken = Some(Tail::new(self.events_path(), 0));
+            return Following::new(self.order_path(), spoken, story);
+        }
+        let mut following = Following::new(lock_path(&run.folder), None, story);
+        following.pid = read_pid(&following.lock);
+        following
+    }
+}
+
+/// The process number in the lock of a run.
+fn read_pid(lock: &Path) -> Option<Pid> {
+    let bytes = files::read_limited(lock, LIMIT).ok()?;
+    pid(std::str::from_utf8(&bytes).ok()?)
+}
+
+fn pid(text: &str) -> Option<Pid> {
+    text.trim().parse().ok().and_then(Pid::from_raw)
+}
+
+/// Whether a process works on the run in a folder.
+#[must_use]
+pub fn is_worked_on(run: &Path) -> bool {
+    is_locked(&lock_path(run))
 }
 
 /// Whether a process holds the lock of this file.
@@ -155,8 +184,11 @@ impl Ended {
 /// A worker that is followed.
 #[derive(Debug)]
 pub struct Following {
-    order: PathBuf,
-    spoken: Tail,
+    /// Held by the process while it lives.
+    lock: PathBuf,
+    /// What a worker says.
+    spoken: Option<Tail>,
+    /// The events in the folder of a run.
     story: Option<Tail>,
     child: Option<Child>,
     pid: Option<Pid>,
@@ -166,6 +198,19 @@ pub struct Following {
 }
 
 impl Following {
+    fn new(lock: PathBuf, spoken: Option<Tail>, story: Option<Tail>) -> Self {
+        Self {
+            lock,
+            spoken,
+            story,
+            child: None,
+            pid: None,
+            outcome: None,
+            test: None,
+            words: Vec::new(),
+        }
+    }
+
     /// Hands every event on and passes every wish to the worker, until it ends or is left alone.
     ///
     /// # Errors
@@ -175,7 +220,7 @@ impl Following {
         let mut told = Wish::Hold;
         loop {
             // In this order: what is written just before the end is not missed.
-            let alive = is_locked(&self.order);
+            let alive = is_locked(&self.lock);
             self.read(observer)?;
             if !alive {
                 return self.ended();
@@ -192,7 +237,8 @@ impl Following {
     }
 
     fn read(&mut self, observer: &mut dyn Steered) -> Result<()> {
-        for line in self.spoken.lines()? {
+        let spoken = self.spoken.as_mut().map(Tail::lines).transpose()?;
+        for line in spoken.unwrap_or_default() {
             match serde_json::from_str::<Event>(&line) {
                 Ok(event) => self.heard(event, observer),
                 Err(_) => self.said(line),
@@ -231,8 +277,8 @@ impl Following {
     }
 
     fn said(&mut self, line: String) {
-        if let Some(pid) = line.strip_prefix(GREETING) {
-            self.pid = pid.parse().ok().and_then(Pid::from_raw);
+        if let Some(number) = line.strip_prefix(GREETING) {
+            self.pid = pid(number);
             return;
         }
         if self.words.len() == LAST_WORDS {

@@ -12,7 +12,7 @@
 mod client;
 mod tail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome};
 use crate::engine::plan::file as plan_file;
 
-pub use client::{Client, Ended, Following};
+pub use client::{Client, Ended, Following, is_worked_on};
 pub use tail::Tail;
 
 /// First line of a worker's events, before its process number.
@@ -78,6 +78,17 @@ pub struct RunSettings {
     pub folder: PathBuf,
     /// Go on with the run in the folder.
     pub resume: bool,
+}
+
+impl Order {
+    /// The folder of the run that is ordered.
+    #[must_use]
+    pub fn run(&self) -> Option<&Path> {
+        match &self.work {
+            Work::Analyze(_) => None,
+            Work::Tune(tuning) => Some(&tuning.settings.folder),
+        }
+    }
 }
 
 impl Tuning {

@@ -1,5 +1,6 @@
 //! No command: the terminal application.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::args::Shared;
@@ -18,6 +19,9 @@ pub struct Args {
     /// Colours: terminal, dark, light, okabe-ito, mono or a file of your own
     #[arg(long, value_name = "NAME", help_heading = "Application")]
     pub theme: Option<String>,
+    /// Show a run, and follow it while it goes on; also one that `hawqeye tune` works on
+    #[arg(long, value_name = "RUN", help_heading = "Application")]
+    pub attach: Option<PathBuf>,
 }
 
 impl Args {
@@ -39,7 +43,8 @@ impl Args {
             || data.is_some()
             || mean.is_some()
             || std.is_some();
-        if inputs || self.project.is_some() || self.theme.is_some() {
+        let application = self.project.is_some() || self.theme.is_some() || self.attach.is_some();
+        if inputs || application {
             return Err(Failure::usage(
                 "options of a command stand after it, as in hawqeye eval --model resnet20",
             ));
@@ -77,6 +82,7 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
         project: args.project.clone(),
         theme: args.theme.clone(),
         no_color: shared.no_color,
+        attach: args.attach.as_deref().map(absolute),
         program: program(),
     })
 }

@@ -9,7 +9,7 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -75,14 +75,20 @@ impl RunFolder {
     }
 
     fn locked(path: &Path) -> Result<Self> {
-        let lock_path = path.join("lock");
+        let lock_path = lock_path(path);
         let failed = |source| Error::file("write", &lock_path, source);
-        let lock = File::create(&lock_path).map_err(failed)?;
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).write(true);
+        let mut lock = options.open(&lock_path).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                lock.set_len(0).map_err(failed)?;
+                writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+                Ok(Self {
+                    path: path.to_owned(),
+                    _lock: lock,
+                })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
                 "another program works on the run in {}; wait for it, or stop it first",
                 path.display()
@@ -110,6 +116,12 @@ impl RunFolder {
     }
 }
 
+/// Locked by the program that works on the run, whose process number it holds.
+#[must_use]
+pub fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
 fn settings_path(folder: &Path) -> PathBuf {
     folder.join("settings.json")
 }
@@ -118,7 +130,9 @@ fn plan_path(folder: &Path) -> PathBuf {
     folder.join("plan.toml")
 }
 
-fn events_path(folder: &Path) -> PathBuf {
+/// The events of a run, one JSON line each.
+#[must_use]
+pub fn events_path(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
 }
 
