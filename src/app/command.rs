@@ -107,7 +107,8 @@ commands! {
     GoBits "bits" Global "bits" "Go to the bit table"
     GoTune "fine-tune" Global "fine-tune" "Go to the fine-tuning screen"
     GoExport "export-screen" Global "export" "Go to the export screen"
-    NextTheme "next-theme" Global "theme" "Change the colours"
+    Themes "themes" Global "colours" "Choose the colours; they are shown while you choose"
+    NextTheme "next-theme" Global "next colours" "Change the colours to the next theme"
     Copy "copy" Global "copy" "Copy the row at the cursor to the clipboard, and its bits for others"
     CopyPlan "copy-plan" Global "copy plan" "Copy the plan to the clipboard, as a plan file"
     Mouse "mouse" Global "mouse" "Leave the mouse to the terminal, or take it back"
@@ -150,6 +151,8 @@ commands! {
     Untie "untie" Bits "untie" "Untie the selected layers"
     Reset "reset" Bits "reset" "Set the selected layers back to the last automatic plan"
     Allocate "allocate" Bits "allocate" "Choose bits for all unpinned layers to fit a budget"
+    SmallerBest "smaller-best" Bits "smaller best" "Go to the next smaller plan of the frontier"
+    LargerBest "larger-best" Bits "larger best" "Go to the next larger plan of the frontier"
     Metric "metric" Bits "metric" "Change the metric that predicts harm"
 
     Tune "tune" Tune "start" "Start fine-tuning the plan, or go on with a stopped run"

@@ -36,8 +36,8 @@ pub enum Effect {
     SaveSession,
     /// Write what was loaded.
     SaveInputs(Arc<Inputs>),
-    /// Change the colours.
-    NextTheme,
+    /// Show other colours.
+    ShowTheme(String),
     /// Draw everything again.
     Redraw,
     /// Put a text into the clipboard.
@@ -164,7 +164,7 @@ impl Effects {
                 self.inputs.fingerprint = Some(inputs.fingerprint.clone());
                 report(state, self.project.save_inputs(&self.inputs));
             }
-            Effect::NextTheme => self.next_theme(state),
+            Effect::ShowTheme(name) => self.show_theme(&name, state),
             Effect::Copy(text) => self.copies.push(text),
             Effect::Ring => self.ring = true,
             Effect::Redraw => return Flow::Redraw,
@@ -190,29 +190,10 @@ impl Effects {
         }
     }
 
-    fn next_theme(&mut self, state: &mut State) {
-        if self.look.fixed {
-            state.notify(
-                Level::Info,
-                "colours are off (NO_COLOR, --no-color or TERM=dumb)",
-            );
-            return;
-        }
-        let names: Vec<String> = self.look.library.names().map(str::to_owned).collect();
-        let at = names
-            .iter()
-            .position(|name| *name == self.look.theme.name)
-            .unwrap_or(0);
-        let name = &names[(at + 1) % names.len()];
-        match self
-            .look
-            .library
-            .load(name, self.look.depth, self.look.theme.symbols)
-        {
-            Ok(theme) => {
-                self.look.theme = theme;
-                state.notify(Level::Info, format!("theme: {name}"));
-            }
+    fn show_theme(&mut self, name: &str, state: &mut State) {
+        let Look { library, depth, .. } = &self.look;
+        match library.load(name, *depth, self.look.theme.symbols) {
+            Ok(theme) => self.look.theme = theme,
             Err(problem) => state.notify(Level::Warning, problem),
         }
     }

@@ -40,7 +40,7 @@ use engine::ProjectEngine;
 use jobs::{Engine, Jobs};
 use msg::Signal;
 use project::{InputFile, Project};
-use state::{Place, State};
+use state::{Place, State, Themes};
 use symbols::Symbols;
 use theme::MONO;
 use worker::Client;
@@ -243,7 +243,14 @@ fn prepare(
         depth: surroundings.depth,
         fixed,
     };
-    Ok((State::new(place, keymap, stored), look))
+    let mut state = State::new(place, keymap, stored);
+    if !fixed {
+        state.themes = Themes {
+            names: look.library.names().map(str::to_owned).collect(),
+            shown: look.theme.name.clone(),
+        };
+    }
+    Ok((state, look))
 }
 
 async fn in_terminal(mut state: State, mut effects: Effects) -> Result<u8, Refusal> {

@@ -14,6 +14,8 @@ pub struct Symbols {
     pub marker: Marker,
     /// Eighths of a cell of a bar, from empty to full.
     pub eighths: [&'static str; 9],
+    /// Eighths of a cell of a column, from low to full.
+    pub levels: [&'static str; 8],
     /// The row the keyboard works on.
     pub cursor: &'static str,
     /// A row selected together with others.
@@ -59,6 +61,7 @@ impl Symbols {
         border: border::PLAIN,
         marker: Marker::Braille,
         eighths: [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
+        levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
         cursor: "▸",
         marked: "•",
         pin: "¤",
@@ -79,6 +82,7 @@ impl Symbols {
         border: ASCII_BORDER,
         marker: Marker::Dot,
         eighths: [" ", " ", " ", " ", "#", "#", "#", "#", "#"],
+        levels: ["_", ".", "-", "~", "=", "+", "*", "#"],
         cursor: ">",
         marked: "*",
         pin: "!",

@@ -12,7 +12,7 @@ use hawqeye::app::state::bits::Accuracy;
 use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
-use hawqeye::app::state::{Checking, Loading, Screen};
+use hawqeye::app::state::{Checking, Loading, Screen, Themes, planning};
 use hawqeye::engine::job::{Event, Outcome, Phase};
 use hawqeye::engine::plan::file;
 
@@ -577,4 +577,42 @@ fn a_run_of_an_earlier_plan_is_told_apart() {
             .iter()
             .any(|(_, task)| matches!(task, Task::Tune(_)))
     );
+}
+
+#[test]
+fn brackets_walk_along_the_frontier() {
+    let mut bench = Bench::planned();
+    let bytes = |bench: &Bench| {
+        let plan = bench.state.bits.plan.clone().unwrap();
+        planning::totals(&plan, &bench.state.analysis.layers).weight_bytes()
+    };
+    let begin = bytes(&bench);
+    bench.keys("[").work();
+    let smaller = bytes(&bench);
+    assert!(smaller < begin, "{smaller} {begin}");
+    bench.keys("] ]").work();
+    assert!(bytes(&bench) > smaller);
+    for _ in 0..200 {
+        bench.keys("[").work();
+    }
+    let said = bench.state.toast.clone().unwrap().0.text;
+    assert!(said.contains("end of the frontier"), "{said}");
+}
+
+#[test]
+fn themes_are_shown_while_one_chooses_and_escaping_goes_back() {
+    let mut bench = Bench::loaded();
+    bench.state.themes = Themes {
+        names: ["dark", "light", "mono"].map(str::to_owned).into(),
+        shown: "light".into(),
+    };
+    let show = |name: &str| Effect::ShowTheme(name.into());
+    bench.keys("ctrl-t down");
+    assert!(bench.has_asked(&show("mono")));
+    bench.keys("esc");
+    assert_eq!(bench.asked.last(), Some(&show("light")));
+    bench.keys("ctrl-t up enter");
+    assert!(bench.has_asked(&show("dark")) && bench.has_asked(&Effect::SaveSession));
+    assert_eq!(bench.state.themes.shown, "dark");
+    assert!(bench.state.overlays.is_empty());
 }

@@ -1,7 +1,7 @@
 //! The bit table: the plan being edited, its history, the rows selected together, the budget, and
 //! what was measured or computed of plans.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::engine::job::Score;
 use crate::engine::plan::Plan;
 use crate::engine::quant::Bits;
 
+/// Measured accuracies that are drawn at most.
+const REMEMBERED: usize = 256;
 /// Quiet time after an edit before the accuracy is measured.
 pub const DEBOUNCE: Duration = Duration::from_millis(400);
 
@@ -95,6 +97,8 @@ pub struct BitsState {
     undo: Vec<(Arc<Plan>, String)>,
     redo: Vec<(Arc<Plan>, String)>,
     measured: BTreeMap<PlanKey, Score>,
+    /// Accuracies in the order they were measured.
+    history: VecDeque<f64>,
     refused: BTreeMap<PlanKey, String>,
 }
 
@@ -117,6 +121,7 @@ impl Default for BitsState {
             undo: Vec::new(),
             redo: Vec::new(),
             measured: BTreeMap::new(),
+            history: VecDeque::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -222,12 +227,21 @@ impl BitsState {
         }
     }
 
+    /// The accuracies of the plans measured last, the newest at the end.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = f64> + DoubleEndedIterator {
+        self.history.iter().copied()
+    }
+
     /// A plan was measured, or could not be.
     pub fn evaluated(&mut self, key: PlanKey, result: Result<Score, String>) {
         match result {
             Ok(score) => {
                 self.refused.remove(&key);
                 self.measured.insert(key, score);
+                if self.history.len() == REMEMBERED {
+                    self.history.pop_front();
+                }
+                self.history.push_back(score.accuracy());
             }
             Err(reason) => {
                 self.refused.insert(key, reason);
@@ -238,6 +252,7 @@ impl BitsState {
     /// Forgets what was measured: the network is another one.
     pub fn forget_measurements(&mut self) {
         self.measured.clear();
+        self.history.clear();
         self.refused.clear();
         self.frontier = None;
     }

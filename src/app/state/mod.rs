@@ -171,6 +171,15 @@ pub struct Place {
     pub log: PathBuf,
 }
 
+/// The colours there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Themes {
+    /// Their names; none when colours are off.
+    pub names: Vec<String>,
+    /// The one that is shown.
+    pub shown: String,
+}
+
 /// Which layers are shown.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -228,6 +237,8 @@ pub struct State {
     pub layer: usize,
     /// Which layers are shown.
     pub filter: Option<Filter>,
+    /// The colours.
+    pub themes: Themes,
     /// Windows, the topmost last.
     pub overlays: Vec<Overlay>,
     /// The notice on screen, and until when.
@@ -276,6 +287,7 @@ impl State {
             export: ExportState::new(&session.export, &place.folder),
             layer: 0,
             filter: None,
+            themes: Themes::default(),
             overlays: Vec::new(),
             toast: None,
             log: VecDeque::new(),

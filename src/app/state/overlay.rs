@@ -46,6 +46,13 @@ pub enum Overlay {
         /// What is wrong with it.
         problem: Option<String>,
     },
+    /// Choose the colours.
+    Themes {
+        /// The one that is shown.
+        selected: usize,
+        /// The one that was shown before.
+        before: String,
+    },
     /// Leave while work is running?
     Quit,
     /// Forget what was done?

@@ -1,5 +1,7 @@
 //! What every command does, and when it can be done.
 
+use std::cmp::Ordering;
+
 use crate::app::command::{Command, Group};
 use crate::app::effect::{AtLeave, Effect};
 use crate::app::jobs::{JobKind, Task};
@@ -10,7 +12,7 @@ use crate::app::state::running::Running;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{clipboard, edit, launch, leave, start};
+use super::{clipboard, edit, launch, leave, start, themes};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -95,7 +97,9 @@ fn why_not_edit(state: &State, command: Command) -> Option<String> {
         return Some("nothing is loaded yet".to_owned());
     }
     match command {
-        Command::Allocate | Command::Metric if state.analysis.sensitivity().is_none() => {
+        Command::Allocate | Command::Metric | Command::SmallerBest | Command::LargerBest
+            if state.analysis.sensitivity().is_none() =>
+        {
             Some("finish the analysis first (screen 2)".to_owned())
         }
         Command::PasteBits if state.bits.copied.is_none() => {
@@ -165,7 +169,8 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Back => back(state),
         Command::NextScreen => turn(state, 1),
         Command::PreviousScreen => turn(state, Screen::ALL.len() - 1),
-        Command::NextTheme => return vec![Effect::NextTheme],
+        Command::Themes => return themes::open(state),
+        Command::NextTheme => return themes::next(state),
         Command::Copy => return clipboard::copy(state),
         Command::CopyPlan => return clipboard::copy_plan(state),
         Command::Mouse => mouse(state),
@@ -404,6 +409,8 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Tie => return edit::tie(state, true),
         Command::Untie => return edit::tie(state, false),
         Command::Reset => return edit::reset(state),
+        Command::SmallerBest => return edit::frontier_step(state, Ordering::Less),
+        Command::LargerBest => return edit::frontier_step(state, Ordering::Greater),
         Command::Metric => return edit::next_metric(state),
         _ => edit::ask_budget(state),
     }

@@ -1,5 +1,6 @@
 //! Editing the plan: bits, pins, ties, allocation, undo.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::app::state::bits::{Accuracy, Allocation, BUDGETS, Change, Column, DEB
 use crate::app::state::overlay::Overlay;
 use crate::app::state::planning::Subject;
 use crate::app::state::{Filter, Level, State, planning};
+use crate::engine::allocate::Budget;
 use crate::engine::hessian::Metric;
 use crate::engine::plan::Plan;
 
@@ -207,6 +209,30 @@ pub(super) fn frontier(state: &mut State) -> Vec<Effect> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Starts the allocation of the next plan of the frontier that is smaller, or larger.
+pub(super) fn frontier_step(state: &mut State, towards: Ordering) -> Vec<Effect> {
+    let (Some(subject), Some(plan)) = (subject(state), &state.bits.plan) else {
+        return Vec::new();
+    };
+    let size = planning::totals(plan, &state.analysis.layers).weight_bytes();
+    let points = state.bits.frontier.iter().flatten();
+    let sizes = points.map(|(bytes, _)| *bytes);
+    let beyond = sizes.filter(|bytes| bytes.total_cmp(&size) == towards);
+    let next = match towards {
+        Ordering::Less => beyond.max_by(f64::total_cmp),
+        _ => beyond.min_by(f64::total_cmp),
+    };
+    let Some(bytes) = next.filter(|_| state.job(JobKind::Allocate).is_none()) else {
+        state.notify(Level::Info, "this is the end of the frontier");
+        return Vec::new();
+    };
+    let budget = Budget::Size(bytes);
+    start(
+        state,
+        Task::Allocate(Box::new(Allocation { subject, budget })),
+    )
 }
 
 /// Opens the window that asks for a budget.

@@ -7,6 +7,7 @@ mod job;
 mod launch;
 mod mouse;
 mod overlay;
+mod themes;
 
 pub use command::{available, why_not};
 

@@ -10,7 +10,7 @@ use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
 
-use super::{command, edit, launch, leave};
+use super::{command, edit, launch, leave, themes};
 
 /// Longest line that can be typed.
 const LONGEST: usize = 4096;
@@ -24,6 +24,13 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let Some(mut top) = state.overlays.pop() else {
         return Vec::new();
     };
+    if let Overlay::Themes { selected, before } = &mut top {
+        let (effects, closed) = themes::press(state, key, (selected, before));
+        if !closed {
+            state.overlays.push(top);
+        }
+        return effects;
+    }
     if closes {
         return Vec::new();
     }
@@ -42,6 +49,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             suggested,
             problem,
         } => suggest(state, key, (kind, input, suggested, problem)),
+        // Handled above: escaping it has to show the former colours again.
+        Overlay::Themes { .. } => None,
         Overlay::Quit => quit(state, key),
         Overlay::Confirm(asked) => confirm(state, key, *asked),
     };
@@ -62,6 +71,10 @@ pub(super) fn choose(state: &mut State, at: usize) -> Vec<Effect> {
             let steps = (at + BUDGETS.len() - *kind) % BUDGETS.len();
             let turned = (0..steps).flat_map(|_| press(state, Key::plain(KeyCode::Down)));
             turned.collect()
+        }
+        Some(Overlay::Themes { selected, .. }) => {
+            *selected = at;
+            themes::show(state, at)
         }
         _ => Vec::new(),
     }
@@ -267,7 +280,7 @@ pub(super) fn paste(state: &mut State, text: &str) {
 }
 
 /// Moves a list; whether the key was one for that.
-fn scrolled(key: Key, at: &mut usize) -> bool {
+pub(super) fn scrolled(key: Key, at: &mut usize) -> bool {
     *at = match key.code {
         KeyCode::Down => *at + 1,
         KeyCode::Up => at.saturating_sub(1),

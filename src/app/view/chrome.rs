@@ -347,6 +347,7 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             ("enter", "allocate"),
             ("esc", "cancel"),
         ],
+        Overlay::Themes { .. } => &[("up/down", "show"), ("enter", "keep"), ("esc", "as before")],
         Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],
         Overlay::Confirm(_) => &[("y", "yes"), ("n", "no")],
     };

@@ -44,6 +44,9 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
                 theme,
             );
         }
+        Some(Overlay::Themes { selected, .. }) => {
+            themes(frame, (state, *selected), hits, theme);
+        }
         Some(Overlay::Quit) => quit(frame, state, hits, theme),
         Some(Overlay::Confirm(command)) => confirm(frame, *command, hits, theme),
     }
@@ -287,6 +290,23 @@ fn allocate(
     let lines = wrap(&text, rest.width as usize);
     let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
     frame.render_widget(Paragraph::new(lines).style(theme.style(role)), rest);
+}
+
+fn themes(frame: &mut Frame, (state, selected): (&State, usize), hits: &mut Hits, theme: &Theme) {
+    let names = &state.themes.names;
+    let size = (30, names.len() as u16 + 2);
+    let list = window(frame, (size, "Colours"), hits, theme);
+    let first = super::scroll(selected, names.len(), list.height as usize);
+    hits.rows(list, first..names.len());
+    let lines = names.iter().enumerate().skip(first).map(|(index, name)| {
+        let (mark, role) = if index == selected {
+            (theme.symbols.cursor, Role::Selected)
+        } else {
+            (" ", Role::Text)
+        };
+        Line::styled(format!("{mark} {name:<24}"), theme.style(role))
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
 }
 
 /// A question: its title, its text, and the answers by their key.

@@ -122,9 +122,26 @@ pub(super) fn side(
         "              post-training, test set",
         theme.style(Role::Muted),
     ));
+    lines.extend(history(state, area.width as usize, theme));
     let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
     frame.render_widget(Paragraph::new(lines), top);
     frontier(frame, bottom, (state, plan, totals), theme);
+}
+
+/// The accuracies of the plans measured last, from the lowest to the highest of them; nothing
+/// before there are two.
+fn history<'a>(state: &State, width: usize, theme: &Theme) -> Option<Line<'a>> {
+    let room = width.saturating_sub(14);
+    let all = state.bits.history();
+    let shown: Vec<f64> = all.rev().take(room).collect();
+    let [low, high] = plot::bounds(shown.iter().copied());
+    let level = |value: &f64| {
+        let share = plot::unit((value - low) / (high - low));
+        theme.symbols.levels[(share * 7.0).round() as usize]
+    };
+    let drawn: String = shown.iter().rev().map(level).collect();
+    (shown.len() > 1)
+        .then(|| super::fact("its history", Span::styled(drawn, theme.series(0)), theme))
 }
 
 /// The best plans by size and predicted harm, and this plan.
