@@ -1,5 +1,6 @@
 //! Work that outlives the application: the terminal goes, the work stays, and is found again.
 
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,10 +27,11 @@ fn is_working(project: &Path) -> bool {
     matches!(order.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-fn again(before: &Session) -> Session {
+fn start(home: Arc<tempfile::TempDir>, arguments: &[&OsStr]) -> Session {
     let mut command = CommandBuilder::new(PROGRAM);
     command.env_remove("NO_COLOR");
-    Session::start_in(before.home.clone(), command, (100, 30))
+    command.args(arguments);
+    Session::start_in(home, command, (100, 30))
 }
 
 /// The demo, being fine-tuned for longer than any test takes.
@@ -61,9 +63,7 @@ fn a_run_survives_the_terminal_and_is_attached_to_paused_and_stopped() {
     let home = session.home.clone();
     assert_eq!(session.end(), 130);
     assert!(is_working(&project), "the run goes on");
-    let mut command = CommandBuilder::new(PROGRAM);
-    command.env_remove("NO_COLOR");
-    let mut session = Session::start_in(home, command, (100, 30));
+    let mut session = start(home, &[]);
     session.wait_text("went on in the background");
     session.send("4");
     session.wait_text("training");
@@ -84,7 +84,7 @@ fn a_run_survives_the_terminal_and_is_attached_to_paused_and_stopped() {
 fn leaving_can_leave_the_run_running_and_a_second_instance_only_watches() {
     let mut first = training();
     let project = project(&first);
-    let mut second = again(&first);
+    let mut second = start(first.home.clone(), &[]);
     second.wait_text("this one watches");
     second.send("4");
     second.wait_text("training");
@@ -96,7 +96,7 @@ fn leaving_can_leave_the_run_running_and_a_second_instance_only_watches() {
     first.send("q");
     first.wait_text("goes on in the background");
     first.send("f");
-    let third = again(&first);
+    let third = start(first.home.clone(), &[]);
     assert_eq!(first.end(), 0);
     third.wait_text("training");
     let status = std::process::Command::new("kill")
@@ -113,17 +113,17 @@ fn leaving_can_leave_the_run_running_and_a_second_instance_only_watches() {
 fn an_analysis_survives_the_terminal_and_its_result_is_there() {
     let mut session = Session::program(&[]);
     session.wait_text("94.63 %");
-    session.send("a");
+    // 32 images.
+    session.send("nna");
     session.wait_text("analysis");
-    let project = project(&session);
+    let (project, home) = (project(&session), session.home.clone());
     session.signal("HUP");
-    let session = {
-        let next = again(&session);
-        assert_eq!(session.end(), 130);
-        next
-    };
-    session.wait_text("analysed 20 layers");
+    assert_eq!(session.end(), 130);
+    let mut session = start(home, &[]);
+    session.wait_text("20 of 20 layers");
     assert!(project.join("sensitivity.json").is_file());
+    session.send("q");
+    assert_eq!(session.end(), 0);
 }
 
 #[test]
@@ -154,10 +154,7 @@ fn a_run_of_the_command_line_is_followed_and_stopped() {
         .spawn()
         .unwrap();
     wait_for(|| holds_run(&run));
-    let mut command = CommandBuilder::new(PROGRAM);
-    command.env_remove("NO_COLOR");
-    command.args(["--attach".as_ref(), run.as_os_str()]);
-    let mut session = Session::start_in(home, command, (100, 30));
+    let mut session = start(home, &["--attach".as_ref(), run.as_os_str()]);
     session.wait_text("training");
     session.send("x");
     session.wait_text("stopped with a checkpoint");

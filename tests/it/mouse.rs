@@ -72,7 +72,7 @@ fn a_click_opens_a_tab_selects_a_row_and_does_what_the_footer_says() {
         bench.state.overlays.last(),
         Some(Overlay::Allocate { .. })
     ));
-    let row = click(&mut bench, "average bits");
+    let row = click(&mut bench, "average-bits");
     assert!(matches!(row, Some(Target::Row(_))), "{row:?}");
     // Beside the window.
     let (hits, _) = drawn(&bench);
@@ -119,7 +119,7 @@ fn answers_can_be_clicked() {
     click(&mut bench, "stay here");
     assert!(bench.state.overlays.is_empty());
     let mut bench = Bench::loaded();
-    bench.keys(":");
+    bench.keys(":").text("fine");
     click(&mut bench, "fine-tune");
     assert!(bench.state.overlays.is_empty());
     assert_eq!(bench.state.screen, Screen::Tune);

@@ -354,7 +354,7 @@ fn a_run_that_was_left_running_is_followed_again() {
         ..Stored::default()
     };
     let mut bench = Bench::empty(Trouble::None, stored);
-    bench.work();
+    bench.next_job();
     let run = |bench: &Bench| bench.state.tune.run.clone().unwrap();
     assert_eq!(
         (run(&bench).status, run(&bench).step),
@@ -381,7 +381,7 @@ fn who_only_watches_changes_nothing() {
         ..Stored::default()
     };
     let mut bench = Bench::empty(Trouble::None, stored);
-    bench.work();
+    bench.next_job();
     let plan = bench.state.bits.plan.clone();
     bench.keys("3 + x a 4 enter space");
     assert_eq!(bench.state.bits.plan, plan);
