@@ -34,6 +34,12 @@ pub struct Symbols {
     pub spinner: [&'static str; 4],
     /// Where something was cut.
     pub ellipsis: &'static str,
+    /// Before an error.
+    pub plus_minus: &'static str,
+    /// Eighths of a cell of a column, from empty to full.
+    pub column: [&'static str; 9],
+    /// Before the label of a place on an axis.
+    pub tick: &'static str,
     /// From one to the other.
     pub arrow: &'static str,
     /// The border of text-mode lines.
@@ -69,6 +75,9 @@ impl Symbols {
         dot: "·",
         spinner: ["◐", "◓", "◑", "◒"],
         ellipsis: "…",
+        plus_minus: "±",
+        column: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+        tick: "╵",
         arrow: "→",
         rule: "─",
     };
@@ -77,7 +86,7 @@ impl Symbols {
     pub const ASCII: Self = Self {
         unicode: false,
         border: ASCII_BORDER,
-        marker: Marker::Dot,
+        marker: Marker::Custom('.'),
         eighths: [" ", " ", " ", " ", "#", "#", "#", "#", "#"],
         cursor: ">",
         marked: "*",
@@ -89,6 +98,9 @@ impl Symbols {
         dot: "|",
         spinner: ["-", "\\", "|", "/"],
         ellipsis: "~",
+        plus_minus: "+-",
+        column: [" ", ".", ".", ".", ":", ":", ":", "#", "#"],
+        tick: "'",
         arrow: "->",
         rule: "-",
     };

@@ -8,6 +8,8 @@
 )]
 
 mod bench;
+mod detail;
+mod detail_views;
 mod fake;
 mod imports;
 mod keymap;

@@ -2,6 +2,7 @@
 //! which calls.
 
 mod analysis;
+mod detail;
 mod load;
 mod tune;
 
@@ -9,6 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::jobs::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use super::jobs::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
 use super::project::InputFile;
 use crate::engine::autodiff::Program;
@@ -18,9 +20,12 @@ use crate::engine::export::{self, About, Request, Written};
 use crate::engine::finetune::load_run;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
+use crate::engine::hessian::landscape::Landscape;
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::hessian::spectrum::Spectrum;
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
+use crate::engine::quant::histogram::WeightHistogram;
 use crate::engine::quant::post_training;
 use crate::engine::{Error, Result};
 
@@ -122,5 +127,33 @@ impl Engine for ProjectEngine {
         };
         let images = Selection::all(&loaded.test, &loaded.normalization)?;
         export::export(&loaded.backend, &request, &images, observer)
+    }
+
+    fn spectrum(
+        &self,
+        request: &SpectrumRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Spectrum>> {
+        detail::spectrum(&*self.loaded()?, request, observer)
+    }
+
+    fn landscape(
+        &self,
+        request: &LandscapeRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Landscape>> {
+        detail::landscape(&*self.loaded()?, request, observer)
+    }
+
+    fn weights(&self, request: &WeightsRequest) -> Result<WeightHistogram> {
+        detail::weights(&*self.loaded()?, request)
+    }
+
+    fn remeasure(
+        &self,
+        request: &RemeasureRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)> {
+        detail::remeasure((&*self.loaded()?, request), &self.sensitivity, observer)
     }
 }

@@ -8,6 +8,7 @@
 //! the screen stays up. Progress is replaced by newer progress while it waits to be drawn, points of
 //! curves are thinned when too many wait, and everything else is always delivered, in order.
 
+pub mod detail;
 mod inbox;
 mod port;
 mod task;

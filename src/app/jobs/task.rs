@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::detail::{Detail, DetailDone};
 use super::port::{AnalysisRequest, Engine, ExportRequest, Inputs, TuneReport, TuneRequest};
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
@@ -29,6 +30,8 @@ pub enum Task {
     Tune(Box<TuneRequest>),
     /// Write a file.
     Export(ExportRequest),
+    /// Look closer at layers.
+    Detail(Detail),
 }
 
 /// Kinds of tasks.
@@ -50,6 +53,14 @@ pub enum JobKind {
     Tune,
     /// [`Task::Export`].
     Export,
+    /// [`Detail::Spectrum`].
+    Spectrum,
+    /// [`Detail::Landscape`].
+    Landscape,
+    /// [`Detail::Weights`].
+    Weights,
+    /// [`Detail::Remeasure`].
+    Remeasure,
 }
 
 impl JobKind {
@@ -65,19 +76,29 @@ impl JobKind {
             Self::Evaluate => "evaluating the plan",
             Self::Tune => "fine-tuning",
             Self::Export => "export",
+            Self::Spectrum => "spectrum",
+            Self::Landscape => "landscape",
+            Self::Weights => "weights",
+            Self::Remeasure => "measuring again",
         }
     }
 
     /// Whether the user asked for it and waits for it: asked about on leaving, one at a time.
     #[must_use]
     pub const fn is_foreground(self) -> bool {
-        matches!(self, Self::Open | Self::Analyze | Self::Tune | Self::Export)
+        matches!(self, Self::Open | Self::Analyze | Self::Tune | Self::Export) || self.is_detail()
+    }
+
+    /// Whether it looks closer at layers, and the user asked for it.
+    #[must_use]
+    pub const fn is_detail(self) -> bool {
+        matches!(self, Self::Spectrum | Self::Landscape | Self::Remeasure)
     }
 
     /// Whether stopping keeps what is finished, and going on later is possible.
     #[must_use]
     pub const fn is_resumable(self) -> bool {
-        matches!(self, Self::Analyze | Self::Tune)
+        matches!(self, Self::Analyze | Self::Tune | Self::Remeasure)
     }
 }
 
@@ -94,6 +115,7 @@ impl Task {
             Self::Evaluate(_) => JobKind::Evaluate,
             Self::Tune(_) => JobKind::Tune,
             Self::Export(_) => JobKind::Export,
+            Self::Detail(detail) => detail.kind(),
         }
     }
 
@@ -125,6 +147,7 @@ impl Task {
             Self::Export(request) => {
                 Done::Exported(engine.export(request, observer)?.map(Box::new))
             }
+            Self::Detail(detail) => Done::Detail(Box::new(detail.run(engine, observer)?)),
         })
     }
 }
@@ -158,6 +181,8 @@ pub enum Done {
     Tuned(TuneReport),
     /// The file; `None` when stopped.
     Exported(Option<Box<Written>>),
+    /// A closer look.
+    Detail(Box<DetailDone>),
 }
 
 /// Why a job brought nothing.

@@ -1,6 +1,7 @@
 //! What every message does to the state. Pure: what has to happen outside is returned as effects.
 
 mod command;
+mod detail;
 mod edit;
 mod job;
 mod launch;
@@ -21,6 +22,12 @@ const INTERRUPTED: u8 = 130;
 
 /// Changes the state by a message; returns what has to happen outside.
 pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
+    let mut effects = react(state, message);
+    effects.extend(detail::follow(state));
+    effects
+}
+
+fn react(state: &mut State, message: Msg) -> Vec<Effect> {
     match message {
         Msg::Start => begin(state),
         Msg::Clock(now) => clock(state, now),

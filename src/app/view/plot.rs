@@ -111,17 +111,25 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
     }
     let all = || curves.iter().flat_map(|curve| curve.points.iter());
     let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
+    let y = if labels.log { whole(y) } else { y };
     let y = clipped(y, labels.within);
     let datasets = curves.iter().map(|curve| dataset(curve, theme)).collect();
     let muted = theme.style(Role::Muted);
-    let value = |at: f64| number(if labels.log { 10f64.powf(at) } else { at });
     let ticks = |texts: Vec<String>| -> Vec<Span> {
         texts
             .into_iter()
             .map(|text| Span::styled(text, muted))
             .collect()
     };
-    let heights = vec![value(y[0]), value(f64::midpoint(y[0], y[1])), value(y[1])];
+    let heights = if labels.log {
+        decades(y, area.height)
+    } else {
+        vec![
+            number(y[0]),
+            number(f64::midpoint(y[0], y[1])),
+            number(y[1]),
+        ]
+    };
     let [title, plot] = super::rows(area, [1, super::FILL]);
     frame.render_widget(Line::styled(labels.title, theme.style(Role::Muted)), title);
     let chart = Chart::new(datasets)
@@ -140,6 +148,55 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
         )
         .legend_position(None);
     frame.render_widget(chart, plot);
+    if !theme.symbols.unicode {
+        in_ascii(frame, plot);
+    }
+}
+
+/// The whole decades around a range.
+fn whole([low, high]: [f64; 2]) -> [f64; 2] {
+    let (low, high) = (low.floor(), high.ceil());
+    if low < high {
+        [low, high]
+    } else {
+        [low, low + 1.0]
+    }
+}
+
+/// Labels of decades, evenly spaced from the lowest to the highest, as many as fit.
+fn decades([low, high]: [f64; 2], height: u16) -> Vec<String> {
+    let span = (high - low).clamp(1.0, 1000.0) as i32;
+    let most = i32::from(height / 3).max(2);
+    let step = (1..=span).find(|step| span % step == 0 && span / step < most);
+    let steps = (0..=span).step_by(step.unwrap_or(span) as usize);
+    steps.map(|up| power(low as i32 + up)).collect()
+}
+
+/// A power of ten: `0.1`, `1`, `10`, else `1e-3`.
+#[must_use]
+pub fn power(exponent: i32) -> String {
+    match exponent {
+        -1 => "0.1".to_owned(),
+        0 => "1".to_owned(),
+        1 => "10".to_owned(),
+        _ => format!("1e{exponent}"),
+    }
+}
+
+/// The axes that ratatui draws, in ASCII.
+fn in_ascii(frame: &mut Frame, area: Rect) {
+    let buffer = frame.buffer_mut();
+    for position in area.positions() {
+        let Some(cell) = buffer.cell_mut(position) else {
+            continue;
+        };
+        match cell.symbol() {
+            "│" => cell.set_symbol("|"),
+            "─" => cell.set_symbol("-"),
+            "└" => cell.set_symbol("+"),
+            _ => continue,
+        };
+    }
 }
 
 fn dataset<'a>(curve: &'a Curve, theme: &Theme) -> Dataset<'a> {
@@ -191,6 +248,15 @@ mod tests {
         assert!(same(clipped([0.6, 1.01], [0.0, 1.0]), [0.6, 1.0]));
         assert!(same(clipped([-2.0, -1.0], [0.0, 1.0]), [-2.0, -1.0]));
         assert!(same(clipped([-2.0, 3.0], ANY), [-2.0, 3.0]));
+    }
+
+    #[test]
+    fn decades_are_labelled_evenly_and_as_many_as_fit() {
+        let labels = decades(whole([-3.2, 0.4]), 20);
+        assert_eq!(labels, ["1e-4", "1e-3", "1e-2", "0.1", "1", "10"]);
+        assert_eq!(decades([-4.0, 0.0], 9), ["1e-4", "1e-2", "1"]);
+        assert_eq!(decades([-7.0, 0.0], 9), ["1e-7", "1"]);
+        assert_eq!(decades(whole([2.0, 2.0]), 5), ["1e2", "1e3"]);
     }
 
     #[test]
