@@ -118,7 +118,8 @@ fn weights_are_counted_when_they_are_looked_at_and_follow_layer_and_bits() {
     bench.keys("2");
     assert_eq!(asked(&mut bench), ("layer1.0.conv1".to_owned(), 2));
     bench.keys("k j");
-    bench.wait(60).wait(60);
+    bench.wait(60).work();
+    bench.wait(60);
     assert!(bench.started().is_empty() && bench.state.wake_at().is_none());
 }
 

@@ -396,6 +396,8 @@ fn spectrum(layer: &Arc<str>, trouble: Trouble) -> Spectrum {
         source: Source::Exact { rows: 120 },
         values,
         zeros: 456.0,
+        near_zero: 1e-6,
+        trace: 12.0,
         size: 576,
     }
 }

@@ -127,10 +127,7 @@ fn compare(place: &str, found: &Spectrum, block: Vec<Vec<f64>>) {
     expected.sort_unstable_by(|a, b| b.total_cmp(a));
     let top = expected[0];
     // Rows are float32 numbers, and up to 2.5e-7 of the curvature at the logits is left to drawn ones.
-    assert!(
-        (found.trace() - trace).abs() < 2e-6 * trace,
-        "{place}: trace"
-    );
+    assert!((found.trace - trace).abs() < 2e-6 * trace, "{place}: trace");
     assert!(
         (found.largest().unwrap() - top).abs() < 2e-6 * top,
         "{place}: top"

@@ -29,8 +29,8 @@ pub(super) fn mark(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     let age = duration(state.now.saturating_sub(frozen.since));
     let room = area.width.saturating_sub(TABS) as usize;
     let texts = [
-        format!(" FROZEN {age} ago; {key} moves again "),
-        format!(" FROZEN; {key} moves "),
+        format!(" FROZEN {age} ago; {key} goes on "),
+        format!(" FROZEN; {key} goes on "),
         " FROZEN ".to_owned(),
     ];
     let fits = texts.iter().find(|text| text.width() <= room);

@@ -111,8 +111,15 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
     }
     let all = || curves.iter().flat_map(|curve| curve.points.iter());
     let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
-    let y = if labels.log { whole(y) } else { y };
     let y = clipped(y, labels.within);
+    let (y, heights) = if labels.log {
+        decades(y, area.height)
+    } else {
+        (
+            y,
+            [y[0], f64::midpoint(y[0], y[1]), y[1]].map(number).into(),
+        )
+    };
     let datasets = curves.iter().map(|curve| dataset(curve, theme)).collect();
     let muted = theme.style(Role::Muted);
     let ticks = |texts: Vec<String>| -> Vec<Span> {
@@ -120,15 +127,6 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
             .into_iter()
             .map(|text| Span::styled(text, muted))
             .collect()
-    };
-    let heights = if labels.log {
-        decades(y, area.height)
-    } else {
-        vec![
-            number(y[0]),
-            number(f64::midpoint(y[0], y[1])),
-            number(y[1]),
-        ]
     };
     let [title, plot] = super::rows(area, [1, super::FILL]);
     frame.render_widget(Line::styled(labels.title, theme.style(Role::Muted)), title);
@@ -153,23 +151,16 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
     }
 }
 
-/// The whole decades around a range.
-fn whole([low, high]: [f64; 2]) -> [f64; 2] {
-    let (low, high) = (low.floor(), high.ceil());
-    if low < high {
-        [low, high]
-    } else {
-        [low, low + 1.0]
-    }
-}
-
-/// Labels of decades, evenly spaced from the lowest to the highest, as many as fit.
-fn decades([low, high]: [f64; 2], height: u16) -> Vec<String> {
-    let span = (high - low).clamp(1.0, 1000.0) as i32;
-    let most = i32::from(height / 3).max(2);
-    let step = (1..=span).find(|step| span % step == 0 && span / step < most);
-    let steps = (0..=span).step_by(step.unwrap_or(span) as usize);
-    steps.map(|up| power(low as i32 + up)).collect()
+/// Whole decades around a range, and labels evenly spaced from the lowest to the highest, as many as
+/// fit; the lowest moves down until they come out even.
+fn decades([low, high]: [f64; 2], height: u16) -> ([f64; 2], Vec<String>) {
+    let top = high.ceil().clamp(-1000.0, 1000.0) as i32;
+    let span = (f64::from(top) - low.floor()).clamp(1.0, 1000.0) as i32;
+    let most = (i32::from(height) / 3 - 1).max(1);
+    let step = (span + most - 1) / most;
+    let bottom = top - step * ((span + step - 1) / step);
+    let labels = (bottom..=top).step_by(step as usize).map(power);
+    ([f64::from(bottom), f64::from(top)], labels.collect())
 }
 
 /// A power of ten: `0.1`, `1`, `10`, else `1e-3`.
@@ -252,11 +243,14 @@ mod tests {
 
     #[test]
     fn decades_are_labelled_evenly_and_as_many_as_fit() {
-        let labels = decades(whole([-3.2, 0.4]), 20);
-        assert_eq!(labels, ["1e-4", "1e-3", "1e-2", "0.1", "1", "10"]);
-        assert_eq!(decades([-4.0, 0.0], 9), ["1e-4", "1e-2", "1"]);
-        assert_eq!(decades([-7.0, 0.0], 9), ["1e-7", "1"]);
-        assert_eq!(decades(whole([2.0, 2.0]), 5), ["1e2", "1e3"]);
+        let labels = |range, height| decades(range, height).1;
+        let all = ["1e-4", "1e-3", "1e-2", "0.1", "1", "10"];
+        assert_eq!(labels([-3.2, 0.4], 20), all);
+        assert_eq!(labels([-4.0, 0.0], 9), ["1e-4", "1e-2", "1"]);
+        assert_eq!(labels([-6.5, -0.2], 9), ["1e-8", "1e-4", "1"]);
+        assert_eq!(labels([1.9, 2.0], 5), ["10", "1e2"]);
+        let ([low, high], _) = decades([2.0, 2.0], 5);
+        assert!(low < high);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
-use super::format::maybe;
+use super::format::{cut, maybe};
 use super::{FILL, axis, columns, detail, heading, plot, rows, scroll};
 use crate::app::state::State;
 use crate::app::state::detail::View;
@@ -132,7 +132,7 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let [title, list, axis] = rows(area, [1, FILL, scaled]);
     let count = state.analysis.layers.len();
     let text = format!(
-        "{}, log scale: {} of {count} layers, by {}",
+        "{}, {} of {count} layers, by {}",
         theme.symbols.lambda,
         state.analysis.measured_count(),
         state.analysis.sort.name()
@@ -162,9 +162,10 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
 /// The heading over the bars, with the names of the numbers where there is room for both.
 fn bars_heading<'a>(text: String, (width, columns): (u16, &Columns), theme: &Theme) -> Line<'a> {
     let room = 3 + NAME + columns.bar;
-    if room <= text.chars().count() {
+    if columns.bar < NAME {
         return heading(text, width, theme);
     }
+    let text = cut(&text, room - 1, theme.symbols.ellipsis);
     let mut line = heading(text, room as u16, theme);
     let mut names = format!(" {:>NUMBER$}", theme.symbols.lambda);
     if columns.error {

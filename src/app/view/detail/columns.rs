@@ -23,7 +23,7 @@ pub(super) fn columns<'a>(heights: &[f64], rows: usize, theme: &Theme) -> Vec<Li
 
 /// Eighths of a cell that a column takes.
 fn eighths(ratio: f64, rows: usize) -> usize {
-    if !ratio.is_finite() || ratio <= 0.0 {
+    if !ratio.is_finite() || ratio <= 0.0 || rows == 0 {
         return 0;
     }
     let most = 8 * rows;

@@ -9,7 +9,7 @@ use crate::app::state::State;
 use crate::app::state::ranking::{Ranked, Ranking};
 use crate::app::theme::{Role, Theme};
 use crate::app::view::chrome::tail;
-use crate::app::view::format::{cut, number};
+use crate::app::view::format::{cut, number, wrap};
 use crate::app::view::{FILL, columns, heading, rows, scroll};
 
 /// Cells of a number.
@@ -20,20 +20,36 @@ const WIDE: u16 = 24;
 /// Draws the three rankings, each scrolled to the selected layer, and how far they agree.
 pub(in crate::app::view) fn compare(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let rankings = state.rankings();
-    let [lists, agreement] = rows(area, [FILL, if area.height >= 8 { 2 } else { 0 }]);
+    let agreed = wrap(&agreements(state, &rankings, theme), area.width as usize);
+    let below = if area.height >= 8 {
+        1 + agreed.len() as u16
+    } else {
+        0
+    };
+    let [lists, agreement] = rows(area, [FILL, below]);
     let [a, _, b, _, c] = columns(lists, [FILL, 1, FILL, 1, FILL]);
     for (place, ranking) in [a, b, c].into_iter().zip(&rankings) {
         column(frame, place, (ranking, state), theme);
     }
-    let pairs = state.rank_agreements(&rankings).into_iter();
-    let pairs = pairs.map(|(names, agreement)| {
-        let text = agreement.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-        format!("{names} {text}")
-    });
-    let text = format!("rank correlation: {}", pairs.collect::<Vec<_>>().join(", "));
-    let text = cut(&text, agreement.width as usize, theme.symbols.ellipsis);
-    let lines = vec![Line::raw(""), Line::styled(text, theme.style(Role::Muted))];
+    let lines = std::iter::once(String::new()).chain(agreed).map(Line::raw);
+    let lines: Vec<Line> = lines.collect();
     frame.render_widget(Paragraph::new(lines), agreement);
+}
+
+/// How far each two of the rankings agree.
+fn agreements(state: &State, rankings: &[Ranking; 3], theme: &Theme) -> String {
+    let lambda = theme.symbols.lambda;
+    let names = [
+        format!("{lambda}-trace"),
+        format!("{lambda}-loss change"),
+        "trace-loss change".to_owned(),
+    ];
+    let pairs = names.into_iter().zip(state.rank_agreements(rankings));
+    let pairs = pairs.map(|(name, agreement)| {
+        let text = agreement.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        format!("{name} {text}")
+    });
+    format!("agreement: {}", pairs.collect::<Vec<_>>().join(", "))
 }
 
 fn column(frame: &mut Frame, area: Rect, (ranking, state): (&Ranking, &State), theme: &Theme) {

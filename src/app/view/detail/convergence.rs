@@ -48,10 +48,27 @@ pub(super) fn draw(
     if rest.height >= ROOMY {
         let [upper, lower] = rows(rest, [rest.height / 2, FILL]);
         estimates(frame, upper, history, theme);
-        residuals(frame, lower, (history, tolerance), theme);
+        residuals(frame, lower, ("residual", history, tolerance), theme);
     } else {
-        residuals(frame, rest, (history, tolerance), theme);
+        residuals(frame, rest, ("residual", history, tolerance), theme);
     }
+}
+
+/// The residual of a layer alone.
+pub(super) fn residual(
+    frame: &mut Frame,
+    area: Rect,
+    (layer, state): (&LayerSensitivity, &State),
+    theme: &Theme,
+) {
+    let history = state.analysis.convergence(layer);
+    if history.is_empty() {
+        told(frame, area, &["not measured yet".to_owned()], theme);
+        return;
+    }
+    let name = format!("residual of {}", layer.layer);
+    let tolerance = state.analysis.tolerance_of(layer);
+    residuals(frame, area, (&name, history, tolerance), theme);
 }
 
 /// The estimate after each iteration.
@@ -77,7 +94,7 @@ fn estimates(frame: &mut Frame, area: Rect, history: &[(f64, f64)], theme: &Them
 fn residuals(
     frame: &mut Frame,
     area: Rect,
-    (history, tolerance): (&[(f64, f64)], f64),
+    (name, history, tolerance): (&str, &[(f64, f64)], f64),
     theme: &Theme,
 ) {
     let points = (1..)
@@ -97,8 +114,11 @@ fn residuals(
             kind: Kind::Line,
         },
     ];
-    let title = "residual; dotted: tolerance";
-    picture(frame, area, (title, true, history.len()), (&curves, theme));
+    let mut title = format!("{name}; dotted: tolerance");
+    if title.chars().count() > area.width as usize {
+        name.clone_into(&mut title);
+    }
+    picture(frame, area, (&title, true, history.len()), (&curves, theme));
 }
 
 fn picture(

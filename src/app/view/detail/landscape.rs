@@ -111,7 +111,7 @@ fn curves(frame: &mut Frame, area: Rect, landscape: &Landscape, theme: &Theme) {
         title: "loss at w + t v; points measured, line predicted",
         x: [&left, &right],
         log: false,
-        within: plot::ANY,
+        within: [0.0, f64::INFINITY],
     };
     plot::draw(frame, area, theme, (labels, &curves));
 }

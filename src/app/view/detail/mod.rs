@@ -31,6 +31,8 @@ use crate::app::theme::{Role, Theme};
 
 /// Rows from which the numbers of the layer stand below its picture.
 const TALL: u16 = 30;
+/// Rows below which sentences are cut.
+const LOW: u16 = 10;
 /// Rows of those numbers.
 const NUMBERS: u16 = 13;
 
@@ -62,7 +64,13 @@ fn told(frame: &mut Frame, area: Rect, sentences: &[String], theme: &Theme) -> R
     let wrapped = sentences
         .iter()
         .flat_map(|sentence| wrap(sentence, area.width as usize));
-    let lines: Vec<Line> = wrapped.map(Line::raw).collect();
+    // Where there is little room, the picture needs half of it.
+    let most = if area.height < LOW {
+        usize::from(area.height / 2).max(1)
+    } else {
+        usize::MAX
+    };
+    let lines: Vec<Line> = wrapped.take(most).map(Line::raw).collect();
     let height = (lines.len() as u16).min(area.height);
     let [text, rest] = rows(area, [height, FILL]);
     frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Text)), text);

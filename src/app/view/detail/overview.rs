@@ -28,7 +28,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     if area.height > 12 {
         let [facts, curve, agreement] = rows(area, [ROOMY + 3, FILL, 5]);
         numbers(frame, facts, (selected, state), theme);
-        residual(frame, curve, (followed, state), theme);
+        convergence::residual(frame, curve, (followed, state), theme);
         agreements(frame, agreement, state, theme);
     } else {
         let [facts, _, curve] = columns(area, [38.min(area.width / 2), 2, FILL]);
@@ -36,7 +36,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
         if in_work(state).is_none() && state.analysis.status == Status::Done {
             agreements(frame, curve, state, theme);
         } else {
-            residual(frame, curve, (followed, state), theme);
+            convergence::residual(frame, curve, (followed, state), theme);
         }
     }
 }
@@ -45,18 +45,6 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
 fn in_work(state: &State) -> Option<&LayerSensitivity> {
     let name = state.analysis.current.as_ref()?;
     state.analysis.layers.iter().find(|l| l.layer == *name)
-}
-
-fn residual(
-    frame: &mut Frame,
-    area: Rect,
-    (layer, state): (&LayerSensitivity, &State),
-    theme: &Theme,
-) {
-    let [title, rest] = rows(area, [1, FILL]);
-    let text = format!("convergence of {}", layer.layer);
-    frame.render_widget(heading(text, title.width, theme), title);
-    convergence::draw(frame, rest, (layer, state), theme);
 }
 
 /// The numbers of a layer.

@@ -13,7 +13,7 @@ use crate::app::theme::{Role, Theme};
 use crate::app::view::axis;
 use crate::app::view::format::{count, number};
 use crate::app::view::{FILL, rows};
-use crate::engine::hessian::spectrum::{NEAR_ZERO, Source, Spectrum};
+use crate::engine::hessian::spectrum::{Source, Spectrum};
 
 /// Widest histogram.
 const WIDEST: u16 = 120;
@@ -44,7 +44,7 @@ fn words(spectrum: &Spectrum) -> Vec<String> {
     let samples = count(spectrum.samples as u64);
     let source = match spectrum.source {
         Source::Exact { rows } => {
-            format!("Exact, from the {rows} rows of {samples} images.")
+            format!("Exact: all eigenvalues, from {rows} gradient rows of {samples} images.")
         }
         Source::Quadrature { probes, steps } => format!(
             "Estimated by stochastic Lanczos quadrature, {probes} probes of {steps} steps, \
@@ -60,15 +60,16 @@ fn words(spectrum: &Spectrum) -> Vec<String> {
         count(spectrum.zeros.round() as u64),
         count(spectrum.size as u64),
     );
+    let near_zero = spectrum.near_zero;
     let negative = spectrum.values.iter().filter(|(value, _)| *value < 0.0);
     let negative: f64 = negative.map(|(_, count)| count).sum();
     let mut sentences = vec![
         source,
-        format!("{about}{zeros} of {size} are zero (below {NEAR_ZERO:.0e} of the largest)."),
+        format!("{about}{zeros} of {size} are zero (below {near_zero:e} of the largest)."),
         format!(
             "Largest {}, sum {}.",
             spectrum.largest().map_or_else(|| "none".to_owned(), number),
-            number(spectrum.trace())
+            number(spectrum.trace)
         ),
     ];
     if negative > 0.0 {

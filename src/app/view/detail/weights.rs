@@ -69,8 +69,9 @@ fn words(weights: &WeightHistogram, theme: &Theme) -> Vec<String> {
     ];
     if levels.counts.len() <= FEW {
         let each = levels.values().into_iter().zip(&levels.counts);
-        let each = each.map(|(value, part)| format!("{}: {:.0} %", number(value), share(*part)));
-        sentences.push(each.collect::<Vec<_>>().join("  "));
+        let each = each.map(|(value, part)| format!("{}:{:.0}%", number(value), share(*part)));
+        let each: Vec<String> = each.collect();
+        sentences.push(format!("Share at each: {}.", each.join(" ")));
     }
     sentences
 }
