@@ -36,6 +36,12 @@ pub struct Symbols {
     pub spinner: [&'static str; 4],
     /// Where something was cut.
     pub ellipsis: &'static str,
+    /// Before an error.
+    pub plus_minus: &'static str,
+    /// Eighths of a cell of a column, from empty to full.
+    pub column: [&'static str; 9],
+    /// Before the label of a place on an axis.
+    pub tick: &'static str,
     /// From one to the other.
     pub arrow: &'static str,
     /// The border of text-mode lines.
@@ -72,6 +78,9 @@ impl Symbols {
         dot: "·",
         spinner: ["◐", "◓", "◑", "◒"],
         ellipsis: "…",
+        plus_minus: "±",
+        column: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+        tick: "╵",
         arrow: "→",
         rule: "─",
     };
@@ -80,7 +89,7 @@ impl Symbols {
     pub const ASCII: Self = Self {
         unicode: false,
         border: ASCII_BORDER,
-        marker: Marker::Dot,
+        marker: Marker::Custom('.'),
         eighths: [" ", " ", " ", " ", "#", "#", "#", "#", "#"],
         levels: ["_", ".", "-", "~", "=", "+", "*", "#"],
         cursor: ">",
@@ -93,6 +102,9 @@ impl Symbols {
         dot: "|",
         spinner: ["-", "\\", "|", "/"],
         ellipsis: "~",
+        plus_minus: "+-",
+        column: [" ", ".", ".", ".", ":", ":", ":", "#", "#"],
+        tick: "'",
         arrow: "->",
         rule: "-",
     };

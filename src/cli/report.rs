@@ -215,6 +215,8 @@ const fn name(phase: Phase) -> &'static str {
         Phase::Trace => "traces",
         Phase::LossChange => "loss changes",
         Phase::Verify => "verifying",
+        Phase::Spectrum => "spectrum",
+        Phase::Landscape => "landscape",
         Phase::Calibrate => "calibrating",
         Phase::Evaluate => "evaluating",
         Phase::Tune => "fine-tuning",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hessian::landscape::Landscape;
 use super::hessian::sensitivity::LayerSensitivity;
 
 /// The answer to an event.
@@ -48,6 +49,10 @@ pub enum Phase {
     LossChange,
     /// Re-measuring layers in float64.
     Verify,
+    /// A layer's spectrum; counted in Hessian products.
+    Spectrum,
+    /// The loss along a layer's top eigenvector; counted in points.
+    Landscape,
     /// Estimating activation ranges.
     Calibrate,
     /// Evaluation; counted in images.
@@ -123,6 +128,11 @@ pub enum Event {
     Layer {
         /// Its measurements.
         measured: Box<LayerSensitivity>,
+    },
+    /// One more point of a loss landscape.
+    Landscape {
+        /// The points so far.
+        measured: Box<Landscape>,
     },
     /// Fine-tuning enters a stage.
     Stage {

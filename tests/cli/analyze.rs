@@ -133,3 +133,64 @@ fn a_state_that_nobody_asked_for_is_replaced_with_a_warning() {
     let ended = untrained.run(&resume).done();
     assert!(ended.stderr.contains("already complete"), "{ended:?}");
 }
+
+#[test]
+fn a_layer_measured_again_takes_its_place_and_the_others_stay() {
+    let untrained = Untrained::new();
+    let path = untrained.text("s.json");
+    let two = ["--layers", "linear", "--layers", "layer3.2.conv2"];
+    let first = [
+        "analyze",
+        "--samples",
+        "32",
+        "--tolerance",
+        "1e-2",
+        "-o",
+        &path,
+    ];
+    untrained.run(&[&first[..], &two].concat()).done();
+    let before = measured(&untrained, "s.json");
+    let again = [
+        "analyze",
+        "--samples",
+        "32",
+        "--tolerance",
+        "1e-4",
+        "-o",
+        &path,
+        "--merge",
+    ];
+    untrained.run(&[&again[..], &two[..2]].concat()).done();
+    let after = measured(&untrained, "s.json");
+    assert_eq!(after["settings"], before["settings"]);
+    assert_eq!(after["layers"][0], before["layers"][0]);
+    let layer = &after["layers"][1];
+    assert_eq!(layer["tolerance"], 1e-4);
+    assert!(layer["residual"].as_f64().unwrap() <= 1e-4);
+    let other = [
+        "analyze",
+        "--samples",
+        "16",
+        "-o",
+        &path,
+        "--merge",
+        "--layers",
+        "linear",
+    ];
+    let reason = "another sample (32 images of demo there, 16 images of demo here)";
+    untrained.run(&other).refused(1, &[reason]);
+    let stranger = [
+        "analyze",
+        "--samples",
+        "32",
+        "-o",
+        &path,
+        "--merge",
+        "--layers",
+        "conv1",
+    ];
+    untrained
+        .run(&stranger)
+        .refused(1, &["have no layer conv1"]);
+    assert_eq!(measured(&untrained, "s.json"), after);
+}

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
+use hawqeye::app::jobs::detail::{
+    LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest,
+};
 use hawqeye::app::jobs::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Steered, TuneReport, TuneRequest,
 };
 use hawqeye::engine::export::{Comparison, Written};
 use hawqeye::engine::hessian::estimate::Outline;
+use hawqeye::engine::hessian::landscape::{Landscape, POINTS};
 use hawqeye::engine::hessian::sensitivity::{
     CurvatureFacts, LayerSensitivity, ModelFacts, PerBits, Sensitivity,
 };
+use hawqeye::engine::hessian::spectrum::{Source, Spectrum};
 use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
 use hawqeye::engine::plan::Plan;
+use hawqeye::engine::quant::histogram::WeightHistogram;
 use hawqeye::engine::{Error, Result};
 
 pub const LAYERS: [&str; 6] = [
@@ -36,6 +42,8 @@ pub enum Trouble {
     NotFinite,
     /// The analysis goes on until it is stopped.
     Endless,
+    /// Closer looks fail.
+    Detail,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -139,7 +147,7 @@ pub fn sensitivity(count: usize) -> Sensitivity {
             parameters: 12_345,
         }),
         data: None,
-        settings: serde_json::Map::new(),
+        settings: settings(),
         fingerprint: Some("cafe".into()),
         loss: Some(0.01),
         accuracy: Some(1.0),
@@ -153,6 +161,12 @@ pub fn sensitivity(count: usize) -> Sensitivity {
     }
 }
 
+fn settings() -> serde_json::Map<String, serde_json::Value> {
+    let mut settings = serde_json::Map::new();
+    settings.insert("tolerance".into(), 1e-3.into());
+    settings
+}
+
 pub fn score(correct: usize) -> Score {
     Score {
         loss: 0.25,
@@ -163,6 +177,13 @@ pub fn score(correct: usize) -> Score {
 }
 
 impl Fake {
+    fn looks(&self, layer: &str) -> Result<()> {
+        if self.trouble == Trouble::Detail {
+            return Err(Error::NotFinite(format!("a Hessian product of {layer}")));
+        }
+        Ok(())
+    }
+
     fn wait_for_stop(observer: &mut dyn Observer) -> Result<(Sensitivity, Outcome)> {
         let mut done = 0;
         loop {
@@ -299,6 +320,122 @@ impl Engine for Fake {
                 file: score(955),
             },
         }))
+    }
+
+    fn spectrum(
+        &self,
+        request: &SpectrumRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Spectrum>> {
+        self.looks(&request.layer)?;
+        let (done, total) = (0, 1);
+        let phase = Phase::Spectrum;
+        if observer.on(Event::Progress { phase, done, total }) == Verdict::Stop {
+            return Ok(None);
+        }
+        Ok(Some(spectrum(&request.layer, self.trouble)))
+    }
+
+    fn landscape(
+        &self,
+        request: &LandscapeRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Landscape>> {
+        self.looks(&request.layer)?;
+        let whole = landscape(request, self.trouble);
+        for count in 1..=POINTS {
+            let mut measured = Box::new(whole.clone());
+            let outer = (POINTS - count) / 2;
+            measured.points = whole.points[outer..][..count].to_vec();
+            let last = measured.clone();
+            let (done, total) = (count as u64, POINTS as u64);
+            let phase = Phase::Landscape;
+            observer.on(Event::Landscape { measured });
+            if observer.on(Event::Progress { phase, done, total }) == Verdict::Stop {
+                return Ok(Some(*last));
+            }
+        }
+        Ok(Some(whole))
+    }
+
+    fn weights(&self, request: &WeightsRequest) -> Result<WeightHistogram> {
+        self.looks(&request.layer)?;
+        // Densest around zero, on both sides.
+        let value = |i: u32| (f64::from(i) / 1000.0 - 1.0).powi(3) * 0.3;
+        let values: Vec<f64> = (0..=2000).map(value).collect();
+        WeightHistogram::of(&values, request.bits, request.scale)
+    }
+
+    fn remeasure(
+        &self,
+        request: &RemeasureRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)> {
+        self.looks(&request.layers[0])?;
+        let mut file = sensitivity(6);
+        for name in &request.layers {
+            let layer = name.clone();
+            let event = Event::Eigenvalue {
+                layer,
+                iteration: 1,
+                value: 7.0,
+                residual: 0.5,
+            };
+            if observer.on(event) == Verdict::Stop {
+                return Ok((file, Outcome::Stopped));
+            }
+            let mut layers = file.layers.iter_mut();
+            let layer = layers.find(|layer| layer.layer == *name).unwrap();
+            layer.residual = Some(request.analysis.tolerance / 2.0);
+            layer.tolerance = Some(request.analysis.tolerance);
+            layer.converged = Some(true);
+            layer
+                .history
+                .push((layer.eigenvalue.unwrap(), request.analysis.tolerance / 2.0));
+        }
+        Ok((file, Outcome::Done))
+    }
+}
+
+/// 40 eigenvalues over six decades.
+fn spectrum(layer: &Arc<str>, trouble: Trouble) -> Spectrum {
+    let value = |i: u32| 4.0 * 10f64.powf(-f64::from(39 - i) / 40.0 * 5.5);
+    let mut values: Vec<_> = (0..40)
+        .map(|i| (value(i), 1.0 + f64::from(i % 5)))
+        .collect();
+    if trouble == Trouble::NotFinite {
+        values.iter_mut().for_each(|(value, _)| *value = f64::NAN);
+    }
+    Spectrum {
+        layer: layer.clone(),
+        samples: 512,
+        source: Source::Exact { rows: 120 },
+        values,
+        zeros: 456.0,
+        near_zero: 1e-6,
+        trace: 12.0,
+        size: 576,
+    }
+}
+
+/// A curve that rises faster than a parabola on one side.
+fn landscape(request: &LandscapeRequest, trouble: Trouble) -> Landscape {
+    let side = (POINTS / 2) as f64;
+    let loss = |t: f64| 0.01 + 0.02 * t + 0.5 * 4.0 * t * t + 0.4 * t.max(0.0).powi(3);
+    let point = |place: usize| {
+        let t = request.reach * (place as f64 - side) / side;
+        let wrong = trouble == Trouble::NotFinite;
+        (t, if wrong { f64::NAN } else { loss(t) })
+    };
+    Landscape {
+        layer: request.layer.clone(),
+        samples: 512,
+        reach: request.reach,
+        norm: 8.0,
+        loss: 0.01,
+        slope: 0.02,
+        eigenvalue: 4.0,
+        points: (0..POINTS).map(point).collect(),
     }
 }
 

@@ -9,6 +9,8 @@
 
 mod attach;
 mod bench;
+mod detail;
+mod detail_views;
 mod fake;
 mod imports;
 mod keymap;

@@ -14,11 +14,11 @@ use crate::bench::Bench;
 use crate::fake::Trouble;
 
 #[expect(clippy::large_types_passed_by_value, reason = "constants")]
-fn theme(name: &str, symbols: Symbols) -> Theme {
+pub fn theme(name: &str, symbols: Symbols) -> Theme {
     Theme::embedded(name, Depth::Sixteen, symbols).unwrap()
 }
 
-fn draw(bench: &Bench, (width, height): (u16, u16), theme: &Theme) -> Buffer {
+pub fn draw(bench: &Bench, (width, height): (u16, u16), theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
         .draw(|frame| drop(view::frame(frame, &bench.state, theme)))
@@ -26,7 +26,7 @@ fn draw(bench: &Bench, (width, height): (u16, u16), theme: &Theme) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub fn text(buffer: &Buffer) -> String {
     let width = buffer.area.width as usize;
     let rows = buffer.content.chunks(width);
     let row = |cells: &[ratatui::buffer::Cell]| {

@@ -14,9 +14,9 @@ use hawqeye::engine::job::Silent;
 use crate::cases::{Random, flat, parameters, residual, wide};
 use crate::products::Plain;
 
-const SWITCH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
+pub const SWITCH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
 const CHILD: &str = "double_backward::hessian_products_are_those_of_double_backward";
-const IMAGES: usize = 5;
+pub const IMAGES: usize = 5;
 
 #[test]
 fn hessian_products_are_those_of_double_backward() {
@@ -70,7 +70,7 @@ fn check(name: &str, graph: &Graph) {
 }
 
 /// `H v` of the mean loss in one parameter, by candle alone.
-fn reference(
+pub fn reference(
     graph: &Graph,
     at: &Parameters,
     images: &Plain,

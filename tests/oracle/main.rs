@@ -11,6 +11,7 @@
 
 mod agreement;
 mod cases;
+mod closer;
 mod double_backward;
 mod gradients;
 mod products;

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::load::Loaded;
 use crate::app::jobs::AnalysisRequest;
-use crate::engine::data::{Order, Selection, sample};
 use crate::engine::hessian::analysis::{Subject, prepare, run};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Observer, Outcome};
@@ -19,9 +18,7 @@ pub(super) fn analyze(
     observer: &mut dyn Observer,
 ) -> Result<(Sensitivity, Outcome)> {
     let started = Instant::now();
-    let samples = request.samples.min(loaded.train.len());
-    let indices = sample(Order::Random, samples, loaded.seed, loaded.train.len())?;
-    let images = Selection::new(&loaded.train, &loaded.normalization, indices)?;
+    let images = super::detail::images(loaded, request)?;
     let Loaded { model, backend, .. } = loaded;
     let subject = Subject {
         model,
@@ -58,7 +55,7 @@ pub(super) fn analyze(
 }
 
 /// Where an unfinished analysis is kept.
-fn partial_of(target: &Path) -> PathBuf {
+pub(super) fn partial_of(target: &Path) -> PathBuf {
     target.with_extension("json.partial")
 }
 

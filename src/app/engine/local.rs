@@ -39,7 +39,7 @@ impl Local {
         }
     }
 
-    fn loaded(&self) -> Result<Arc<Loaded>> {
+    pub(super) fn loaded(&self) -> Result<Arc<Loaded>> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded
             .clone()

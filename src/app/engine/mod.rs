@@ -2,12 +2,14 @@
 //! [`worker`](super::worker), which outlives the application; everything else in this process.
 
 mod analysis;
+mod detail;
 mod load;
 mod local;
 mod tune;
 
 use std::path::PathBuf;
 
+use super::jobs::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use super::jobs::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Steered, TuneReport, TuneRequest,
 };
@@ -15,9 +17,12 @@ use super::project::InputFile;
 use super::worker::{Client, Ended, Order, Tuning, Work};
 use crate::engine::Result;
 use crate::engine::export::Written;
+use crate::engine::hessian::landscape::Landscape;
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::hessian::spectrum::Spectrum;
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
+use crate::engine::quant::histogram::WeightHistogram;
 
 pub use local::Local;
 
@@ -103,5 +108,37 @@ impl Engine for ProjectEngine {
     fn attach_run(&self, run: &LeftRun, observer: &mut dyn Steered) -> Result<TuneReport> {
         let ended = self.worker.attach_run(run).to_the_end(observer)?;
         Ok(ended.report())
+    }
+
+    fn spectrum(
+        &self,
+        request: &SpectrumRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Spectrum>> {
+        detail::spectrum(&*self.local.loaded()?, request, observer)
+    }
+
+    fn landscape(
+        &self,
+        request: &LandscapeRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Landscape>> {
+        detail::landscape(&*self.local.loaded()?, request, observer)
+    }
+
+    fn weights(&self, request: &WeightsRequest) -> Result<WeightHistogram> {
+        detail::weights(&*self.local.loaded()?, request)
+    }
+
+    fn remeasure(
+        &self,
+        request: &RemeasureRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)> {
+        detail::remeasure(
+            (&*self.local.loaded()?, request),
+            &self.sensitivity,
+            observer,
+        )
     }
 }

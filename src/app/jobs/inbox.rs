@@ -63,6 +63,16 @@ fn is_replaced_by(old: &JobMessage, new: &JobMessage) -> bool {
                 event: Event::Progress { phase: q, .. },
             },
         ) => a == b && p == q,
+        (
+            JobMessage::Event {
+                job: a,
+                event: Event::Landscape { .. },
+            },
+            JobMessage::Event {
+                job: b,
+                event: Event::Landscape { .. },
+            },
+        ) => a == b,
         _ => false,
     }
 }

@@ -9,6 +9,7 @@
 //! curves are thinned when too many wait, and everything else is always delivered, in order.
 
 mod control;
+pub mod detail;
 mod inbox;
 mod port;
 mod task;

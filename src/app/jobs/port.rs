@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Steered;
+use super::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use crate::engine::export::{Format, Written};
 use crate::engine::finetune::Schedule;
 use crate::engine::hessian::estimate::Outline;
+use crate::engine::hessian::landscape::Landscape;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::engine::hessian::spectrum::Spectrum;
 use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
+use crate::engine::quant::histogram::WeightHistogram;
 use crate::engine::{Error, Result};
 
 /// What the application needs of the engine, no more.
@@ -61,6 +65,43 @@ pub trait Engine: Send + Sync + 'static {
         request: &ExportRequest,
         observer: &mut dyn Observer,
     ) -> Result<Option<Written>>;
+
+    /// All eigenvalues of a layer's block; `None` when stopped.
+    ///
+    /// # Errors
+    /// When there is no such layer, or a number is not finite.
+    fn spectrum(
+        &self,
+        request: &SpectrumRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Spectrum>>;
+
+    /// The loss along a layer's top eigenvector, as far as it came; `None` when stopped before.
+    ///
+    /// # Errors
+    /// When there is no such layer, or a number is not finite.
+    fn landscape(
+        &self,
+        request: &LandscapeRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Landscape>>;
+
+    /// Where a layer's weights lie, and what bits make of them.
+    ///
+    /// # Errors
+    /// When there is no such layer, or a weight is not finite.
+    fn weights(&self, request: &WeightsRequest) -> Result<WeightHistogram>;
+
+    /// Measures some layers again and puts them into the project's sensitivity file; what was stopped
+    /// keeps its earlier measurements.
+    ///
+    /// # Errors
+    /// When the file is of other images, a number is not finite, or the file cannot be written.
+    fn remeasure(
+        &self,
+        request: &RemeasureRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<(Sensitivity, Outcome)>;
 
     /// Whether analysis and fine-tuning go on when the application ends.
     fn outlives(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Steered;
+use super::detail::{Detail, DetailDone};
 use super::port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, TuneReport, TuneRequest,
 };
@@ -34,6 +35,8 @@ pub enum Task {
     Export(ExportRequest),
     /// Follow what an earlier application left running.
     Attach(LeftRunning),
+    /// Look closer at layers.
+    Detail(Detail),
 }
 
 /// Kinds of tasks.
@@ -55,6 +58,14 @@ pub enum JobKind {
     Tune,
     /// [`Task::Export`].
     Export,
+    /// [`Detail::Spectrum`].
+    Spectrum,
+    /// [`Detail::Landscape`].
+    Landscape,
+    /// [`Detail::Weights`].
+    Weights,
+    /// [`Detail::Remeasure`].
+    Remeasure,
 }
 
 impl JobKind {
@@ -70,19 +81,29 @@ impl JobKind {
             Self::Evaluate => "evaluating the plan",
             Self::Tune => "fine-tuning",
             Self::Export => "export",
+            Self::Spectrum => "spectrum",
+            Self::Landscape => "landscape",
+            Self::Weights => "weights",
+            Self::Remeasure => "measuring again",
         }
     }
 
     /// Whether the user asked for it and waits for it: asked about on leaving, one at a time.
     #[must_use]
     pub const fn is_foreground(self) -> bool {
-        matches!(self, Self::Open | Self::Analyze | Self::Tune | Self::Export)
+        matches!(self, Self::Open | Self::Analyze | Self::Tune | Self::Export) || self.is_detail()
+    }
+
+    /// Whether it looks closer at layers, and the user asked for it.
+    #[must_use]
+    pub const fn is_detail(self) -> bool {
+        matches!(self, Self::Spectrum | Self::Landscape | Self::Remeasure)
     }
 
     /// Whether stopping keeps what is finished, and going on later is possible.
     #[must_use]
     pub const fn is_resumable(self) -> bool {
-        matches!(self, Self::Analyze | Self::Tune)
+        matches!(self, Self::Analyze | Self::Tune | Self::Remeasure)
     }
 }
 
@@ -99,6 +120,7 @@ impl Task {
             Self::Evaluate(_) => JobKind::Evaluate,
             Self::Tune(_) | Self::Attach(LeftRunning::Run(_)) => JobKind::Tune,
             Self::Export(_) => JobKind::Export,
+            Self::Detail(detail) => detail.kind(),
         }
     }
 
@@ -128,6 +150,7 @@ impl Task {
             Self::Export(request) => {
                 Done::Exported(engine.export(request, observer)?.map(Box::new))
             }
+            Self::Detail(detail) => Done::Detail(Box::new(detail.run(engine, observer)?)),
         })
     }
 }
@@ -161,6 +184,8 @@ pub enum Done {
     Tuned(TuneReport),
     /// The file; `None` when stopped.
     Exported(Option<Box<Written>>),
+    /// A closer look.
+    Detail(Box<DetailDone>),
 }
 
 impl Done {

@@ -157,6 +157,38 @@ impl AnalysisState {
         self.current = None;
     }
 
+    /// What was being found is given up; what was measured before counts again.
+    pub fn settle(&mut self) {
+        self.live.clear();
+        self.current = None;
+    }
+
+    /// Sample, metrics and tolerance of what is measured, or of the next analysis.
+    #[must_use]
+    pub fn measured_with(&self) -> AnalysisRequest {
+        let mut request = AnalysisRequest {
+            anew: false,
+            ..self.request.clone()
+        };
+        let Some(report) = &self.report else {
+            return request;
+        };
+        if let Some(data) = &report.data {
+            request.samples = data.samples;
+        }
+        request.tolerance = report.tolerance().unwrap_or(request.tolerance);
+        let traces = |layer: &LayerSensitivity| layer.trace.is_some();
+        request.trace = report.layers.iter().any(traces);
+        request
+    }
+
+    /// The residual that counted as converged for a layer, or will.
+    #[must_use]
+    pub fn tolerance_of(&self, layer: &LayerSensitivity) -> f64 {
+        let usual = || self.measured_with().tolerance;
+        layer.tolerance.unwrap_or_else(usual)
+    }
+
     /// How a layer's eigenvalue converged, or is converging.
     #[must_use]
     pub fn convergence<'a>(&'a self, layer: &'a LayerSensitivity) -> &'a [(f64, f64)] {
@@ -169,6 +201,15 @@ impl AnalysisState {
     pub fn estimate(&self, layer: &LayerSensitivity) -> Option<f64> {
         let last = || self.convergence(layer).last().map(|(value, _)| *value);
         layer.eigenvalue.or_else(last)
+    }
+
+    /// How far the eigenvalue can be from a true one: residual times size.
+    #[must_use]
+    pub fn error(&self, layer: &LayerSensitivity) -> Option<f64> {
+        let live = self.live.get(&layer.layer).and_then(|points| points.last());
+        let measured = || Some((layer.eigenvalue?, layer.residual?));
+        let (value, residual) = live.copied().or_else(measured)?;
+        Some(value.abs() * residual)
     }
 
     /// Layers whose eigenvalue is known.

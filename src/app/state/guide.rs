@@ -83,6 +83,9 @@ fn analysis(state: &State) -> Guide {
 }
 
 fn sensitivity(state: &State) -> Guide {
+    if let Some(text) = state.detail.activity() {
+        return Guide::new(text, Step::Wait);
+    }
     match state.analysis.status {
         Status::Running => Guide::new(
             "Measuring the layer marked *; stopping keeps what is finished.",

@@ -3,12 +3,16 @@
 
 pub mod analysis;
 pub mod bits;
+pub mod detail;
 pub mod eta;
 pub mod export;
+pub mod freeze;
 pub mod guide;
 pub mod overlay;
 pub mod planning;
 pub mod rank;
+pub mod ranking;
+pub mod remaining;
 pub mod running;
 pub mod series;
 pub mod tune;
@@ -29,7 +33,9 @@ use super::project::Stored;
 use crate::engine::job::Score;
 use analysis::AnalysisState;
 use bits::BitsState;
+use detail::DetailState;
 use export::ExportState;
+use freeze::Frozen;
 use overlay::Overlay;
 use running::Running;
 use tune::TuneState;
@@ -227,6 +233,10 @@ pub struct State {
     pub pace: Option<f64>,
     /// The layers and their measurements.
     pub analysis: AnalysisState,
+    /// Closer looks at the selected layer.
+    pub detail: DetailState,
+    /// What is held on screen while the work goes on.
+    pub frozen: Option<Box<Frozen>>,
     /// The plan.
     pub bits: BitsState,
     /// The runs.
@@ -282,6 +292,8 @@ impl State {
             check: Checking::Never,
             pace: None,
             analysis: AnalysisState::new(session.analysis),
+            detail: DetailState::default(),
+            frozen: None,
             bits: BitsState::default(),
             tune: TuneState::new(session.tune, &place.folder),
             export: ExportState::new(&session.export, &place.folder),

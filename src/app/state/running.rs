@@ -79,6 +79,8 @@ impl Running {
             Some(Phase::Trace) => "traces",
             Some(Phase::LossChange) => "loss changes",
             Some(Phase::Verify) => "verifying",
+            Some(Phase::Spectrum) => "products",
+            Some(Phase::Landscape) => "points",
             Some(Phase::Calibrate) => "activation ranges",
             Some(Phase::Evaluate) => "evaluating",
             Some(Phase::Tune) => "training",

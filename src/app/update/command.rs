@@ -12,7 +12,7 @@ use crate::app::state::running::Running;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{clipboard, edit, launch, leave, start, themes};
+use super::{clipboard, detail, edit, launch, leave, start, themes};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -56,6 +56,8 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         Command::Undo => reason(!state.bits.can_undo(), "nothing to undo"),
         Command::Redo => reason(!state.bits.can_redo(), "nothing to redo"),
         Command::Sort | Command::Filter => needs_inputs(state),
+        Command::Freeze => detail::why_not(state, command),
+        _ if command.group() == Group::Sensitivity => detail::why_not(state, command),
         Command::Proceed => reason(guide(state).step == Step::Wait, &guide(state).text),
         _ if command.group() == Group::Movement => {
             let lists = [Screen::Sensitivity, Screen::Bits, Screen::Export].contains(&state.screen);
@@ -84,7 +86,7 @@ fn needs_inputs(state: &State) -> Option<String> {
         .then(|| "nothing is loaded yet".to_owned())
 }
 
-fn busy(state: &State) -> Option<String> {
+pub(super) fn busy(state: &State) -> Option<String> {
     let running = state.foreground()?;
     Some(format!(
         "wait for {} to end, or stop it (x)",
@@ -136,6 +138,7 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
     match command.group() {
         Group::Global => global(state, command),
         Group::Movement => movement(state, command),
+        Group::Sensitivity if command != Command::Sort => detail::execute(state, command),
         Group::Model | Group::Sensitivity => model(state, command),
         Group::Bits => bits(state, command),
         Group::Tune => launch::tune(state, command),
@@ -174,6 +177,7 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Copy => return clipboard::copy(state),
         Command::CopyPlan => return clipboard::copy_plan(state),
         Command::Mouse => mouse(state),
+        Command::Freeze => return detail::execute(state, command),
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => return quit(state),
@@ -332,7 +336,7 @@ fn movement(state: &mut State, command: Command) -> Vec<Effect> {
         state.export.select(steps);
         return Vec::new();
     }
-    let visible = state.visible_layers();
+    let visible = state.drawn().visible_layers();
     if let Some(last) = visible.len().checked_sub(1) {
         let at = state.cursor(&visible).unwrap_or(0);
         state.layer = visible[at.saturating_add_signed(steps).min(last)];

@@ -15,7 +15,7 @@ use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
-use super::{edit, leave, start};
+use super::{detail, edit, leave, start};
 
 /// Work whose end is announced takes at least this long.
 const LONG: Duration = Duration::from_secs(10);
@@ -99,7 +99,10 @@ fn reported(state: &mut State, job: JobId, event: Event) {
         } => {
             state.analysis.iterate(layer, iteration, (value, residual));
         }
+        // Without loss changes; the whole layer comes at the end.
+        Event::Layer { .. } if kind == JobKind::Remeasure => {}
         Event::Layer { measured } => state.analysis.measured(*measured),
+        Event::Landscape { measured } => state.detail.grow(*measured),
         Event::Warning { message } => state.notify(Level::Warning, message),
         event if kind == JobKind::Tune => {
             if let Event::Step { step, total, .. } = event {
@@ -143,6 +146,7 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
                 format!("wrote and verified {path}, {bytes} bytes"),
             );
         }
+        Done::Detail(done) => return detail::finished(state, *done),
         Done::Exported(None) => {
             let format = format_of(state);
             state.export.written.remove(format);
@@ -181,6 +185,9 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
                 .written
                 .insert(format, Exported::Failed(reason.clone()));
         }
+        JobKind::Spectrum | JobKind::Landscape | JobKind::Weights | JobKind::Remeasure => {
+            detail::failed(state, running.kind, &reason);
+        }
         JobKind::Allocate | JobKind::Frontier => {}
     }
     if state.leaving == Some(Leaving::WhenDone) {
@@ -191,6 +198,8 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
 
 fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
     state.analysis.open(&inputs);
+    state.detail.forget();
+    state.frozen = None;
     let inputs = Arc::new(inputs);
     state.inputs = Loading::Loaded(inputs.clone());
     state.layer = 0;

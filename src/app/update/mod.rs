@@ -2,6 +2,7 @@
 
 mod clipboard;
 mod command;
+mod detail;
 mod edit;
 mod job;
 mod launch;
@@ -24,6 +25,12 @@ const INTERRUPTED: u8 = 130;
 
 /// Changes the state by a message; returns what has to happen outside.
 pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
+    let mut effects = react(state, message);
+    effects.extend(detail::follow(state));
+    effects
+}
+
+fn react(state: &mut State, message: Msg) -> Vec<Effect> {
     match message {
         Msg::Start => begin(state),
         Msg::Clock(now) => clock(state, now),

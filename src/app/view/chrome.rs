@@ -15,6 +15,7 @@ use crate::app::key::sequence;
 use crate::app::msg::Target;
 use crate::app::state::guide::{Step, guide as next};
 use crate::app::state::overlay::Overlay;
+use crate::app::state::remaining::Remaining;
 use crate::app::state::running::Running;
 use crate::app::state::{Level, Notice, Screen, State};
 use crate::app::theme::{Role, Theme};
@@ -81,9 +82,13 @@ fn progress(running: &Running, state: &State) -> String {
         return String::new();
     };
     let mut text = format!(": {} {:.0} %", running.activity(), 100.0 * ratio);
-    if let Some(left) = running.eta.remaining(state.now) {
-        let _ = write!(text, ", {} left", duration(left));
-    }
+    let _ = match state.remaining(running) {
+        Remaining::Unknown => Ok(()),
+        Remaining::All(left) => write!(text, ", {} left", duration(left)),
+        Remaining::BeforeLossChanges(left) => {
+            write!(text, ", {} left, then loss changes", duration(left))
+        }
+    };
     text
 }
 
@@ -217,8 +222,13 @@ fn hints(state: &State) -> Vec<Command> {
         Screen::Sensitivity => &[
             Command::Stop,
             Command::Pause,
+            Command::NextView,
+            Command::Compute,
+            Command::Compare,
             Command::Sort,
             Command::Filter,
+            Command::Remeasure,
+            Command::Freeze,
         ],
         Screen::Bits => &[
             Command::Allocate,
@@ -241,6 +251,7 @@ fn hints(state: &State) -> Vec<Command> {
             Command::Schedule,
             Command::LearningRate,
             Command::TuneAnew,
+            Command::Freeze,
         ],
         Screen::Export => &[Command::Down, Command::Up, Command::ExportPath],
     };

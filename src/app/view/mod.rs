@@ -9,10 +9,13 @@
 //! ```
 //! Below 16 rows the header goes, below 8 rows everything but body and footer.
 
+mod axis;
 mod bits;
 mod chrome;
+mod detail;
 mod export;
 pub mod format;
+mod freeze;
 mod help;
 mod hits;
 mod model;
@@ -47,12 +50,13 @@ pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) -> Hits {
     let [header, tabs, body, guide, footer] = rows(area, [header, tabs, FILL, guide, 1]);
     chrome::header(frame, header, state, theme);
     chrome::tabs(frame, tabs, (state, &mut hits), theme);
+    freeze::mark(frame, tabs, state, theme);
     let body = padded(body);
     match state.screen {
         Screen::Model => model::draw(frame, body, state, theme),
-        Screen::Sensitivity => sensitivity::draw(frame, body, state, theme),
+        Screen::Sensitivity => sensitivity::draw(frame, body, state.drawn(), theme),
         Screen::Bits => bits::draw(frame, body, (state, &mut hits), theme),
-        Screen::Tune => tune::draw(frame, body, state, theme),
+        Screen::Tune => tune::draw(frame, body, state.drawn(), theme),
         Screen::Export => export::draw(frame, body, (state, &mut hits), theme),
     }
     chrome::guide(frame, guide, state, theme);

@@ -112,16 +112,22 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
     let all = || curves.iter().flat_map(|curve| curve.points.iter());
     let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
     let y = clipped(y, labels.within);
+    let (y, heights) = if labels.log {
+        decades(y, area.height)
+    } else {
+        (
+            y,
+            [y[0], f64::midpoint(y[0], y[1]), y[1]].map(number).into(),
+        )
+    };
     let datasets = curves.iter().map(|curve| dataset(curve, theme)).collect();
     let muted = theme.style(Role::Muted);
-    let value = |at: f64| number(if labels.log { 10f64.powf(at) } else { at });
     let ticks = |texts: Vec<String>| -> Vec<Span> {
         texts
             .into_iter()
             .map(|text| Span::styled(text, muted))
             .collect()
     };
-    let heights = vec![value(y[0]), value(f64::midpoint(y[0], y[1])), value(y[1])];
     let [title, plot] = super::rows(area, [1, super::FILL]);
     frame.render_widget(Line::styled(labels.title, theme.style(Role::Muted)), title);
     let chart = Chart::new(datasets)
@@ -140,6 +146,48 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
         )
         .legend_position(None);
     frame.render_widget(chart, plot);
+    if !theme.symbols.unicode {
+        in_ascii(frame, plot);
+    }
+}
+
+/// Whole decades around a range, and labels evenly spaced from the lowest to the highest, as many as
+/// fit; the lowest moves down until they come out even.
+fn decades([low, high]: [f64; 2], height: u16) -> ([f64; 2], Vec<String>) {
+    let top = high.ceil().clamp(-1000.0, 1000.0) as i32;
+    let span = (f64::from(top) - low.floor()).clamp(1.0, 1000.0) as i32;
+    let most = (i32::from(height) / 3 - 1).max(1);
+    let step = (span + most - 1) / most;
+    let bottom = top - step * ((span + step - 1) / step);
+    let labels = (bottom..=top).step_by(step as usize).map(power);
+    ([f64::from(bottom), f64::from(top)], labels.collect())
+}
+
+/// A power of ten: `0.1`, `1`, `10`, else `1e-3`.
+#[must_use]
+pub fn power(exponent: i32) -> String {
+    match exponent {
+        -1 => "0.1".to_owned(),
+        0 => "1".to_owned(),
+        1 => "10".to_owned(),
+        _ => format!("1e{exponent}"),
+    }
+}
+
+/// The axes that ratatui draws, in ASCII.
+fn in_ascii(frame: &mut Frame, area: Rect) {
+    let buffer = frame.buffer_mut();
+    for position in area.positions() {
+        let Some(cell) = buffer.cell_mut(position) else {
+            continue;
+        };
+        match cell.symbol() {
+            "│" => cell.set_symbol("|"),
+            "─" => cell.set_symbol("-"),
+            "└" => cell.set_symbol("+"),
+            _ => continue,
+        };
+    }
 }
 
 fn dataset<'a>(curve: &'a Curve, theme: &Theme) -> Dataset<'a> {
@@ -191,6 +239,18 @@ mod tests {
         assert!(same(clipped([0.6, 1.01], [0.0, 1.0]), [0.6, 1.0]));
         assert!(same(clipped([-2.0, -1.0], [0.0, 1.0]), [-2.0, -1.0]));
         assert!(same(clipped([-2.0, 3.0], ANY), [-2.0, 3.0]));
+    }
+
+    #[test]
+    fn decades_are_labelled_evenly_and_as_many_as_fit() {
+        let labels = |range, height| decades(range, height).1;
+        let all = ["1e-4", "1e-3", "1e-2", "0.1", "1", "10"];
+        assert_eq!(labels([-3.2, 0.4], 20), all);
+        assert_eq!(labels([-4.0, 0.0], 9), ["1e-4", "1e-2", "1"]);
+        assert_eq!(labels([-6.5, -0.2], 9), ["1e-8", "1e-4", "1"]);
+        assert_eq!(labels([1.9, 2.0], 5), ["10", "1e2"]);
+        let ([low, high], _) = decades([2.0, 2.0], 5);
+        assert!(low < high);
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::engine::graph::operations::rules::{Collected, Wanted};
 /// Blocks whose products are summed in float32 before they are added up in float64.
 const BLOCKS: usize = 4;
 
+/// Sums kept side by side in a product of two rows.
+const LANES: usize = 8;
+
 /// Computes rows: the images that have any, with their values at hand.
 pub struct RowSource<'p, 'a, B: Backend> {
     primal: &'p Primal<'a, B>,
@@ -211,6 +214,30 @@ impl<B: Backend> Factor<'_, B> {
         backend.weights_from_row(shape, &total)
     }
 
+    /// Number of rows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.blocks.iter().map(|block| block.draws.len()).sum()
+    }
+
+    /// The products of all rows with all rows, `G G^T`, row after row.
+    #[must_use]
+    pub fn gram(&self) -> Vec<f64> {
+        let length = self.backend.row_length(&self.layer.shape);
+        let blocks = self.blocks.iter();
+        let rows: Vec<&[f32]> = blocks
+            .flat_map(|block| block.values.chunks_exact(length))
+            .collect();
+        let of_row = |place: usize| -> Vec<f64> {
+            let others = rows[..=place].iter();
+            others.map(|other| dot(rows[place], other)).collect()
+        };
+        let half: Vec<Vec<f64>> = (0..rows.len()).into_par_iter().map(of_row).collect();
+        let entry = |i: usize, j: usize| half[i.max(j)][i.min(j)];
+        let places = (0..rows.len()).flat_map(|i| (0..rows.len()).map(move |j| (i, j)));
+        places.map(|(i, j)| entry(i, j)).collect()
+    }
+
     /// The squared norms of the rows.
     #[must_use]
     pub fn squares(&self) -> Squares {
@@ -227,4 +254,18 @@ impl<B: Backend> Factor<'_, B> {
         blocks.iter().for_each(|squares| total.merge(squares));
         total
     }
+}
+
+/// The product of two rows, summed in float64.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a_lanes.remainder().iter().zip(b_lanes.remainder());
+    let rest: f64 = rest.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    for (a, b) in a_lanes.zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+        }
+    }
+    rest + sums.iter().sum::<f64>()
 }

@@ -165,7 +165,7 @@ fn lanczos(
 }
 
 /// Removes from `vector` its parts along `basis`, twice for good measure.
-fn orthogonalise(vector: &mut [f64], basis: &[Vec<f64>]) {
+pub(super) fn orthogonalise(vector: &mut [f64], basis: &[Vec<f64>]) {
     for _ in 0..2 {
         for direction in basis {
             let part = dot(direction, vector);
@@ -206,21 +206,35 @@ fn largest_tridiagonal(diagonal: &[f64], off_diagonal: &[f64]) -> (f64, Vec<f64>
 #[must_use]
 pub fn tridiagonal_eigen(diagonal: &[f64], off_diagonal: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
     let n = diagonal.len();
-    let mut d = diagonal.to_vec();
-    let mut e = off_diagonal[..n.saturating_sub(1)].to_vec();
-    e.push(0.0);
     let mut vectors: Vec<Vec<f64>> = (0..n)
         .map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect())
         .collect();
+    let values = diagonalise(diagonal, off_diagonal, &mut vectors);
+    (values, vectors)
+}
+
+/// All eigenvalues of a symmetric tridiagonal matrix, without their vectors.
+#[must_use]
+pub(super) fn tridiagonal_values(diagonal: &[f64], off_diagonal: &[f64]) -> Vec<f64> {
+    let mut none = vec![Vec::new(); diagonal.len()];
+    diagonalise(diagonal, off_diagonal, &mut none)
+}
+
+/// The eigenvalues; `vectors` are turned along.
+fn diagonalise(diagonal: &[f64], off_diagonal: &[f64], vectors: &mut [Vec<f64>]) -> Vec<f64> {
+    let n = diagonal.len();
+    let mut d = diagonal.to_vec();
+    let mut e = off_diagonal[..n.saturating_sub(1)].to_vec();
+    e.push(0.0);
     for row in 0..n {
         for _ in 0..60 {
             let Some(end) = coupled_until(&d, &e, row) else {
                 break;
             };
-            ql_sweep(&mut d, &mut e, &mut vectors, (row, end));
+            ql_sweep(&mut d, &mut e, vectors, (row, end));
         }
     }
-    (d, vectors)
+    d
 }
 
 /// The last row that `row` is coupled to, if any.
@@ -277,7 +291,7 @@ fn relative(rest: f64, value: f64) -> f64 {
     }
 }
 
-fn checked(image: Vec<f64>) -> Result<Vec<f64>> {
+pub(super) fn checked(image: Vec<f64>) -> Result<Vec<f64>> {
     if image.iter().all(|h| h.is_finite()) {
         Ok(image)
     } else {
@@ -285,11 +299,11 @@ fn checked(image: Vec<f64>) -> Result<Vec<f64>> {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-fn norm(a: &[f64]) -> f64 {
+pub(super) fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
 }
 

@@ -2,13 +2,18 @@
 
 pub mod analysis;
 pub mod curvature;
+pub mod dense;
 pub mod estimate;
 pub mod factor;
 pub mod lanczos;
+pub mod landscape;
+pub mod merge;
 pub mod metric;
 pub mod primal;
 pub mod rows;
 pub mod sensitivity;
+pub mod slope;
+pub mod spectrum;
 pub mod sweep;
 pub mod trace;
 pub mod verify;

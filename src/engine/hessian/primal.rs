@@ -54,6 +54,15 @@ pub fn check_piecewise_linear(graph: &Graph) -> Result<()> {
     }
 }
 
+/// Where the layer of this name stands in a network.
+///
+/// # Errors
+/// When there is none.
+pub fn place_of(graph: &Graph, name: &str) -> Result<usize> {
+    let found = graph.layers().iter().position(|layer| &*layer.name == name);
+    found.ok_or_else(|| Error::invalid(format!("the network has no layer {name}")))
+}
+
 impl<'a, B: Backend> Primal<'a, B> {
     /// Walks the sample forward. `None` when the observer asked to stop.
     ///
@@ -154,6 +163,12 @@ impl<'a, B: Backend> Primal<'a, B> {
     #[must_use]
     pub fn probabilities_of(&self, image: usize) -> &[f64] {
         &self.probabilities[image * self.classes()..][..self.classes()]
+    }
+
+    /// The label of one image.
+    #[must_use]
+    pub fn label_of(&self, image: usize) -> usize {
+        usize::from(self.images.labels(image..image + 1)[0])
     }
 
     /// Loss and accuracy over the sample.

@@ -131,6 +131,9 @@ pub struct LayerSensitivity {
     /// Whether the residual is within the tolerance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub converged: Option<bool>,
+    /// Relative residual that was asked for, where it is not that of the settings: measured again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
     /// Estimate and relative residual after each iteration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<(f64, f64)>,
@@ -201,6 +204,12 @@ impl Sensitivity {
         })?;
         read.check().map_err(|reason| Error::format(path, reason))?;
         Ok(read)
+    }
+
+    /// The relative residual that counted as converged; absent in files from elsewhere.
+    #[must_use]
+    pub fn tolerance(&self) -> Option<f64> {
+        self.settings.get("tolerance")?.as_f64()
     }
 
     /// Writes a sensitivity file, atomically.

@@ -1,6 +1,7 @@
 //! Quantizers of weights and activations, and networks that use them.
 
 mod bits;
+pub mod histogram;
 pub mod insert;
 pub mod network;
 pub mod post_training;

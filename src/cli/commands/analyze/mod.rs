@@ -19,6 +19,7 @@ use crate::engine::backend::Backend;
 use crate::engine::backend::candle::Candle;
 use crate::engine::data::{Order, Part, Selection, sample};
 use crate::engine::hessian::analysis::{self, Subject};
+use crate::engine::hessian::merge::merge;
 use crate::engine::hessian::sensitivity::{CurvatureFacts, Sensitivity};
 use crate::engine::hessian::verify::verify;
 use crate::engine::hessian::{Analysis, Method, Metric};
@@ -37,6 +38,8 @@ Examples:
       --metric eigenvalue,trace,loss-change -o s.json
   hawqeye analyze ... --layers 'layer3.*' --samples 128      some layers only, to stdout
   hawqeye analyze ... -o s.json --resume                     go on after ^C or a crash
+  hawqeye analyze ... -o s.json --layers conv1 --tolerance 1e-5 --merge
+                                                             measure a layer of s.json again
 
 While it runs, what is finished is kept in FILE.partial.";
 
@@ -59,6 +62,9 @@ pub struct Args {
     /// Go on with the interrupted analysis of the same file
     #[arg(long, requires = "output", help_heading = "Result")]
     pub resume: bool,
+    /// Put the measured layers into the file that is there; its other layers stay
+    #[arg(long, requires = "output", help_heading = "Result")]
+    pub merge: bool,
 }
 
 /// What is measured, and how well.
@@ -235,6 +241,8 @@ impl Work for Measuring<'_> {
             images: self.images,
         };
         let fresh = analysis::prepare(&subject, self.settings)?;
+        // Refused before the work, not after it.
+        self.merged(&fresh)?;
         let state = match self.partial.find(fresh, self.args.resume, self.reporter)? {
             Found::State(state) => state,
             Found::Complete => return Ok(()),
@@ -298,10 +306,21 @@ impl Measuring<'_> {
         Ok(outcome)
     }
 
+    /// The file that is there with the layers of `state` in it, where that was asked for.
+    fn merged(&self, state: &Sensitivity) -> Result<Option<Sensitivity>, Failure> {
+        let Some(path) = self.args.output.as_deref().filter(|_| self.args.merge) else {
+            return Ok(None);
+        };
+        let mut file = Sensitivity::read(path)?;
+        merge(&mut file, state)?;
+        Ok(Some(file))
+    }
+
     fn finish(&mut self, state: &Sensitivity) -> Result<(), Failure> {
         self.reporter.finish();
         let output = self.args.output.as_deref();
-        output::deliver(output, &state.to_json())?;
+        let merged = self.merged(state)?;
+        output::deliver(output, &merged.as_ref().unwrap_or(state).to_json())?;
         self.partial.remove();
         if let Some(path) = output {
             let (layers, seconds) = (state.layers.len(), state.seconds.unwrap_or(0.0));

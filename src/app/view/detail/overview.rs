@@ -1,0 +1,166 @@
+//! The numbers of the selected layer, how its eigenvalue or that of the layer in work converges, and how
+//! far the metrics agree.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::convergence;
+use crate::app::state::State;
+use crate::app::state::analysis::Status;
+use crate::app::theme::{Role, Theme};
+use crate::app::view::format::{count, cut, maybe, number};
+use crate::app::view::{FILL, columns, fact, heading, rows};
+use crate::engine::hessian::sensitivity::{LayerSensitivity, PerBits};
+
+/// Cells of the name of a fact.
+const LABEL: usize = 14;
+/// Rows from which a layer's eigenvalue and sensitivity get a line each.
+const ROOMY: u16 = 12;
+
+/// Draws everything that is known in numbers.
+pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let Some(selected) = state.selected() else {
+        return;
+    };
+    let followed = in_work(state).unwrap_or(selected);
+    if area.height > 12 {
+        let [facts, curve, agreement] = rows(area, [ROOMY + 3, FILL, 5]);
+        numbers(frame, facts, (selected, state), theme);
+        convergence::residual(frame, curve, (followed, state), theme);
+        agreements(frame, agreement, state, theme);
+    } else {
+        let [facts, _, curve] = columns(area, [38.min(area.width / 2), 2, FILL]);
+        numbers(frame, facts, (selected, state), theme);
+        if in_work(state).is_none() && state.analysis.status == Status::Done {
+            agreements(frame, curve, state, theme);
+        } else {
+            convergence::residual(frame, curve, (followed, state), theme);
+        }
+    }
+}
+
+/// The layer whose eigenvalue is being found.
+fn in_work(state: &State) -> Option<&LayerSensitivity> {
+    let name = state.analysis.current.as_ref()?;
+    state.analysis.layers.iter().find(|l| l.layer == *name)
+}
+
+/// The numbers of a layer.
+pub(in crate::app::view) fn numbers(
+    frame: &mut Frame,
+    area: Rect,
+    (layer, state): (&LayerSensitivity, &State),
+    theme: &Theme,
+) {
+    let shape: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
+    let last = state.analysis.convergence(layer).last();
+    let residual = layer.residual.or(last.map(|(_, residual)| *residual));
+    let iterations = layer
+        .iterations
+        .unwrap_or(state.analysis.convergence(layer).len());
+    let converged = match (layer.converged, layer.tolerance) {
+        (Some(false), _) => ", not converged".to_owned(),
+        (_, Some(tolerance)) => format!(" (to {tolerance:e})"),
+        _ => String::new(),
+    };
+    let mut lines = vec![
+        heading(layer.layer.to_string(), area.width, theme),
+        fact(
+            "weights",
+            format!("{} = {}", shape.join("x"), count(layer.parameters as u64)),
+            theme,
+        ),
+    ];
+    let plus_minus = theme.symbols.plus_minus;
+    let mut lambda = maybe(state.analysis.estimate(layer));
+    if let Some(error) = state.analysis.error(layer) {
+        lambda = format!("{lambda} {plus_minus} {}", number(error));
+    }
+    let sensitivity = maybe(layer.sensitivity);
+    if area.height < ROOMY {
+        let name = format!("{}, S", theme.symbols.lambda);
+        lines.push(fact(&name, format!("{lambda}, {sensitivity}"), theme));
+    } else {
+        lines.push(fact(theme.symbols.lambda, lambda, theme));
+        lines.push(fact("S", sensitivity, theme));
+    }
+    let reached = format!("{iterations}, residual {}{converged}", maybe(residual));
+    lines.push(fact("iterations", reached, theme));
+    lines.push(fact("trace", trace(layer, plus_minus), theme));
+    for (name, values) in [
+        (theme.symbols.omega, &layer.omega),
+        ("loss change", &layer.loss_change),
+        ("perturbation", &layer.perturbation),
+    ] {
+        lines.extend(per_bits(name, values, area.width, theme));
+    }
+    lines.push(fact("MACs", count(layer.macs), theme));
+    lines.truncate(area.height as usize);
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// A number for each bit-width, on as many lines as they take.
+fn per_bits<'a>(name: &str, values: &PerBits, width: u16, theme: &Theme) -> Vec<Line<'a>> {
+    let room = (width as usize).saturating_sub(LABEL);
+    let mut texts: Vec<String> = Vec::new();
+    for (bits, value) in values {
+        let text = format!("{bits}:{}", number(*value));
+        match texts.last_mut() {
+            Some(line) if line.len() + 1 + text.len() <= room => {
+                line.push(' ');
+                line.push_str(&text);
+            }
+            _ => texts.push(text),
+        }
+    }
+    if texts.is_empty() {
+        texts.push("-".to_owned());
+    }
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    let lines = names.zip(texts);
+    lines.map(|(name, text)| fact(name, text, theme)).collect()
+}
+
+fn trace(layer: &LayerSensitivity, plus_minus: &str) -> String {
+    match (layer.trace, layer.trace_stderr) {
+        (Some(trace), Some(error)) if error > 0.0 => {
+            format!("{} {plus_minus} {}", number(trace), number(error))
+        }
+        (trace, _) => maybe(trace),
+    }
+}
+
+/// Rank correlations between metrics.
+fn agreements(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let mut lines = vec![heading("Rank agreement", area.width, theme)];
+    for (name, agreement) in state.analysis.agreements() {
+        let text = agreement.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        let room = (area.width as usize).saturating_sub(6);
+        let role = if agreement.is_some_and(|value| value < 0.5) {
+            Role::Warning
+        } else {
+            Role::Text
+        };
+        lines.push(Line::from(vec![
+            Span::styled(
+                format!("{:<room$}", cut(name, room, theme.symbols.ellipsis)),
+                theme.style(Role::Muted),
+            ),
+            Span::styled(format!("{text:>6}"), theme.style(role)),
+        ]));
+    }
+    let report = state.analysis.report.as_ref();
+    if let Some(curvature) = report.and_then(|report| report.curvature) {
+        let share = format!("{:.2} %", 100.0 * curvature.left_out);
+        let name = "curvature left to drawn rows";
+        let room = (area.width as usize).saturating_sub(share.len() + 1);
+        let name = cut(name, room, theme.symbols.ellipsis);
+        lines.push(Line::styled(
+            format!("{name:<room$} {share}"),
+            theme.style(Role::Muted),
+        ));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
