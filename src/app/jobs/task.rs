@@ -100,6 +100,12 @@ impl JobKind {
         matches!(self, Self::Spectrum | Self::Landscape | Self::Remeasure)
     }
 
+    /// Whether a worker does it, which can outlive the application.
+    #[must_use]
+    pub const fn is_for_worker(self) -> bool {
+        matches!(self, Self::Analyze | Self::Tune)
+    }
+
     /// Whether stopping keeps what is finished, and going on later is possible.
     #[must_use]
     pub const fn is_resumable(self) -> bool {

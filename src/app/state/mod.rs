@@ -345,8 +345,8 @@ impl State {
     /// Whether the work the user waits for goes on when the application ends.
     #[must_use]
     pub fn leaves_work_running(&self) -> bool {
-        let resumable = |running: &Running| running.kind.is_resumable();
-        self.outlives && self.foreground().is_some_and(resumable)
+        let stays = |running: &Running| running.kind.is_for_worker();
+        self.outlives && self.foreground().is_some_and(stays)
     }
 
     /// The title of the window: the project, and how far its work is.

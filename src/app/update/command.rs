@@ -71,7 +71,8 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
 const fn steers(command: Command) -> bool {
     match command.group() {
         Group::Model | Group::Bits | Group::Tune | Group::Export => true,
-        Group::Movement | Group::Sensitivity => false,
+        Group::Sensitivity => matches!(command, Command::Remeasure | Command::RemeasureShown),
+        Group::Movement => false,
         Group::Global => matches!(
             command,
             Command::Pause | Command::Stop | Command::Undo | Command::Redo
