@@ -17,6 +17,8 @@ use super::jobs::AnalysisRequest;
 use super::state::Screen;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
+pub use crate::project::InputFile;
+
 use crate::engine::files::{read_limited, write_atomically};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Event;
@@ -42,34 +44,6 @@ pub struct Session {
     pub tune: TuneSettings,
     /// Settings of the export.
     pub export: ExportSettings,
-}
-
-/// The inputs a project was made with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InputFile {
-    /// Architecture name.
-    pub model: String,
-    /// Weights file; absent: embedded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<PathBuf>,
-    /// Data as on the command line.
-    pub data: String,
-    /// Means of the channels; absent: the architecture's usual ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mean: Option<Vec<f32>>,
-    /// Standard deviations of the channels; absent: the architecture's usual ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub std: Option<Vec<f32>>,
-    /// Seed of everything left to chance; absent: 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// SHA-256 of the weights when they were last loaded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights_sha256: Option<String>,
-    /// Fingerprint of model and data when they were last loaded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
 }
 
 /// A run that is in the folder.

@@ -8,7 +8,6 @@ pub mod export;
 pub mod guide;
 pub mod overlay;
 pub mod planning;
-pub mod rank;
 pub mod running;
 pub mod series;
 pub mod tune;
