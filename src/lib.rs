@@ -19,3 +19,5 @@ pub mod numbers;
 pub mod pace;
 #[cfg(feature = "cli")]
 pub mod project;
+#[cfg(feature = "cli")]
+pub mod report;
