@@ -12,4 +12,5 @@ pub mod eval;
 pub mod export;
 pub mod man;
 pub mod plan;
+pub mod report;
 pub mod tune;
