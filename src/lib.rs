@@ -14,4 +14,10 @@ pub mod engine;
 #[cfg(feature = "cli")]
 pub mod folders;
 #[cfg(feature = "cli")]
+pub mod numbers;
+#[cfg(feature = "cli")]
 pub mod pace;
+#[cfg(feature = "cli")]
+pub mod project;
+#[cfg(feature = "cli")]
+pub mod report;

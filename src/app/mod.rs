@@ -34,6 +34,7 @@ use crossterm::event::EventStream;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 
 use crate::folders::Folders;
+use crate::project::{folder as project_folder, is_name};
 use config::Surroundings;
 use effect::{Effects, Look};
 use engine::ProjectEngine;
@@ -116,7 +117,7 @@ fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
         failed("there is no home folder; name one for projects with HAWQEYE_HOME")
     })?;
     let name = project_name(options, &folders)?;
-    let project = Project::open(&folders.data.join("projects").join(&name)).map_err(failed)?;
+    let project = Project::open(&project_folder(&folders.data, &name)).map_err(failed)?;
     remember(&folders.data, &name);
     let log = project.folder().join("hawqeye.log");
     log::to_file(&log, &surroundings.log).map_err(failed)?;
@@ -148,15 +149,10 @@ fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal>
             let data = inputs.data.split(':').next().unwrap_or_default();
             Some(format!("{}-{data}", inputs.model))
         }
-        (None, None) => last().filter(|name| folders.data.join("projects").join(name).is_dir()),
+        (None, None) => last().filter(|name| project_folder(&folders.data, name).is_dir()),
     };
     let name = named.unwrap_or_else(|| DEMO.to_owned());
-    let plain = !name.is_empty()
-        && !name.starts_with('.')
-        && name
-            .chars()
-            .all(|c| c.is_alphanumeric() || "-_.".contains(c));
-    if plain {
+    if is_name(&name) {
         Ok(name)
     } else {
         Err((

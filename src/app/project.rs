@@ -4,7 +4,7 @@
 //! ```text
 //! <data folder>/projects/<name>/
 //!   inputs.toml  session.toml  sensitivity.json[.partial]  plan.toml  runs/001/  exports/
-//!   hawqeye.log  lock
+//!   worker/  hawqeye.log  lock
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -22,6 +22,7 @@ use crate::engine::finetune::{self, events_path};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Event;
 use crate::engine::{Error, Result};
+pub use crate::project::InputFile;
 
 /// Largest file of the project that is read at once.
 const LIMIT: u64 = 64 << 20;
@@ -58,34 +59,6 @@ impl Default for Session {
             export: ExportSettings::default(),
         }
     }
-}
-
-/// The inputs a project was made with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InputFile {
-    /// Architecture name.
-    pub model: String,
-    /// Weights file; absent: embedded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<PathBuf>,
-    /// Data as on the command line.
-    pub data: String,
-    /// Means of the channels; absent: the architecture's usual ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mean: Option<Vec<f32>>,
-    /// Standard deviations of the channels; absent: the architecture's usual ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub std: Option<Vec<f32>>,
-    /// Seed of everything left to chance; absent: 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// SHA-256 of the weights when they were last loaded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights_sha256: Option<String>,
-    /// Fingerprint of model and data when they were last loaded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
 }
 
 /// A run that is in the folder.

@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::commands::{
     analyze, application, bench, completions, config, demo_images, demo_weights, eval, export, man,
-    plan, tune,
+    plan, report, tune,
 };
 use super::failure::Failure;
 use super::report::Reporter;
@@ -21,6 +21,7 @@ Examples:
   hawqeye eval --data demo --plan p.toml   accuracy of that plan without training
   hawqeye tune --data demo --plan p.toml --epochs 2 -o run
   hawqeye export run --format packed -o small.safetensors
+  hawqeye report run -o report.html        every plot and table, as one page
 
 Exit codes:
   0 done   1 failed   2 usage   3 budget infeasible   130 interrupted, state saved
@@ -58,6 +59,8 @@ pub enum Command {
     Tune(Box<tune::Args>),
     /// Write a run as a packed, qonnx or dequantized file
     Export(export::Args),
+    /// Every plot and table of a project or a run, as one HTML page
+    Report(report::Args),
     /// Time what the others do: walks, products, sweeps, training steps, convolutions
     Bench(Box<bench::Args>),
     /// Describe this machine, for a bug report

@@ -79,6 +79,7 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
         Command::Eval(args) => commands::eval::run(args, shared),
         Command::Tune(args) => commands::tune::run(args, shared),
         Command::Export(args) => commands::export::run(args, shared),
+        Command::Report(args) => commands::report::run(args, shared),
         Command::Bench(args) => commands::bench::run(args, shared),
         Command::Doctor => commands::doctor::run(),
         Command::Config(args) => commands::config::run(args),

@@ -64,6 +64,7 @@ fn help_is_as_reviewed() {
         "eval",
         "tune",
         "export",
+        "report",
         "bench",
         "doctor",
         "config",

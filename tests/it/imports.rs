@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folder or file under `src`, words it must not hold, and files that are excepted.
-const RULES: [(&str, &[&str], &[&str]); 5] = [
+const RULES: [(&str, &[&str], &[&str]); 7] = [
     (
         "engine",
         &[
@@ -19,7 +19,31 @@ const RULES: [(&str, &[&str], &[&str]); 5] = [
             "Instant::now",
             "crate::app",
             "crate::cli",
+            "crate::report",
         ],
+        &[],
+    ),
+    (
+        "report",
+        &[
+            "ratatui",
+            "crossterm",
+            "tokio",
+            "clap",
+            "candle",
+            "println!",
+            "eprintln!",
+            "std::env",
+            "Instant::now",
+            "SystemTime",
+            "crate::app",
+            "crate::cli",
+        ],
+        &[],
+    ),
+    (
+        "report/sections",
+        &["std::fs", "std::io", "files::", "super::gather"],
         &[],
     ),
     (

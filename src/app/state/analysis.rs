@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rank::agreement;
 use crate::app::jobs::{AnalysisRequest, Inputs};
+use crate::engine::hessian::agreement::agreements;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 
 /// Where the analysis stands.
@@ -234,28 +234,6 @@ impl AnalysisState {
     /// What two metrics say about the order of the layers: names and Spearman's correlation.
     #[must_use]
     pub fn agreements(&self) -> [(&'static str, Option<f64>); 3] {
-        type Value = fn(&LayerSensitivity) -> Option<f64>;
-        let of = |a: Value, b: Value| {
-            let pairs: Vec<_> = self
-                .layers
-                .iter()
-                .filter_map(|l| Some((a(l)?, b(l)?)))
-                .collect();
-            agreement(&pairs)
-        };
-        let (omega, change): (Value, Value) = (
-            |layer| layer.omega.values().next().copied(),
-            |layer| layer.loss_change.values().next().copied(),
-        );
-        let harm_by_trace: Value =
-            |layer| Some(layer.mean_trace? * layer.perturbation.values().next()?);
-        [
-            (
-                "eigenvalue and trace per weight",
-                of(|l| l.sensitivity, |l| l.mean_trace),
-            ),
-            ("omega and loss change", of(omega, change)),
-            ("trace harm and loss change", of(harm_by_trace, change)),
-        ]
+        agreements(&self.layers)
     }
 }

@@ -10,7 +10,6 @@ pub mod freeze;
 pub mod guide;
 pub mod overlay;
 pub mod planning;
-pub mod rank;
 pub mod ranking;
 pub mod remaining;
 pub mod running;

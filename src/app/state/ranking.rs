@@ -1,7 +1,7 @@
 //! The layers in the order that each metric gives, and how far the orders agree.
 
 use super::State;
-use super::rank::agreement;
+use crate::engine::hessian::agreement::agreement;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 
 /// A layer in a ranking.

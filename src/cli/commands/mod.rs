@@ -12,5 +12,6 @@ pub mod eval;
 pub mod export;
 pub mod man;
 pub mod plan;
+pub mod report;
 pub mod tune;
 pub mod worker;

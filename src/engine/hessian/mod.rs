@@ -1,5 +1,6 @@
 //! Second-order analysis of each layer's own diagonal block of the Hessian (HAWQ, arXiv 1905.03696).
 
+pub mod agreement;
 pub mod analysis;
 pub mod curvature;
 pub mod dense;

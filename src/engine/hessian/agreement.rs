@@ -1,6 +1,36 @@
 //! How far two metrics agree on the order of the layers: Spearman's rank correlation, the Pearson
 //! correlation of the ranks, ties sharing their mean rank.
 
+use super::sensitivity::LayerSensitivity;
+
+/// What metrics say about the order of the layers: the names of two, and Spearman's correlation;
+/// `None` where one of them was not measured.
+#[must_use]
+pub fn agreements(layers: &[LayerSensitivity]) -> [(&'static str, Option<f64>); 3] {
+    type Value = fn(&LayerSensitivity) -> Option<f64>;
+    let of = |a: Value, b: Value| {
+        let pairs: Vec<_> = layers
+            .iter()
+            .filter_map(|layer| Some((a(layer)?, b(layer)?)))
+            .collect();
+        agreement(&pairs)
+    };
+    let (omega, change): (Value, Value) = (
+        |layer| layer.omega.values().next().copied(),
+        |layer| layer.loss_change.values().next().copied(),
+    );
+    let harm_by_trace: Value =
+        |layer| Some(layer.mean_trace? * layer.perturbation.values().next()?);
+    [
+        (
+            "eigenvalue and trace per weight",
+            of(|layer| layer.sensitivity, |layer| layer.mean_trace),
+        ),
+        ("omega and loss change", of(omega, change)),
+        ("trace harm and loss change", of(harm_by_trace, change)),
+    ]
+}
+
 /// Spearman's rank correlation of pairs; `None` with fewer than three pairs or when one side is
 /// constant.
 #[must_use]

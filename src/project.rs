@@ -1,0 +1,112 @@
+//! The folder of a project as both front ends know it: its name, the places of its files, and the
+//! inputs it was made with.
+//!
+//! ```text
+//! <data folder>/projects/<name>/
+//!   inputs.toml  session.toml  sensitivity.json[.partial]  plan.toml  runs/001/  exports/
+//!   worker/  hawqeye.log  lock
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Files and folders of a project, of which any tells that a folder is one.
+const MARKS: [&str; 7] = [
+    "inputs.toml",
+    "session.toml",
+    "sensitivity.json",
+    "sensitivity.json.partial",
+    "plan.toml",
+    "runs",
+    "hawqeye.log",
+];
+
+/// The inputs a project was made with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputFile {
+    /// Architecture name.
+    pub model: String,
+    /// Weights file; absent: embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// Data as on the command line.
+    pub data: String,
+    /// Means of the channels; absent: the architecture's usual ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviations of the channels; absent: the architecture's usual ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<Vec<f32>>,
+    /// Seed of everything left to chance; absent: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// SHA-256 of the weights when they were last loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
+    /// Fingerprint of model and data when they were last loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// Whether a name can be that of a project: it becomes the name of a folder.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+}
+
+/// The folder of the project of this name, below the user's data folder.
+#[must_use]
+pub fn folder(data: &Path, name: &str) -> PathBuf {
+    data.join("projects").join(name)
+}
+
+/// Whether a folder holds a project.
+#[must_use]
+pub fn holds_project(folder: &Path) -> bool {
+    MARKS.iter().any(|name| folder.join(name).exists())
+}
+
+/// Where measurements are: those of an analysis under way come before finished ones.
+#[must_use]
+pub fn sensitivity(folder: &Path) -> PathBuf {
+    let partial = folder.join("sensitivity.json.partial");
+    if partial.exists() {
+        partial
+    } else {
+        folder.join("sensitivity.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain() {
+        for name in ["demo", "resnet20-cifar10", "v1.2_final", "größe"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "<script>", "a b"] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_a_project_by_what_is_in_it() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = folder(data.path(), "demo");
+        std::fs::create_dir_all(&folder).unwrap();
+        assert!(!holds_project(&folder));
+        std::fs::write(folder.join("hawqeye.log"), "").unwrap();
+        assert!(holds_project(&folder));
+        assert!(sensitivity(&folder).ends_with("sensitivity.json"));
+        std::fs::write(folder.join("sensitivity.json.partial"), "").unwrap();
+        assert!(sensitivity(&folder).ends_with("sensitivity.json.partial"));
+    }
+}

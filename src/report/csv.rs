@@ -1,0 +1,81 @@
+//! Tables as files: CSV (RFC 4180, with a heading line) and JSON (an array with an object a row).
+
+use serde_json::{Map, Value};
+
+use super::table::Table;
+
+/// The table as CSV: numbers in full, an empty field where nothing is known.
+#[must_use]
+pub fn csv(table: &Table) -> String {
+    let heading = table.columns.iter().map(|column| field(&column.key));
+    let mut text = line(heading);
+    for row in &table.rows {
+        let fields = row.iter().map(|cell| match cell.exact() {
+            Value::Null => String::new(),
+            Value::String(text) => field(&text),
+            other => other.to_string(),
+        });
+        text += &line(fields);
+    }
+    text
+}
+
+/// The table as JSON: what is not known is null.
+#[must_use]
+pub fn json(table: &Table) -> String {
+    let object = |row: &Vec<super::table::Cell>| {
+        let keys = table.columns.iter().map(|column| column.key.clone());
+        let values = row.iter().map(super::table::Cell::exact);
+        Value::Object(keys.zip(values).collect::<Map<_, _>>())
+    };
+    let rows: Vec<String> = table
+        .rows
+        .iter()
+        .map(|row| object(row).to_string())
+        .collect();
+    match rows.as_slice() {
+        [] => "[]\n".to_owned(),
+        rows => format!("[\n  {}\n]\n", rows.join(",\n  ")),
+    }
+}
+
+fn line(fields: impl Iterator<Item = String>) -> String {
+    fields.collect::<Vec<_>>().join(",") + "\r\n"
+}
+
+/// A field, in quotes where it must be.
+fn field(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::Cell;
+
+    fn table() -> Table {
+        let mut table = Table::new("t", "t", &[("layer", "l"), ("loss_change", "c")]);
+        table.push(vec![Cell::text("a,\"b\""), Cell::Number(0.1)]);
+        table.push(vec![Cell::text("c"), Cell::Missing]);
+        table
+    }
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        let expected = "layer,loss_change\r\n\"a,\"\"b\"\"\",0.1\r\nc,\r\n";
+        assert_eq!(csv(&table()), expected);
+    }
+
+    #[test]
+    fn json_has_an_object_a_row() {
+        let read: Value = serde_json::from_str(&json(&table())).unwrap();
+        assert_eq!(read[0]["layer"], "a,\"b\"");
+        assert_eq!(read[1]["loss_change"], Value::Null);
+        let empty = Table::new("t", "t", &[("a", "a")]);
+        assert_eq!(json(&empty), "[]\n");
+    }
+}

@@ -1,0 +1,57 @@
+//! What is known of the layers of a plan: from measurements, else from the architecture.
+
+use std::str::FromStr;
+
+use crate::engine::finetune::Record;
+use crate::engine::graph::Shape;
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::model::Architecture;
+use crate::engine::plan::{LayerFacts, Plan};
+use crate::report::model::Planned;
+
+/// Where facts of layers can come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Measurements.
+    pub measured: Option<&'a Sensitivity>,
+    /// A run.
+    pub record: Option<&'a Record>,
+}
+
+impl Known<'_> {
+    /// Adds what is known of a plan's layers.
+    pub fn complete(&self, planned: &mut Planned) {
+        planned.measured = self.measured.and_then(|all| aligned(all, &planned.plan));
+        planned.facts = match &planned.measured {
+            Some(measured) => measured.layers.iter().map(LayerFacts::from).collect(),
+            None => self.record.and_then(built).unwrap_or_default(),
+        };
+        let names = planned.facts.iter().map(|facts| facts.name.clone());
+        if !names.eq(planned.plan.names()) {
+            planned.facts.clear();
+        }
+    }
+}
+
+/// The measurements in the order of the plan, when there are some of every layer.
+fn aligned(measured: &Sensitivity, plan: &Plan) -> Option<Sensitivity> {
+    let of = |name: &std::sync::Arc<str>| {
+        let mut layers = measured.layers.iter();
+        layers.find(|layer| layer.layer == *name).cloned()
+    };
+    let layers = plan.layers.iter().map(|layer| of(&layer.name));
+    let layers = layers.collect::<Option<Vec<_>>>()?;
+    Some(Sensitivity {
+        layers,
+        ..measured.clone()
+    })
+}
+
+/// The layers of the network that a run was started with, when its architecture is known here.
+fn built(record: &Record) -> Option<Vec<LayerFacts>> {
+    let [channels, height, width] = record.model.image;
+    let architecture = Architecture::from_str(&record.model.name).ok()?;
+    let image = Shape::map(channels, height, width);
+    let graph = architecture.graph(image, record.model.classes).ok()?;
+    Some(LayerFacts::of(&graph))
+}

@@ -1,0 +1,233 @@
+//! What is gathered of a project or a run, before anything is drawn.
+
+use crate::engine::finetune::Record;
+use crate::engine::hessian::Metric;
+use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::job::{Outcome, Split};
+use crate::engine::plan::{LayerFacts, Plan};
+
+use super::source::Kind;
+
+/// A part of a project that may not be there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Part<T> {
+    /// Not made yet.
+    #[default]
+    Absent,
+    /// There, but it cannot be read; the sentence says why.
+    Damaged(String),
+    /// Read.
+    Found(T),
+}
+
+impl<T> Part<T> {
+    /// What was read.
+    #[must_use]
+    pub const fn found(&self) -> Option<&T> {
+        match self {
+            Self::Found(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Why it cannot be read.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Damaged(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// All that is known of a project, or of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Which of the two.
+    pub kind: Kind,
+    /// The folder's name.
+    pub name: String,
+    /// The inputs of a project.
+    pub inputs: Part<crate::project::InputFile>,
+    /// What was measured.
+    pub sensitivity: Part<Sensitivity>,
+    /// Whether the analysis has not come to its end.
+    pub is_partial: bool,
+    /// The plan.
+    pub plan: Part<Planned>,
+    /// The best plans of every size, by each metric that was measured of every layer.
+    pub frontiers: Vec<Frontier>,
+    /// The runs of the project, or the one run.
+    pub runs: Vec<Run>,
+    /// Files that were exported.
+    pub exports: Vec<Export>,
+}
+
+impl Report {
+    /// What could not be read, a sentence each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<&str> {
+        let parts = [
+            self.inputs.problem(),
+            self.sensitivity.problem(),
+            self.plan.problem(),
+        ];
+        let runs = self.runs.iter().flat_map(|run| {
+            let parts = [
+                run.record.problem(),
+                run.plan.problem(),
+                run.history.problem(),
+            ];
+            parts.into_iter().flatten()
+        });
+        parts.into_iter().flatten().chain(runs).collect()
+    }
+
+    /// The first run whose settings can be read.
+    #[must_use]
+    pub fn record(&self) -> Option<&Record> {
+        self.runs.iter().find_map(|run| run.record.found())
+    }
+}
+
+/// A plan beside what is known of its layers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// Facts of its layers, in the same order; empty when they are not known.
+    pub facts: Vec<LayerFacts>,
+    /// Measurements of its layers, in the same order, when there are any of all of them.
+    pub measured: Option<Sensitivity>,
+}
+
+/// The best plans by one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frontier {
+    /// What harm is predicted by.
+    pub metric: Metric,
+    /// Bytes of weights and predicted harm of the best plans, smallest first.
+    pub points: Vec<(f64, f64)>,
+    /// Predicted harm of the plan of the report; `None` when it has bits that were not measured.
+    pub harm: Option<f64>,
+}
+
+/// A fine-tuning run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The folder's name.
+    pub name: String,
+    /// What it is.
+    pub record: Part<Record>,
+    /// Its plan.
+    pub plan: Part<Planned>,
+    /// What happened in it.
+    pub history: Part<History>,
+}
+
+/// What happened in a run, from its events.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Every training step that was written down.
+    pub steps: Vec<Step>,
+    /// Steps in the whole run; 0 when none was made.
+    pub total: u64,
+    /// Stages entered so far.
+    pub stages: Vec<Stage>,
+    /// Stages in all.
+    pub stage_total: usize,
+    /// Every evaluation.
+    pub evaluations: Vec<Evaluation>,
+    /// How it ended; `None` while it goes on, or after a crash.
+    pub outcome: Option<Outcome>,
+    /// Lines of the file that are no events.
+    pub unreadable: usize,
+}
+
+/// A training step. Numbers that were not finite when they were written are NaN.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Steps since the start of the run.
+    pub step: u64,
+    /// Mean loss of the batch.
+    pub loss: f64,
+    /// Share of the batch that is right, 0 to 1.
+    pub accuracy: f64,
+    /// Learning rate.
+    pub learning_rate: f64,
+}
+
+/// Layers that are quantized from one step on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Their names.
+    pub layers: Vec<String>,
+    /// Steps made before the stage was entered.
+    pub after_step: u64,
+}
+
+/// A score with the step it was measured at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Steps of training behind it.
+    pub step: u64,
+    /// `float`, `post-training`, `epoch 3`, `final`.
+    pub label: String,
+    /// Which images.
+    pub split: Split,
+    /// Mean loss; NaN when it was not finite.
+    pub loss: f64,
+    /// Images that are right.
+    pub correct: u64,
+    /// Images whose label is among the five largest logits.
+    pub correct_top5: u64,
+    /// Images seen.
+    pub total: u64,
+}
+
+impl Evaluation {
+    /// Share of correct images, 0 to 1; 0 over no images.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.total.max(1) as f64
+    }
+}
+
+impl History {
+    /// Evaluations on one kind of images, in order.
+    pub fn on(&self, split: Split) -> impl DoubleEndedIterator<Item = &Evaluation> {
+        let evaluations = self.evaluations.iter();
+        evaluations.filter(move |evaluation| evaluation.split == split)
+    }
+
+    /// The validation score with this label.
+    #[must_use]
+    pub fn validated(&self, label: &str) -> Option<&Evaluation> {
+        self.on(Split::Validation)
+            .rfind(|evaluation| evaluation.label == label)
+    }
+
+    /// The last validation score after training has begun.
+    #[must_use]
+    pub fn last_validated(&self) -> Option<&Evaluation> {
+        self.on(Split::Validation)
+            .rfind(|evaluation| evaluation.step > 0)
+    }
+
+    /// The score over the test images.
+    #[must_use]
+    pub fn tested(&self) -> Option<&Evaluation> {
+        self.on(Split::Test).next_back()
+    }
+}
+
+/// A file that was exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Its name.
+    pub name: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}

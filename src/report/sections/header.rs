@@ -1,0 +1,150 @@
+//! What the report is of: model, data, checksums, seed, device, version, as far as files record it.
+
+use std::path::Path;
+
+use crate::numbers::count;
+use crate::project::InputFile;
+use crate::report::html::{facts, missing, warning};
+use crate::report::model::Report;
+use crate::report::source::Kind;
+
+/// What the files do not say.
+const NOT_RECORDED: &str = "not recorded";
+
+pub(super) fn html(report: &Report) -> String {
+    let body = facts(&known(report)) + &problems(report);
+    super::section(0, &body)
+}
+
+fn known(report: &Report) -> Vec<(&'static str, String)> {
+    let kind = match report.kind {
+        Kind::Project => "project",
+        Kind::Run => "run",
+    };
+    let or_not = |value: Option<String>| value.unwrap_or_else(|| NOT_RECORDED.to_owned());
+    vec![
+        (kind, report.name.clone()),
+        ("model", or_not(model(report))),
+        ("data", or_not(data(report))),
+        ("weights", or_not(weights(report))),
+        ("weights SHA-256", or_not(checksum(report))),
+        ("seed", or_not(seed(report))),
+        ("device", or_not(of_runs(report, |record| &record.device))),
+        (
+            "program",
+            or_not(of_runs(report, |record| &record.program).map(|v| format!("hawqeye {v}"))),
+        ),
+    ]
+}
+
+fn inputs(report: &Report) -> Option<&InputFile> {
+    report.inputs.found()
+}
+
+fn model(report: &Report) -> Option<String> {
+    let measured = report.sensitivity.found().and_then(|s| s.model.as_ref());
+    let parameters = measured.map(|model| model.parameters);
+    let parameters = parameters.or_else(|| Some(report.record()?.model.parameters));
+    let name = inputs(report).map(|inputs| inputs.model.clone());
+    let name = name.or_else(|| Some(report.record()?.model.name.clone()));
+    let name = name.or_else(|| measured.map(|model| model.name.clone()))?;
+    Some(match parameters {
+        Some(parameters) => format!("{name}, {} parameters", count(parameters as u64)),
+        None => name,
+    })
+}
+
+/// The data set, without the folder it lies in.
+fn data(report: &Report) -> Option<String> {
+    let named = inputs(report).map(|inputs| {
+        let name = inputs.data.split(':').next();
+        name.unwrap_or_default().to_owned()
+    });
+    let name = named.or_else(|| Some(report.record()?.data.name.clone()))?;
+    let image = report.record().map(|record| {
+        let [channels, rows, columns] = record.model.image;
+        let classes = record.model.classes;
+        format!(", images of {channels} x {rows} x {columns} in {classes} classes")
+    });
+    Some(name + &image.unwrap_or_default())
+}
+
+/// The name of the weights file, without its folder.
+fn weights(report: &Report) -> Option<String> {
+    let inputs = inputs(report)?;
+    let name = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    Some(
+        inputs
+            .weights
+            .as_deref()
+            .map_or_else(|| "embedded".to_owned(), name),
+    )
+}
+
+fn checksum(report: &Report) -> Option<String> {
+    let named = inputs(report).and_then(|inputs| inputs.weights_sha256.clone());
+    let started = || Some(report.record()?.model.weights_sha256.clone());
+    let measured = || {
+        Some(
+            report
+                .sensitivity
+                .found()?
+                .model
+                .as_ref()?
+                .weights_sha256
+                .clone(),
+        )
+    };
+    named.or_else(started).or_else(measured)
+}
+
+/// The seed; a project that names none has 0.
+fn seed(report: &Report) -> Option<String> {
+    let named = inputs(report).map(|inputs| inputs.seed.unwrap_or(0));
+    let seed = named.or_else(|| Some(report.record()?.settings.seed));
+    seed.map(|seed| seed.to_string())
+}
+
+/// What the runs record, each value once.
+fn of_runs(
+    report: &Report,
+    value: fn(&crate::engine::finetune::Record) -> &String,
+) -> Option<String> {
+    let records = report.runs.iter().filter_map(|run| run.record.found());
+    let mut values: Vec<&str> = Vec::new();
+    for record in records {
+        let value = value(record).as_str();
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// What could not be read, and parts that belong to other weights.
+fn problems(report: &Report) -> String {
+    let mut said = String::new();
+    if let Some(problem) = report.inputs.problem() {
+        said += &missing(&format!("The inputs cannot be read: {problem}."));
+    }
+    let own = checksum(report);
+    let measured = report.sensitivity.found().and_then(|s| s.model.as_ref());
+    if measured.is_some_and(|model| Some(&model.weights_sha256) != own.as_ref()) {
+        said += &warning("the measurements are of other weights than these.");
+    }
+    for run in &report.runs {
+        let record = run.record.found();
+        if record.is_some_and(|record| Some(&record.model.weights_sha256) != own.as_ref()) {
+            said += &warning(&format!(
+                "run {} started from other weights than these.",
+                run.name
+            ));
+        }
+    }
+    said
+}

@@ -1,0 +1,263 @@
+//! One run: settings, scores, stages, evaluations.
+
+use crate::engine::finetune::{Record, Variation};
+use crate::engine::job::Split;
+use crate::numbers::{count, number, percent};
+use crate::report::html::{beside, facts, missing, warning};
+use crate::report::model::{Evaluation, History, Part, Run};
+use crate::report::table::{Cell, Table};
+
+use super::run_plots;
+use super::tuning::outcome;
+
+/// Batches that an accuracy before or after a stage is the mean of.
+const BATCHES: usize = 20;
+/// Rows from which a table is folded.
+const FOLDED: usize = 12;
+
+/// A run, by its place among the runs.
+pub(super) fn html(run: &Run, at: usize) -> String {
+    let mut body = match &run.record {
+        Part::Found(record) => facts(&settings(record)),
+        Part::Damaged(reason) => missing(&format!("Its settings cannot be read: {reason}.")),
+        Part::Absent => missing("Its settings are not there."),
+    };
+    if let Part::Damaged(reason) = &run.plan {
+        body += &missing(&format!("Its plan cannot be read: {reason}."));
+    }
+    match &run.history {
+        Part::Found(history) => body += &events(history, at),
+        Part::Damaged(reason) => {
+            body += &missing(&format!("Its events cannot be read: {reason}."));
+        }
+        Part::Absent => body += &missing("Nothing happened in it yet: there is no events.jsonl."),
+    }
+    body
+}
+
+fn settings(record: &Record) -> Vec<(&'static str, String)> {
+    let settings = &record.settings;
+    let distillation = match settings.distill {
+        weight if weight > 0.0 => {
+            format!("weight {weight}, temperature {}", settings.temperature)
+        }
+        _ => "none".to_owned(),
+    };
+    let variation = match settings.variation {
+        Variation::None => "none",
+        Variation::CropAndFlip => "crop and flip",
+    };
+    let nesterov = if settings.nesterov { ", Nesterov" } else { "" };
+    vec![
+        (
+            "schedule",
+            format!("{}, {}", settings.schedule, stage_order(record)),
+        ),
+        ("epochs", count(settings.epochs as u64)),
+        (
+            "learning rate",
+            format!("{}, {}", settings.learning_rate, settings.decay),
+        ),
+        ("batch size", count(settings.batch_size as u64)),
+        ("momentum", format!("{}{nesterov}", settings.momentum)),
+        ("weight decay", settings.weight_decay.to_string()),
+        ("distillation", distillation),
+        ("norms", settings.norms.to_string()),
+        ("variation", variation.to_owned()),
+        ("held out", percent(settings.validation)),
+        ("calibration images", count(settings.calibration as u64)),
+        ("step sizes", record.scale.to_string()),
+        ("seed", settings.seed.to_string()),
+        ("device", record.device.clone()),
+        ("program", format!("hawqeye {}", record.program)),
+    ]
+}
+
+fn stage_order(record: &Record) -> String {
+    match record.stages.len() {
+        1 => "1 stage".to_owned(),
+        stages => format!("{stages} stages, {} omega", record.settings.stage_order),
+    }
+}
+
+fn events(history: &History, at: usize) -> String {
+    let mut body = facts(&scores(history));
+    body += &left_out(history);
+    if history.steps.is_empty() {
+        body += &missing("The curves begin with the first step.");
+    } else {
+        body += &beside(&run_plots::figures(history, at));
+    }
+    for table in [stages(history), evaluations(history)] {
+        if !table.rows.is_empty() {
+            body += &folded(&table);
+        }
+    }
+    body
+}
+
+/// A long table behind its caption.
+fn folded(table: &Table) -> String {
+    let rows = table.rows.len();
+    if rows < FOLDED {
+        return table.html();
+    }
+    let caption = crate::report::html::escape(&table.caption);
+    format!(
+        "<details>\n<summary>{caption} ({rows} rows)</summary>\n{}</details>\n",
+        table.html()
+    )
+}
+
+fn scores(history: &History) -> Vec<(&'static str, String)> {
+    let steps = history.steps.last().map_or(0, |step| step.step);
+    let score = |evaluation: Option<&Evaluation>| {
+        evaluation.map_or_else(
+            || "not evaluated".to_owned(),
+            |found| format!("{}, loss {}", percent(found.accuracy()), number(found.loss)),
+        )
+    };
+    vec![
+        ("outcome", outcome(history).to_owned()),
+        (
+            "steps",
+            format!("{} of {}", count(steps), count(history.total)),
+        ),
+        ("validation: float", score(history.validated("float"))),
+        ("post-training", score(history.validated("post-training"))),
+        ("last validation", score(history.last_validated())),
+        ("test", score(history.tested())),
+    ]
+}
+
+/// What is in the file but not on the page.
+fn left_out(history: &History) -> String {
+    let steps = history.steps.iter();
+    let wrong = steps.filter(|step| !(step.loss.is_finite() && step.accuracy.is_finite()));
+    let mut said = String::new();
+    match wrong.count() {
+        0 => {}
+        number => {
+            said += &warning(&format!(
+                "{} have a loss or an accuracy that is not finite; they are not drawn.",
+                some(number, "step", "steps")
+            ));
+        }
+    }
+    if history.unreadable > 0 {
+        said += &warning(&format!(
+            "{} of events.jsonl could not be read and are left out.",
+            some(history.unreadable, "line", "lines")
+        ));
+    }
+    said
+}
+
+fn some(number: usize, one: &str, many: &str) -> String {
+    let word = if number == 1 { one } else { many };
+    format!("{} {word}", count(number as u64))
+}
+
+/// Stages with the accuracy of training batches before them and at their end.
+pub(super) fn stages(history: &History) -> Table {
+    let columns = [
+        ("stage", "stage"),
+        ("layers", "layers quantized from here on"),
+        ("after_step", "after step"),
+        ("steps", "steps"),
+        ("accuracy_before", "batches right before"),
+        ("accuracy_after", "batches right at its end"),
+    ];
+    let caption = format!(
+        "Stages: {} of {} entered; accuracy over {BATCHES} training batches",
+        history.stages.len(),
+        history.stage_total
+    );
+    let mut table = Table::new("stages", &caption, &columns);
+    for (at, stage) in history.stages.iter().enumerate() {
+        let begin = made_until(history, stage.after_step);
+        let next = history.stages.get(at + 1);
+        let end = next.map_or(history.steps.len(), |next| {
+            made_until(history, next.after_step)
+        });
+        table.push(vec![
+            Cell::Count(at as u64 + 1),
+            Cell::text(stage.layers.join(", ")),
+            Cell::Count(stage.after_step),
+            Cell::Count((end - begin.min(end)) as u64),
+            Cell::maybe(accuracy(history, 0..begin), Cell::Share),
+            Cell::maybe(accuracy(history, begin..end), Cell::Share),
+        ]);
+    }
+    table
+}
+
+/// How many of the steps were made up to this one.
+fn made_until(history: &History, step: u64) -> usize {
+    history.steps.partition_point(|made| made.step <= step)
+}
+
+/// Mean accuracy of the last batches in a range of steps.
+fn accuracy(history: &History, range: std::ops::Range<usize>) -> Option<f64> {
+    let steps = history.steps.get(range)?;
+    let last = &steps[steps.len().saturating_sub(BATCHES)..];
+    let finite = last
+        .iter()
+        .map(|step| step.accuracy)
+        .filter(|value| value.is_finite());
+    let (sum, number) = finite.fold((0.0, 0), |(sum, number), value| (sum + value, number + 1));
+    (number > 0).then(|| sum / f64::from(number))
+}
+
+/// Every evaluation.
+pub(super) fn evaluations(history: &History) -> Table {
+    let columns = [
+        ("evaluated", "evaluated"),
+        ("images", "images"),
+        ("step", "step"),
+        ("loss", "loss"),
+        ("accuracy", "accuracy"),
+        ("correct", "right"),
+        ("correct_top5", "right in top 5"),
+        ("total", "of"),
+    ];
+    let mut table = Table::new("evaluations", "Evaluations", &columns);
+    for found in &history.evaluations {
+        let images = match found.split {
+            Split::Train => "training",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        };
+        table.push(vec![
+            Cell::text(found.label.as_str()),
+            Cell::text(images),
+            Cell::Count(found.step),
+            Cell::Number(found.loss),
+            Cell::Share(found.accuracy()),
+            Cell::Count(found.correct),
+            Cell::Count(found.correct_top5),
+            Cell::Count(found.total),
+        ]);
+    }
+    table
+}
+
+/// Every step, for the files beside the page.
+pub(super) fn steps(history: &History) -> Table {
+    let columns = [
+        ("step", "step"),
+        ("loss", "loss"),
+        ("accuracy", "accuracy"),
+        ("learning_rate", "learning rate"),
+    ];
+    let mut table = Table::new("steps", "Training steps", &columns);
+    for step in &history.steps {
+        table.push(vec![
+            Cell::Count(step.step),
+            Cell::Number(step.loss),
+            Cell::Share(step.accuracy),
+            Cell::Number(step.learning_rate),
+        ]);
+    }
+    table
+}
