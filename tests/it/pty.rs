@@ -29,6 +29,13 @@ pub struct Session {
     pub home: Arc<tempfile::TempDir>,
 }
 
+/// This test program again, running one of its tests that are ignored otherwise.
+pub fn this_test(name: &str) -> CommandBuilder {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    command
+}
+
 const fn size(cols: u16, rows: u16) -> PtySize {
     PtySize {
         rows,
@@ -49,14 +56,31 @@ impl Session {
 
     pub fn start_in(
         home: Arc<tempfile::TempDir>,
+        command: CommandBuilder,
+        size: (u16, u16),
+    ) -> Self {
+        Self::open(home, command, size, &[])
+    }
+
+    /// With other variables than usual.
+    pub fn start_with(command: CommandBuilder, size: (u16, u16), env: &[(&str, &str)]) -> Self {
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), command, size, env)
+    }
+
+    fn open(
+        home: Arc<tempfile::TempDir>,
         mut command: CommandBuilder,
         (cols, rows): (u16, u16),
+        env: &[(&str, &str)],
     ) -> Self {
         let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
         command.env("HAWQEYE_HOME", home.path());
         command.env("LANG", "C.UTF-8");
         command.env("LC_ALL", "C.UTF-8");
         command.env("TERM", "xterm-256color");
+        for (name, value) in env {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         let parser = vt100::Parser::new(cells(rows), cells(cols), 0);
         let shared = Arc::new(Shared {
@@ -98,8 +122,7 @@ impl Session {
 
     /// This test program again, running [`child`] over the fake engine.
     pub fn fake(trouble: &str) -> Self {
-        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "pty::child", "--ignored", "--nocapture"]);
+        let mut command = this_test("pty::child");
         command.env_remove("NO_COLOR");
         command.env("HAWQEYE_TEST_TROUBLE", trouble);
         Self::start(command, (80, 24))
@@ -133,7 +156,7 @@ impl Session {
         self.wait(text, |screen| screen.contents().contains(text));
     }
 
-    fn resize(&self, cols: u16, rows: u16) {
+    pub fn resize(&self, cols: u16, rows: u16) {
         let mut guard = self.shared.parser.lock().unwrap();
         guard
             .as_mut()
