@@ -41,7 +41,7 @@ use engine::ProjectEngine;
 use jobs::{Engine, Jobs};
 use msg::Signal;
 use project::{InputFile, Project};
-use state::{Place, State, Themes};
+use state::{LongWork, Place, State, Themes};
 use symbols::Symbols;
 use theme::MONO;
 use worker::Client;
@@ -129,7 +129,9 @@ fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
     )
     .map_err(failed)?;
     let engine = make(&inputs, &project);
-    state.outlives = engine.outlives();
+    if engine.outlives() && !state.is_watching() {
+        state.long_work = LongWork::InWorker;
+    }
     let jobs = Jobs::new(engine);
     let effects = Effects::new(jobs, project, inputs, look);
     let runtime = tokio::runtime::Builder::new_current_thread()

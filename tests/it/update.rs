@@ -12,7 +12,7 @@ use hawqeye::app::state::bits::Accuracy;
 use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
-use hawqeye::app::state::{Checking, Loading, Screen, Themes, planning};
+use hawqeye::app::state::{Checking, Loading, LongWork, Screen, Themes, planning};
 use hawqeye::engine::job::{Event, Outcome, Phase};
 use hawqeye::engine::plan::file;
 
@@ -326,7 +326,7 @@ fn finish_then_leave_waits_for_the_work() {
 #[test]
 fn work_that_outlives_the_application_is_left_running() {
     let mut bench = Bench::loaded();
-    bench.state.outlives = true;
+    bench.state.long_work = LongWork::InWorker;
     bench.keys("a q f");
     assert!(bench.has_asked(&leave_running(0)) && bench.has_asked(&Effect::SaveSession));
     let mut bench = Bench::loaded();

@@ -152,7 +152,7 @@ mod tests {
             let control = control.clone();
             thread::spawn(move || control.set(Wish::Stop))
         };
-        reporter.rest(Duration::from_secs(600), Wish::Go);
+        reporter.rest(Duration::from_mins(10), Wish::Go);
         thread.join().unwrap();
         control.set(Wish::Go);
         assert_eq!(reporter.wish(), Wish::Stop);

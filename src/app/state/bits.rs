@@ -228,6 +228,7 @@ impl BitsState {
     }
 
     /// The accuracies of the plans measured last, the newest at the end.
+    #[must_use]
     pub fn history(&self) -> impl ExactSizeIterator<Item = f64> + DoubleEndedIterator {
         self.history.iter().copied()
     }

@@ -39,7 +39,7 @@ impl Guide {
 /// What comes next on the screen that is shown.
 #[must_use]
 pub fn guide(state: &State) -> Guide {
-    if state.watching && state.loaded().is_some() {
+    if state.is_watching() && state.loaded().is_some() {
         let text = "Another hawqeye has this project open; this one watches.";
         return Guide::new(text, Step::Wait);
     }

@@ -161,6 +161,17 @@ pub enum Leaving {
     WhenStopped,
 }
 
+/// Who does analysis and fine-tuning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongWork {
+    /// This process: they end with it.
+    Here,
+    /// A worker: they go on when the application ends.
+    InWorker,
+    /// Another instance, which has the project open: this one only watches.
+    OfAnother,
+}
+
 /// What is known before anything is loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
@@ -268,10 +279,8 @@ pub struct State {
     pub mouse: bool,
     /// Exit code for leaving.
     pub exit_code: u8,
-    /// Whether analysis and fine-tuning go on when the application ends.
-    pub outlives: bool,
-    /// Another instance has the project open: this one changes nothing.
-    pub watching: bool,
+    /// Who does analysis and fine-tuning.
+    pub long_work: LongWork,
     /// Whether something on screen changed.
     pub dirty: bool,
     /// What the project folder held; looked at once the inputs are there.
@@ -309,8 +318,11 @@ impl State {
             leaving: None,
             mouse: session.mouse,
             exit_code: 0,
-            outlives: false,
-            watching: stored.watching,
+            long_work: if stored.watching {
+                LongWork::OfAnother
+            } else {
+                LongWork::Here
+            },
             dirty: true,
             stored: Some(Box::new(stored)),
             next_job: 1,
@@ -341,11 +353,17 @@ impl State {
             .find(|running| running.kind.is_foreground())
     }
 
+    /// Whether another instance has the project open: this one changes nothing.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        self.long_work == LongWork::OfAnother
+    }
+
     /// Whether the work the user waits for goes on when the application ends.
     #[must_use]
     pub fn leaves_work_running(&self) -> bool {
         let stays = |running: &Running| running.kind.is_for_worker();
-        self.outlives && self.foreground().is_some_and(stays)
+        self.long_work == LongWork::InWorker && self.foreground().is_some_and(stays)
     }
 
     /// The title of the window: the project, and how far its work is.

@@ -31,7 +31,7 @@ pub fn available(state: &State, command: Command) -> bool {
 #[must_use]
 pub fn why_not(state: &State, command: Command) -> Option<String> {
     let reason = |wrong: bool, reason: &str| wrong.then(|| reason.to_owned());
-    if state.watching && steers(command) {
+    if state.is_watching() && steers(command) {
         return Some("another hawqeye has this project open; this one only watches".to_owned());
     }
     if command.group() == Group::Bits {
@@ -305,7 +305,7 @@ pub(super) fn stop(state: &mut State) -> Vec<Effect> {
 }
 
 fn quit(state: &mut State) -> Vec<Effect> {
-    let asks = |running: &Running| running.kind != JobKind::Open && !state.watching;
+    let asks = |running: &Running| running.kind != JobKind::Open && !state.is_watching();
     if state.foreground().is_some_and(asks) {
         state.overlays.push(Overlay::Quit);
         return Vec::new();

@@ -53,7 +53,7 @@ pub(super) fn schedule_evaluation(state: &mut State, effects: &mut Vec<Effect>) 
 
 /// Starts measuring when it is time and nothing else runs.
 pub(super) fn evaluate_when_due(state: &mut State) -> Vec<Effect> {
-    if state.watching {
+    if state.is_watching() {
         return Vec::new();
     }
     let due = state.bits.evaluate_at.is_some_and(|at| at <= state.now);

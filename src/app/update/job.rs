@@ -212,7 +212,7 @@ fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
     let mut effects = vec![Effect::SaveInputs(inputs)];
     effects.extend(attach(state, left));
     effects.extend(edit::frontier(state));
-    if !state.watching {
+    if !state.is_watching() {
         edit::schedule_evaluation(state, &mut effects);
         state.check = Checking::Running;
         effects.extend(start(state, Task::Check));

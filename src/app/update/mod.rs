@@ -114,7 +114,11 @@ fn start(state: &mut State, task: Task) -> Vec<Effect> {
 
 /// Leaves. Who only watches never stops the work of another.
 fn leave(state: &State, work: AtLeave) -> Vec<Effect> {
-    let work = if state.watching { AtLeave::Keep } else { work };
+    let work = if state.is_watching() {
+        AtLeave::Keep
+    } else {
+        work
+    };
     let code = state.exit_code;
     vec![Effect::SaveSession, Effect::Leave { code, work }]
 }
