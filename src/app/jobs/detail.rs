@@ -77,7 +77,7 @@ pub enum DetailDone {
     /// The weights on their grid.
     Weights(WeightsRequest, WeightHistogram),
     /// The project's measurements, and how it ended.
-    Remeasured(RemeasureRequest, Sensitivity, Outcome),
+    Remeasured(RemeasureRequest, Box<Sensitivity>, Outcome),
 }
 
 impl Detail {
@@ -109,7 +109,7 @@ impl Detail {
             }
             Self::Remeasure(request) => {
                 let (sensitivity, outcome) = engine.remeasure(request, observer)?;
-                DetailDone::Remeasured(request.clone(), sensitivity, outcome)
+                DetailDone::Remeasured(request.clone(), Box::new(sensitivity), outcome)
             }
         })
     }

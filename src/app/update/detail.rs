@@ -173,7 +173,7 @@ pub(super) fn finished(state: &mut State, done: DetailDone) -> Vec<Effect> {
         DetailDone::Spectrum(_, None) | DetailDone::Landscape(_, None) => {}
         DetailDone::Remeasured(request, sensitivity, outcome) => {
             detail.asked = None;
-            return remeasured(state, &request, (sensitivity, outcome));
+            return remeasured(state, &request, (*sensitivity, outcome));
         }
     }
     detail.asked = None;

@@ -167,13 +167,14 @@ fn bars_heading<'a>(text: String, (width, columns): (u16, &Columns), theme: &The
     }
     let text = cut(&text, room - 1, theme.symbols.ellipsis);
     let mut line = heading(text, room as u16, theme);
-    let mut names = format!(" {:>NUMBER$}", theme.symbols.lambda);
-    if columns.error {
-        names.push_str(&format!("{:>NUMBER$}", theme.symbols.plus_minus));
-    }
-    if columns.sensitivity {
-        names.push_str(&format!("{:>NUMBER$}", "S"));
-    }
+    let named = [
+        (true, theme.symbols.lambda),
+        (columns.error, theme.symbols.plus_minus),
+        (columns.sensitivity, "S"),
+    ];
+    let named = named.into_iter().filter(|(shown, _)| *shown);
+    let named = named.map(|(_, name)| format!("{name:>NUMBER$}"));
+    let mut names = format!(" {}", named.collect::<Vec<_>>().concat());
     if columns.tolerance {
         names.push_str("    tol");
     }

@@ -64,9 +64,9 @@ fn told(frame: &mut Frame, area: Rect, sentences: &[String], theme: &Theme) -> R
     let wrapped = sentences
         .iter()
         .flat_map(|sentence| wrap(sentence, area.width as usize));
-    // Where there is little room, the picture needs half of it.
+    // Where there is little room, the picture needs most of it.
     let most = if area.height < LOW {
-        usize::from(area.height / 2).max(1)
+        usize::from(area.height / 3).max(1)
     } else {
         usize::MAX
     };
