@@ -6,6 +6,10 @@ pub const BUCKETS: usize = 160;
 const SMOOTHED_SHARE: usize = 40;
 /// Numbers beyond this size are not drawn: their differences would not be finite.
 const LARGEST: f64 = 1e100;
+/// A range that is smaller is none.
+const SMALLEST: f64 = 1e-290;
+/// Share of a number that is left free around it when it is the only one.
+const ROOM: f64 = 0.05;
 
 /// A point of a curve.
 pub type Point = (f64, f64);
@@ -37,10 +41,14 @@ pub fn bounds(values: impl IntoIterator<Item = f64>) -> Option<[f64; 2]> {
         return None;
     }
     let size = low.abs().max(high.abs());
-    if high - low > 1e-9 * size {
+    if high - low > (1e-9 * size).max(SMALLEST) {
         return Some([low, high]);
     }
-    let room = if size > 0.0 { 0.05 * size } else { 0.5 };
+    let room = if size > SMALLEST / ROOM {
+        ROOM * size
+    } else {
+        0.5
+    };
     Some([low - room, high + room])
 }
 

@@ -66,21 +66,40 @@ pub struct Report {
 impl Report {
     /// What could not be read, a sentence each.
     #[must_use]
-    pub fn problems(&self) -> Vec<&str> {
+    pub fn problems(&self) -> Vec<String> {
         let parts = [
             self.inputs.problem(),
             self.sensitivity.problem(),
-            self.plan.problem(),
+            // The plan of a run that was named is told by the run.
+            self.plan.problem().filter(|_| self.kind == Kind::Project),
         ];
-        let runs = self.runs.iter().flat_map(|run| {
+        let of_runs = self.runs.iter().flat_map(|run| {
             let parts = [
                 run.record.problem(),
                 run.plan.problem(),
                 run.history.problem(),
             ];
-            parts.into_iter().flatten()
+            let said = parts.into_iter().flatten();
+            said.map(|problem| format!("run {}: {problem}", run.name))
         });
-        parts.into_iter().flatten().chain(runs).collect()
+        let parts = parts.into_iter().flatten().map(str::to_owned);
+        parts.chain(of_runs).collect()
+    }
+
+    /// Of a project that holds nothing.
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self {
+            kind: Kind::Project,
+            name: "empty".to_owned(),
+            inputs: Part::Absent,
+            sensitivity: Part::Absent,
+            is_partial: false,
+            plan: Part::Absent,
+            frontiers: Vec::new(),
+            runs: Vec::new(),
+            exports: Vec::new(),
+        }
     }
 
     /// The first run whose settings can be read.

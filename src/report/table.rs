@@ -205,7 +205,7 @@ impl Table {
         let caption = escape(&self.caption);
         let mut html = format!(
             "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\">\n\
-             <table>\n<caption>{caption}</caption>\n<thead><tr>"
+             <table>\n<caption><span>{caption}</span></caption>\n<thead><tr>"
         );
         for (at, column) in self.columns.iter().enumerate() {
             let text = self.rows.first().is_some_and(|row| row[at].is_text());

@@ -150,8 +150,8 @@ fn a_run_of_the_real_commands_becomes_a_page_and_tables() {
         "frontier-eigenvalue",
         "frontier-trace",
         "perturbation",
-        "plan",
         "plan-totals",
+        "plan",
         "rank-agreement",
         "runs",
         "sensitivity",
@@ -211,7 +211,7 @@ fn numbers_that_are_not_finite_are_said_and_not_drawn() {
     let read = Page::read(&page);
     assert!(
         read.text
-            .contains("3 steps have a loss or an accuracy that is not finite")
+            .contains("3 steps with a loss or an accuracy that is not finite")
     );
     assert!(
         read.text

@@ -135,11 +135,16 @@ fn runs(folder: &Path) -> Vec<Run> {
 
 fn run(folder: &Path, name: String) -> Run {
     let record: Part<Record> = part(folder, folder, finetune::read_record);
-    let events = folder.join("events.jsonl");
+    let (plan, events) = (folder.join("plan.toml"), folder.join("events.jsonl"));
+    let plan = part(folder, &plan, |path| match record.found() {
+        // It must be the plan that the run was started with.
+        Some(record) => finetune::read_plan(folder, record).map(bare),
+        None => read_plan(path),
+    });
     Run {
         name,
         record,
-        plan: part(folder, &folder.join("plan.toml"), read_plan),
+        plan,
         history: part(folder, &events, events::read),
     }
 }

@@ -63,3 +63,38 @@ fn weight_bytes(report: &Report, export: &Export) -> Option<f64> {
     let bytes = Totals::of(&planned.facts, &planned.plan).weight_bytes();
     (bytes > 0.0).then_some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(name: &str) -> Export {
+        Export {
+            name: name.to_owned(),
+            bytes: 1000,
+            sha256: "ab".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_name_tells_the_format() {
+        let of = |name: &str| format(&export(name));
+        assert_eq!(of("run-001.packed.safetensors"), Some(Format::Packed));
+        assert_eq!(of("run-001.safetensors"), Some(Format::Safetensors));
+        assert_eq!(of("run-001.onnx"), Some(Format::Qonnx));
+        assert_eq!(of("run-001.json"), None);
+    }
+
+    #[test]
+    fn a_file_of_no_known_run_has_its_size_all_the_same() {
+        let report = Report {
+            exports: vec![export("run-007.onnx")],
+            ..Report::empty()
+        };
+        let html = html(&report);
+        assert!(
+            html.contains("<td>1,000</td>") && !html.contains("times its"),
+            "{html}"
+        );
+    }
+}

@@ -148,3 +148,32 @@ fn problems(report: &Report) -> String {
     }
     said
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::Part;
+
+    #[test]
+    fn folders_of_this_machine_stay_here() {
+        let inputs = InputFile {
+            model: "resnet20".into(),
+            weights: Some("/home/somebody/w.safetensors".into()),
+            data: "cifar10:/home/somebody/data".into(),
+            ..InputFile::default()
+        };
+        let report = Report {
+            inputs: Part::Found(inputs),
+            ..Report::empty()
+        };
+        let html = html(&report);
+        assert!(html.contains("w.safetensors") && html.contains("<dd>cifar10</dd>"));
+        assert!(!html.contains("somebody"), "{html}");
+        assert!(html.contains("<dt>seed</dt><dd>0</dd>"));
+    }
+
+    #[test]
+    fn what_no_file_records_is_said() {
+        assert_eq!(html(&Report::empty()).matches(NOT_RECORDED).count(), 7);
+    }
+}

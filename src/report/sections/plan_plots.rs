@@ -133,3 +133,21 @@ fn described(frontier: &Frontier, own: Option<(f64, f64)>) -> String {
     );
     format!("Predicted harm by {metric} of the {count} best plans, over their compression; {here}.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harms_below_zero_are_not_drawn_by_decades() {
+        assert!(matches!(
+            heights([0.1, 2.0].into_iter()),
+            Scale::Decades { .. }
+        ));
+        assert!(matches!(
+            heights([-0.1, 2.0].into_iter()),
+            Scale::Linear { .. }
+        ));
+        assert_eq!(spoken(Metric::LossChange), "loss change");
+    }
+}

@@ -139,14 +139,14 @@ fn left_out(history: &History) -> String {
         0 => {}
         number => {
             said += &warning(&format!(
-                "{} have a loss or an accuracy that is not finite; they are not drawn.",
+                "{} with a loss or an accuracy that is not finite: not drawn.",
                 some(number, "step", "steps")
             ));
         }
     }
     if history.unreadable > 0 {
         said += &warning(&format!(
-            "{} of events.jsonl could not be read and are left out.",
+            "{} of events.jsonl could not be read: left out.",
             some(history.unreadable, "line", "lines")
         ));
     }
@@ -260,4 +260,65 @@ pub(super) fn steps(history: &History) -> Table {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::{Stage, Step};
+
+    fn history() -> History {
+        let step = |step: u64| Step {
+            step,
+            loss: 1.0,
+            accuracy: if step <= 30 { 0.25 } else { 0.75 },
+            learning_rate: 0.1,
+        };
+        let stage = |after_step| Stage {
+            layers: vec!["conv1".into()],
+            after_step,
+        };
+        History {
+            steps: (1..=60).map(step).collect(),
+            total: 90,
+            stages: vec![stage(0), stage(30)],
+            stage_total: 3,
+            ..History::default()
+        }
+    }
+
+    #[test]
+    fn stages_have_the_accuracy_before_them_and_at_their_end() {
+        let table = stages(&history());
+        let expected = [
+            [Cell::Count(30), Cell::Missing, Cell::Share(0.25)],
+            [Cell::Count(30), Cell::Share(0.25), Cell::Share(0.75)],
+        ];
+        assert_eq!(table.rows.len(), 2);
+        for (row, expected) in table.rows.iter().zip(expected) {
+            assert_eq!(row[3..], expected);
+        }
+        assert!(table.caption.contains("2 of 3 entered"));
+    }
+
+    #[test]
+    fn steps_that_are_not_finite_are_counted() {
+        let mut history = history();
+        assert_eq!(left_out(&history), "");
+        history.steps[0].loss = f64::NAN;
+        history.unreadable = 2;
+        let said = left_out(&history);
+        assert!(
+            said.contains("1 step have") || said.contains("1 step has"),
+            "{said}"
+        );
+        assert!(said.contains("2 lines of events.jsonl"), "{said}");
+    }
+
+    #[test]
+    fn a_long_table_is_folded() {
+        let long = folded(&steps(&history()));
+        assert!(long.starts_with("<details>") && long.contains("(60 rows)"));
+        assert!(folded(&stages(&history())).starts_with("<div"));
+    }
 }

@@ -250,3 +250,45 @@ fn per_bits(
     }
     (!widths.is_empty()).then_some(table)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(json: &str) -> Sensitivity {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn larger_loss_changes_are_darker_and_gains_are_not_shaded() {
+        let table = loss_changes(&measured(
+            r#"{"layers": [
+              {"layer": "a", "parameters": 1, "loss_change": {"2": 1.0, "4": 0.3}},
+              {"layer": "b", "parameters": 1, "loss_change": {"2": 0.06, "8": -1e-4}}]}"#,
+        ));
+        let table = table.unwrap();
+        assert_eq!(table.columns.len(), 4);
+        let expected = [Cell::Shaded(1.0, 5), Cell::Shaded(0.3, 4), Cell::Missing];
+        assert_eq!(table.rows[0][1..], expected);
+        let expected = [Cell::Shaded(0.06, 3), Cell::Missing, Cell::Shaded(-1e-4, 0)];
+        assert_eq!(table.rows[1][1..], expected);
+    }
+
+    #[test]
+    fn an_analysis_under_way_says_how_far_it_is() {
+        let html = found(
+            &measured(
+                r#"{"layers": [
+              {"layer": "a", "parameters": 1, "eigenvalue": -0.5, "converged": false},
+              {"layer": "b", "parameters": 1}]}"#,
+            ),
+            true,
+        );
+        assert!(html.contains("eigenvalues of 1 of 2 layers"), "{html}");
+        assert!(
+            html.contains("-0.500 n.c.") && html.contains("not converged"),
+            "{html}"
+        );
+        assert!(html.contains("Loss changes were not measured"));
+    }
+}

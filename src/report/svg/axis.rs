@@ -4,7 +4,7 @@ use crate::numbers::number;
 use crate::report::curve::bounds;
 
 /// Ticks of a linear axis, about.
-const TICKS: f64 = 5.0;
+const TICKS: f64 = 6.0;
 /// Share of the range that is left free at both ends.
 const ROOM: f64 = 0.05;
 /// An axis whose smallest value is below this share of its largest begins at 0.
@@ -131,17 +131,16 @@ fn linear_ticks(low: f64, high: f64) -> Vec<Tick> {
 /// A label at each decade, or at every second or third of many, and marks in between of few.
 fn decade_ticks(low: i32, high: i32) -> Vec<Tick> {
     let every = (high - low + LABELLED - 1) / LABELLED;
-    let scale = Scale::Decades { low, high };
+    let place = |exponent: f64| (exponent - f64::from(low)) / f64::from(high - low);
     let mut ticks = Vec::new();
     for exponent in low..=high {
-        let value = 10_f64.powi(exponent);
         ticks.push(Tick {
-            place: scale.place(value),
+            place: place(exponent.into()),
             label: ((exponent - low) % every == 0).then(|| decade(exponent)),
         });
         if every == 1 && exponent < high {
             ticks.extend(MINOR.map(|times| Tick {
-                place: scale.place(value * f64::from(times)),
+                place: place(f64::from(exponent) + f64::from(times).log10()),
                 label: None,
             }));
         }

@@ -11,9 +11,9 @@ const BAR: f64 = 12.0;
 /// Room above and below the rows, where the axis is labelled.
 const AXIS: f64 = 20.0;
 /// Room for the figures to the right.
-const FIGURES: f64 = 80.0;
+const FIGURES: f64 = 76.0;
 /// Characters of a name that have room.
-const NAME: usize = 20;
+const NAME: usize = 18;
 /// Gap between name, bar and figures.
 const GAP: f64 = 7.0;
 /// Rows from which the axis is labelled at the bottom too.

@@ -14,9 +14,9 @@ use std::fmt::Write as _;
 use super::html::escape;
 
 /// Width of every plot, in units that are at most a little smaller than pixels.
-pub const WIDTH: f64 = 400.0;
+pub const WIDTH: f64 = 360.0;
 /// Width of a character of the names beside bars.
-const CHARACTER: f64 = 6.8;
+const CHARACTER: f64 = 7.0;
 
 /// Where text stands at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
