@@ -214,6 +214,7 @@ impl Evaluation {
 
 impl History {
     /// Evaluations on one kind of images, in order.
+    #[must_use]
     pub fn on(&self, split: Split) -> impl DoubleEndedIterator<Item = &Evaluation> {
         let evaluations = self.evaluations.iter();
         evaluations.filter(move |evaluation| evaluation.split == split)

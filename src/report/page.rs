@@ -25,10 +25,8 @@ pub fn page(report: &Report) -> String {
         Kind::Run => "run",
     };
     let name = escape(&report.name);
-    let links: String = TITLES
-        .iter()
-        .map(|(id, title)| format!("<a href=\"#{id}\">{title}</a>\n"))
-        .collect();
+    let links = TITLES.map(|(id, title)| format!("<a href=\"#{id}\">{title}</a>\n"));
+    let links = links.concat();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -22,8 +22,12 @@ fn frontier(planned: &Planned, metric: Metric) -> Option<Frontier> {
         _ => first.perturbation.keys(),
     };
     let candidates = candidates.filter_map(|bits| Bits::new((*bits).into()).ok());
+    let bits: Vec<Bits> = candidates.collect();
+    if bits.is_empty() {
+        return None;
+    }
     let request = Request {
-        bits: candidates.collect(),
+        bits,
         metric,
         scale: planned.plan.scale,
         ..Request::default()
@@ -42,4 +46,30 @@ fn frontier(planned: &Planned, metric: Metric) -> Option<Frontier> {
         points,
         harm: request.harm_of(&planned.plan, measured),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::hessian::sensitivity::Sensitivity;
+
+    #[test]
+    fn only_what_was_measured_has_a_frontier() {
+        let of = |json: &str| {
+            let measured: Sensitivity = serde_json::from_str(json).unwrap();
+            let plan = Request::default().start(&measured).unwrap();
+            let planned = Planned {
+                plan,
+                facts: Vec::new(),
+                measured: Some(measured),
+            };
+            let found = frontiers(&planned);
+            found.iter().map(|f| f.metric).collect::<Vec<_>>()
+        };
+        let nothing = r#"{"layers": [{"layer": "a", "parameters": 9}]}"#;
+        assert_eq!(of(nothing), []);
+        let eigenvalue = r#"{"layers": [{"layer": "a", "parameters": 9, "eigenvalue": 1.0,
+            "perturbation": {"2": 1.0, "8": 0.1}}]}"#;
+        assert_eq!(of(eigenvalue), [Metric::Eigenvalue]);
+    }
 }

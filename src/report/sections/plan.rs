@@ -13,6 +13,10 @@ use crate::report::table::{Cell, Table};
 use super::plan_plots;
 use super::sensitivity::shape;
 
+/// Said where nothing tells how large the layers are.
+const NO_SIZES: &str =
+    "What the plan adds up to is not known: the sizes of its layers are in no file here.";
+
 pub(super) fn html(report: &Report) -> String {
     let body = match (&report.plan, report.kind) {
         (Part::Absent, Kind::Project) => missing("No plan yet: there is no plan.toml."),
@@ -50,11 +54,7 @@ fn found(planned: &Planned, report: &Report) -> String {
     }
     match totals(planned, &report.frontiers) {
         Some(table) => body += &as_facts(&table),
-        None => {
-            body += &missing(
-                "What the plan adds up to is not known: the sizes of its layers are in no file here.",
-            )
-        }
+        None => body += &missing(NO_SIZES),
     }
     body += &beside(&[plan_plots::bits(planned)]);
     let frontiers = report.frontiers.iter();

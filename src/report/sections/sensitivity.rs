@@ -16,6 +16,9 @@ use super::sensitivity_plots;
 /// Shares of the largest loss change from which cells are shaded more.
 const SHADES: [f64; 5] = [0.001, 0.01, 0.05, 0.2, 0.5];
 
+/// Values of a layer at each bit-width.
+type OfBits = fn(&LayerSensitivity) -> &PerBits;
+
 pub(super) fn html(report: &Report) -> String {
     let body = match (&report.sensitivity, report.kind) {
         (Part::Absent, Kind::Project) => missing("Not analysed yet: there is no sensitivity.json."),
@@ -228,7 +231,7 @@ fn loss_changes(measured: &Sensitivity) -> Option<Table> {
 fn per_bits(
     measured: &Sensitivity,
     mut table: Table,
-    (values, cell): (fn(&LayerSensitivity) -> &PerBits, &dyn Fn(f64) -> Cell),
+    (values, cell): (OfBits, &dyn Fn(f64) -> Cell),
 ) -> Option<Table> {
     let mut widths: Vec<u8> = measured
         .layers
