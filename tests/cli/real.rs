@@ -74,3 +74,31 @@ fn resnet20_has_its_known_accuracy_and_eigenvalues() {
         }
     }
 }
+
+/// What `assets/results/README.md` says of the file beside it.
+const RIGHT: u64 = 9183;
+
+#[test]
+fn the_shipped_file_is_small_and_right_as_often_as_told() {
+    let Some(shared) = shared() else { return };
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/results/resnet20-13x.safetensors");
+    let weights_at_their_bits = 81_840.0;
+    let bytes = fs::metadata(&file).unwrap().len() as f64;
+    assert!(
+        bytes < 100_000.0 && bytes <= 1.12 * weights_at_their_bits,
+        "{bytes}"
+    );
+    let data = format!(
+        "cifar10:{}",
+        shared.join("data/cifar-10-batches-bin").display()
+    );
+    let mut eval = command(&["eval", "--json", "--data", &data]);
+    let score = ended(eval.arg("--packed").arg(&file)).done().stdout;
+    let score: Value = serde_json::from_str(&score).unwrap();
+    // Another instruction set may turn a rounding tie.
+    assert!(
+        score["correct"].as_u64().unwrap().abs_diff(RIGHT) <= 3,
+        "{score}"
+    );
+}
