@@ -177,7 +177,7 @@ pub fn score(correct: usize) -> Score {
 }
 
 impl Fake {
-    fn looks(&self, layer: &str) -> Result<()> {
+    fn looks(self, layer: &str) -> Result<()> {
         if self.trouble == Trouble::Detail {
             return Err(Error::NotFinite(format!("a Hessian product of {layer}")));
         }
