@@ -28,7 +28,7 @@ fn colours(screen: &vt100::Screen) -> Vec<vt100::Color> {
 fn bits_are_edited_and_the_edit_is_undone() {
     let mut session = program((80, 24), &[]);
     session.wait_text("94.63 %");
-    session.send("3gg");
+    session.send("3Gk");
     session.wait_text("W-comp 4.00x");
     session.send("b2");
     session.wait("fewer bits in all", |screen| {
