@@ -19,10 +19,11 @@ pub fn run(shared: &Shared) -> Result<(), Failure> {
             "expected an order of the terminal application on standard input: {error}"
         ))
     })?;
-    output::tell(&format!("{GREETING}{}\n", std::process::id()));
     let mut reporter = shared.reporter()?;
     crate::cli::stop::ignore_hang_up()
         .map_err(|refused| Failure::failed(format!("cannot outlive the terminal: {refused}")))?;
+    // Whoever reads the number may send signals: from here on they are minded.
+    output::tell(&format!("{GREETING}{}\n", std::process::id()));
     match perform(&order, &mut reporter)? {
         Outcome::Done => Ok(()),
         Outcome::Stopped => Err(Failure::interrupted("stopped, with its state saved")),
