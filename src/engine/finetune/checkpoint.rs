@@ -38,8 +38,23 @@ pub struct Position {
     pub journal: u64,
     /// Step of the last checkpoint that the event file tells of.
     pub told: Option<u64>,
+    /// The best epoch so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// The running statistics of batch normalisation were measured anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renormalized: bool,
     /// Score over the test images; the run is done.
     pub test: Option<Score>,
+}
+
+/// The epoch with the most validation images right since every stage entered; of equal ones the first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Training steps behind it.
+    pub step: u64,
+    /// Over the validation images.
+    pub score: Score,
 }
 
 /// The state of a run.

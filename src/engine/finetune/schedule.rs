@@ -3,10 +3,10 @@
 use std::f64::consts::PI;
 use std::ops::Range;
 
-use super::settings::Decay;
+use super::settings::{Decay, RateChange};
 
 /// The steps of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     /// Steps of an epoch.
     pub steps_per_epoch: u64,
@@ -18,6 +18,8 @@ pub struct Calendar {
     pub staging: f64,
     /// Learning rate at the start.
     pub learning_rate: f64,
+    /// Other ones from some steps on, in their order.
+    pub rates: Vec<RateChange>,
     /// How it falls.
     pub decay: Decay,
 }
@@ -58,11 +60,24 @@ impl Calendar {
         start(stage)..end
     }
 
+    /// Whether stages still enter at a 0-based step.
+    #[must_use]
+    pub fn is_staging(&self, step: u64) -> bool {
+        self.stages > 1 && (step as f64) < self.total() as f64 * self.staging
+    }
+
+    /// Learning rate that the schedule starts from, as it is at a 0-based step.
+    fn base_rate(&self, step: u64) -> f64 {
+        let mut changes = self.rates.iter().rev();
+        let last = changes.find(|change| change.step <= step);
+        last.map_or(self.learning_rate, |change| change.learning_rate)
+    }
+
     /// Learning rate of a 0-based step.
     #[must_use]
     pub fn rate(&self, step: u64) -> f64 {
         let share = step as f64 / self.total().max(1) as f64;
-        self.learning_rate
+        self.base_rate(step)
             * match self.decay {
                 Decay::Cosine => f64::midpoint(1.0, (PI * share).cos()),
                 Decay::Step if share >= 0.75 => 0.01,
@@ -83,6 +98,7 @@ mod tests {
             stages,
             staging: 0.5,
             learning_rate: 0.2,
+            rates: Vec::new(),
             decay,
         }
     }
@@ -104,6 +120,37 @@ mod tests {
             assert!((rate - expected).abs() < 1e-15);
         }
         assert!((calendar(Decay::Constant, 1).rate(39) - 0.2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_changed_rate_falls_as_the_first_one_would_have() {
+        let mut changed = calendar(Decay::Cosine, 1);
+        let usual = changed.clone();
+        let change = |step, learning_rate| RateChange {
+            step,
+            learning_rate,
+        };
+        changed.rates = vec![change(10, 0.1), change(20, 0.4)];
+        for (step, factor) in [
+            (0, 1.0),
+            (9, 1.0),
+            (10, 0.5),
+            (19, 0.5),
+            (20, 2.0),
+            (39, 2.0),
+        ] {
+            assert!((changed.rate(step) - factor * usual.rate(step)).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn stages_enter_in_their_share_of_the_steps_and_one_alone_never() {
+        let four = calendar(Decay::Cosine, 4);
+        assert_eq!(
+            [0, 19, 20, 39].map(|s| four.is_staging(s)),
+            [true, true, false, false]
+        );
+        assert!(!calendar(Decay::Cosine, 1).is_staging(0));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whole runs of a tiny network on tiny images.
 
+mod endings;
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
