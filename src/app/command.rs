@@ -173,6 +173,8 @@ commands! {
     FewerEpochs "fewer-epochs" Tune "fewer epochs" "One epoch fewer"
     Schedule "schedule" Tune "schedule" "Switch between staged and joint fine-tuning"
     LearningRate "learning-rate" Tune "rate" "Change the learning rate of the next run"
+    ChangeRate "change-rate" Tune "change rate" "Go on with this run at another learning rate"
+    KeepBest "keep-best" Tune "keep best" "End this run with the network of its best epoch"
 
     Export "export" Export "export" "Write the selected format, read it back and compare"
     ExportPath "path" Export "path" "Change where the file is written"

@@ -68,6 +68,8 @@ pub enum Purpose {
     Pattern,
     /// Where the exported file goes.
     Path,
+    /// The learning rate that the run goes on at.
+    Rate,
 }
 
 impl Purpose {
@@ -78,6 +80,7 @@ impl Purpose {
             Self::Filter => "filter: ",
             Self::Pattern => "select: ",
             Self::Path => "write to: ",
+            Self::Rate => "learning rate from here on: ",
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bits::PlanKey;
 use super::series::Series;
-use crate::engine::finetune::Schedule;
+use crate::engine::finetune::{Schedule, Start};
 use crate::engine::job::{Event, Outcome, Score, Split};
 
 /// Learning rates to choose from.
@@ -261,6 +261,25 @@ impl Run {
             .last()
     }
 
+    /// The evaluation of the best epoch since every stage entered; of equal ones the first.
+    #[must_use]
+    pub fn best(&self) -> Option<&Measured> {
+        let entered = self
+            .stages
+            .last()
+            .filter(|_| self.stages.len() == self.stage_total)?;
+        let epochs = self.evaluated(Split::Validation).filter(|measured| {
+            measured.label.starts_with("epoch") && measured.step > entered.from_step
+        });
+        epochs.reduce(|best, next| {
+            if next.score.correct > best.score.correct {
+                next
+            } else {
+                best
+            }
+        })
+    }
+
     /// Whether it can go on.
     #[must_use]
     pub const fn is_resumable(&self) -> bool {
@@ -279,6 +298,8 @@ pub struct TuneState {
     pub runs: PathBuf,
     /// Number of the next run.
     pub next: u32,
+    /// How the run goes on once it has stopped.
+    pub then: Option<Start>,
 }
 
 impl TuneState {
@@ -290,6 +311,7 @@ impl TuneState {
             run: None,
             runs: project.join("runs"),
             next: 1,
+            then: None,
         }
     }
 

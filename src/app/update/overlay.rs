@@ -9,6 +9,7 @@ use crate::app::state::bits::BUDGETS;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
+use crate::engine::finetune::{Kept, Start};
 
 use super::{command, edit, launch, leave, themes};
 
@@ -128,7 +129,7 @@ fn line(
 ) -> Closed {
     if key.code == KeyCode::Enter {
         match finish(state, purpose, input.value()) {
-            Ok(()) => return Some(Vec::new()),
+            Ok(effects) => return Some(effects),
             Err(reason) => *problem = Some(reason),
         }
     } else if typed(input, key) {
@@ -172,6 +173,7 @@ fn control(c: char) -> Key {
 fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
     match asked {
         Command::AnalyzeAnew => launch::analyze(state, true),
+        Command::KeepBest => launch::go_on(state, Start::Conclude(Kept::Best)),
         other => command::execute(state, other),
     }
 }
@@ -240,18 +242,21 @@ fn budget(
     None
 }
 
-fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<(), String> {
+fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
     match purpose {
-        Purpose::Filter => command::filter(state, text.trim()),
-        Purpose::Pattern => edit::select(state, text.trim()),
-        Purpose::Path if text.trim().is_empty() => Err("expected the path of a file".to_owned()),
+        Purpose::Filter => command::filter(state, text.trim())?,
+        Purpose::Pattern => edit::select(state, text.trim())?,
+        Purpose::Path if text.trim().is_empty() => {
+            return Err("expected the path of a file".to_owned());
+        }
         Purpose::Path => {
             let format = state.export.format.name();
             state.export.paths.insert(format, text.trim().into());
             state.export.written.remove(format);
-            Ok(())
         }
+        Purpose::Rate => return launch::change_rate(state, text.trim()),
     }
+    Ok(Vec::new())
 }
 
 /// Pasted text goes where typed text goes.

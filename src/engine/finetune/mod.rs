@@ -31,6 +31,8 @@ mod tests;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 pub use checkpoint::{Best, Position};
 pub use folder::{
     Run, RunFolder, bits_after, events_path, holds_run, load_run, load_run_of, lock_path,
@@ -95,20 +97,23 @@ impl<'a> Subject<'a> {
 }
 
 /// Whether a run begins or goes on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// Begins in a folder that holds none.
     Fresh,
     /// Goes on from the last checkpoint.
     Resume,
-    /// Goes on from the last checkpoint as if the learning rate at the start had been this.
+    /// Goes on from the last checkpoint at another learning rate, which falls in the proportion it
+    /// would have.
     ChangeRate(f64),
     /// Ends without further training: the test images are seen by what was trained so far.
     Conclude(Kept),
 }
 
 /// Which network of a run becomes its result when it ends early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kept {
     /// That of the epoch with the most validation images right, since every stage entered.
     Best,

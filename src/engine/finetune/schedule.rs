@@ -66,24 +66,28 @@ impl Calendar {
         self.stages > 1 && (step as f64) < self.total() as f64 * self.staging
     }
 
-    /// Learning rate that the schedule starts from, as it is at a 0-based step.
-    fn base_rate(&self, step: u64) -> f64 {
-        let mut changes = self.rates.iter().rev();
-        let last = changes.find(|change| change.step <= step);
-        last.map_or(self.learning_rate, |change| change.learning_rate)
-    }
-
     /// Learning rate of a 0-based step.
     #[must_use]
     pub fn rate(&self, step: u64) -> f64 {
-        let share = step as f64 / self.total().max(1) as f64;
-        self.base_rate(step)
-            * match self.decay {
-                Decay::Cosine => f64::midpoint(1.0, (PI * share).cos()),
-                Decay::Step if share >= 0.75 => 0.01,
-                Decay::Step if share >= 0.5 => 0.1,
-                Decay::Step | Decay::Constant => 1.0,
+        let mut changes = self.rates.iter().rev();
+        match changes.find(|change| change.step <= step) {
+            Some(change) => {
+                change.learning_rate * self.left(step)
+                    / self.left(change.step).max(f64::MIN_POSITIVE)
             }
+            None => self.learning_rate * self.left(step),
+        }
+    }
+
+    /// What the decay leaves of a learning rate at a 0-based step.
+    fn left(&self, step: u64) -> f64 {
+        let share = step as f64 / self.total().max(1) as f64;
+        match self.decay {
+            Decay::Cosine => f64::midpoint(1.0, (PI * share).cos()),
+            Decay::Step if share >= 0.75 => 0.01,
+            Decay::Step if share >= 0.5 => 0.1,
+            Decay::Step | Decay::Constant => 1.0,
+        }
     }
 }
 
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_rate_falls_as_the_first_one_would_have() {
+    fn a_changed_rate_holds_at_once_and_falls_in_proportion() {
         let mut changed = calendar(Decay::Cosine, 1);
         let usual = changed.clone();
         let change = |step, learning_rate| RateChange {
@@ -131,14 +135,12 @@ mod tests {
             learning_rate,
         };
         changed.rates = vec![change(10, 0.1), change(20, 0.4)];
-        for (step, factor) in [
-            (0, 1.0),
-            (9, 1.0),
-            (10, 0.5),
-            (19, 0.5),
-            (20, 2.0),
-            (39, 2.0),
-        ] {
+        for step in 0..40 {
+            let factor = match step {
+                0..10 => 1.0,
+                10..20 => 0.1 / usual.rate(10),
+                _ => 0.4 / usual.rate(20),
+            };
             assert!((changed.rate(step) - factor * usual.rate(step)).abs() < 1e-15);
         }
     }

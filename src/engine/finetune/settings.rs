@@ -96,7 +96,7 @@ words! { EarlierStages as "earlier stages": Trained "trained", Frozen "frozen" }
 pub struct RateChange {
     /// Steps done before it.
     pub step: u64,
-    /// Takes the place of the learning rate at the start; it falls as that would have.
+    /// Learning rate of the next step; from there on it falls in the proportion it would have.
     pub learning_rate: f64,
 }
 

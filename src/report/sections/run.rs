@@ -38,7 +38,7 @@ pub(super) fn html(run: &Run, at: usize) -> String {
 fn learning_rate(settings: &Settings) -> String {
     let from_there = |change: &RateChange| {
         let step = count(change.step);
-        format!(", from step {step} as from {}", change.learning_rate)
+        format!(", {} from step {step} on", change.learning_rate)
     };
     let changes: String = settings.rates.iter().map(from_there).collect();
     format!("{}, {}{changes}", settings.learning_rate, settings.decay)

@@ -51,7 +51,7 @@ pub struct Args {
     /// Go on with the run in the folder
     #[arg(long, help_heading = "Result")]
     pub resume: bool,
-    /// Go on as if the learning rate at the start had been this
+    /// Go on at this learning rate, which falls from there in the proportion it would have
     #[arg(
         long,
         value_name = "RATE",
