@@ -112,8 +112,8 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
         .collect();
     for quantizer in network.quantizers.iter().flatten() {
         let name = weight_step_name(&quantizer.layer);
-        let steps = [quantizer.step, quantizer.first_step];
-        tensors.push(Tensor::new(name, &[2], &steps));
+        let steps = [&quantizer.grids.steps[..], &quantizer.first_steps].concat();
+        tensors.push(Tensor::new(name, &[steps.len()], &steps));
     }
     for (name, velocity) in velocities {
         let name = format!("{VELOCITY}{name}");
@@ -223,8 +223,10 @@ fn restore(
         *values = take(&spec.name, spec.elements())?;
     }
     for quantizer in network.quantizers.iter_mut().flatten() {
-        let steps = take(&weight_step_name(&quantizer.layer), 2)?;
-        (quantizer.step, quantizer.first_step) = (steps[0], steps[1]);
+        let count = quantizer.first_steps.len();
+        let mut steps = take(&weight_step_name(&quantizer.layer), 2 * count)?;
+        quantizer.first_steps = steps.split_off(count);
+        quantizer.grids.steps = steps;
     }
     let velocities = tensors.into_iter().filter_map(|(name, values)| {
         let name = name.strip_prefix(VELOCITY)?.to_owned();

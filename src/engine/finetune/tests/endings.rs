@@ -163,6 +163,24 @@ fn norms_are_measured_anew_when_training_ends() {
 }
 
 #[test]
+fn channels_learn_steps_of_their_own_and_a_resumed_run_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut setting = Setting::staged();
+    setting.plan.scale = ScaleRule::MseChannel;
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    setting.run(&whole, Start::Fresh, &mut Silent).unwrap();
+    setting.run(&parts, Start::Fresh, &mut stop_at(11)).unwrap();
+    setting.run(&parts, Start::Resume, &mut Silent).unwrap();
+    assert_same(&setting, &whole, &parts);
+    let run = setting.load(&whole);
+    for (quantizer, channels) in run.network.quantizers.iter().zip([6, 8, CLASSES]) {
+        let quantizer = quantizer.as_ref().unwrap();
+        assert_eq!(quantizer.grids.steps.len(), channels);
+        assert_ne!(quantizer.grids.steps, quantizer.first_steps);
+    }
+}
+
+#[test]
 fn earlier_stages_rest_while_others_enter() {
     let folder = tempfile::tempdir().unwrap();
     let mut setting = Setting::staged();
@@ -171,7 +189,9 @@ fn earlier_stages_rest_while_others_enter() {
     let weight = |layer: usize| {
         let run = setting.load(path);
         let id: ParameterId = run.network.graph.layers()[layer].weight;
-        let step = run.network.quantizers[layer].as_ref().map(|q| q.step);
+        let step = run.network.quantizers[layer]
+            .as_ref()
+            .map(|q| q.grids.steps.clone());
         let activation = run.network.activation_step(layer);
         (run.network.parameters.get(id).to_vec(), step, activation)
     };
