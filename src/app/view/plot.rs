@@ -6,9 +6,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Paragraph};
 
-use super::format::number;
+use super::format::{number, wrap};
 use crate::app::theme::{Role, Theme};
 
 /// A curve.
@@ -110,6 +110,13 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
         return;
     }
     let all = || curves.iter().flat_map(|curve| curve.points.iter());
+    if all().next().is_none() {
+        let text = format!("{}: not a number so far", labels.title);
+        let lines = wrap(&text, area.width as usize);
+        let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
+        frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), area);
+        return;
+    }
     let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
     let y = clipped(y, labels.within);
     let (y, heights) = if labels.log {
