@@ -17,6 +17,7 @@ mod keymap;
 mod mouse;
 mod pty;
 mod random;
+mod runs;
 mod terminal;
 mod themes;
 mod update;

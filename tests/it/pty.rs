@@ -194,7 +194,12 @@ fn child() {
         Ok("endless") => Trouble::Endless,
         _ => Trouble::None,
     };
-    let code = run_with(&Options::default(), &|_, _| Arc::new(Fake { trouble }));
+    let code = run_with(&Options::default(), &|_, _| {
+        Arc::new(Fake {
+            trouble,
+            ..Fake::default()
+        })
+    });
     println!("left with {code:?}");
 }
 

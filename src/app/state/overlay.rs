@@ -68,6 +68,8 @@ pub enum Purpose {
     Pattern,
     /// Where the exported file goes.
     Path,
+    /// What the user writes about a run.
+    Note,
 }
 
 impl Purpose {
@@ -78,6 +80,7 @@ impl Purpose {
             Self::Filter => "filter: ",
             Self::Pattern => "select: ",
             Self::Path => "write to: ",
+            Self::Note => "note: ",
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::app::state::analysis::Status;
 use crate::app::state::bits::key;
 use crate::app::state::export::Exported;
 use crate::app::state::overlay::Purpose;
+use crate::app::state::runs::Pane;
 use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
 use crate::app::state::{Screen, State};
 use crate::engine::finetune::Schedule;
@@ -68,7 +69,8 @@ fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
         .filter(|_| resume)
         .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
     run.status = RunStatus::Running;
-    run.plan = Some(key(&plan));
+    // A run that goes on keeps the bits it was started with.
+    run.plan.get_or_insert_with(|| key(&plan));
     run.interrupt();
     let settings = &mut state.tune.settings;
     settings.last_run = Some(run.name());
@@ -82,6 +84,7 @@ fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
         resume,
     };
     state.tune.run = Some(run);
+    state.tune.list.pane = Pane::Run;
     go(state, Screen::Tune);
     let mut effects = vec![Effect::SaveSession];
     effects.extend(start(state, Task::Tune(Box::new(request))));

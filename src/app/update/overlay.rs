@@ -10,7 +10,7 @@ use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
 
-use super::{command, edit, launch, leave, themes};
+use super::{command, edit, launch, leave, runs, themes};
 
 /// Longest line that can be typed.
 const LONGEST: usize = 4096;
@@ -128,7 +128,7 @@ fn line(
 ) -> Closed {
     if key.code == KeyCode::Enter {
         match finish(state, purpose, input.value()) {
-            Ok(()) => return Some(Vec::new()),
+            Ok(effects) => return Some(effects),
             Err(reason) => *problem = Some(reason),
         }
     } else if typed(input, key) {
@@ -240,18 +240,21 @@ fn budget(
     None
 }
 
-fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<(), String> {
+fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
     match purpose {
-        Purpose::Filter => command::filter(state, text.trim()),
-        Purpose::Pattern => edit::select(state, text.trim()),
-        Purpose::Path if text.trim().is_empty() => Err("expected the path of a file".to_owned()),
+        Purpose::Filter => command::filter(state, text.trim())?,
+        Purpose::Pattern => edit::select(state, text.trim())?,
+        Purpose::Note => return runs::note(state, text.trim()),
+        Purpose::Path if text.trim().is_empty() => {
+            return Err("expected the path of a file".to_owned());
+        }
         Purpose::Path => {
             let format = state.export.format.name();
             state.export.paths.insert(format, text.trim().into());
             state.export.written.remove(format);
-            Ok(())
         }
     }
+    Ok(Vec::new())
 }
 
 /// Pasted text goes where typed text goes.
