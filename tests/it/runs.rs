@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use hawqeye::app::effect::Effect;
-use hawqeye::app::jobs::{JobKind, Task};
+use hawqeye::app::jobs::{JobKind, JobMessage, Task};
 use hawqeye::app::msg::{Gesture, Msg, Target};
 use hawqeye::app::project::{Stored, StoredRun};
 use hawqeye::app::state::Screen;
@@ -380,6 +380,22 @@ fn rows_and_controls_can_be_clicked() {
         target: None,
     });
     assert_eq!(bench.state.tune.selected_folder(), Some(folder(1)));
+}
+
+#[test]
+fn the_memory_of_the_process_that_trains_is_told_while_it_does() {
+    let mut bench = Bench::planned();
+    bench.keys("4 enter");
+    let [(job, task)] = bench.started().try_into().unwrap();
+    bench.begin(job, &task, 10);
+    assert!(!shown(&bench, (80, 24)).contains("memory"), "unknown");
+    let resident = 423 << 20;
+    bench.send(Msg::Job(JobMessage::Memory { job, resident }));
+    bench.wait(60);
+    assert!(shown(&bench, (80, 24)).contains("memory 423 MB"));
+    bench.finish(job, &task, usize::MAX);
+    bench.wait(60);
+    assert!(!shown(&bench, (80, 24)).contains("memory"), "it is over");
 }
 
 #[test]
