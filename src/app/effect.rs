@@ -1,9 +1,11 @@
 //! What the state asks for outside of itself, and the one place that does it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::jobs::{Inbox, Inputs, JobId, Jobs, Task};
 use super::msg::Msg;
+use super::notes;
 use super::project::{InputFile, Project, Session};
 use super::state::export::ExportSettings;
 use super::state::{Level, State};
@@ -36,6 +38,13 @@ pub enum Effect {
     SaveSession,
     /// Write what was loaded.
     SaveInputs(Arc<Inputs>),
+    /// Write what the user wrote about the run in a folder.
+    SaveNote {
+        /// The run folder.
+        run: PathBuf,
+        /// One line; empty: there is none any more.
+        note: String,
+    },
     /// Show other colours.
     ShowTheme(String),
     /// Draw everything again.
@@ -163,6 +172,11 @@ impl Effects {
                 self.inputs.weights_sha256 = Some(inputs.weights_sha256.clone());
                 self.inputs.fingerprint = Some(inputs.fingerprint.clone());
                 report(state, self.project.save_inputs(&self.inputs));
+            }
+            Effect::SaveNote { run, note } => {
+                if !self.project.is_watched() {
+                    report(state, notes::write(&run, &note));
+                }
             }
             Effect::ShowTheme(name) => self.show_theme(&name, state),
             Effect::Copy(text) => self.copies.push(text),

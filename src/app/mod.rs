@@ -14,6 +14,7 @@ pub mod key;
 pub mod keymap;
 mod log;
 pub mod msg;
+pub mod notes;
 pub mod project;
 pub mod shell;
 pub mod state;

@@ -56,6 +56,8 @@ pub enum Target {
     Layer(usize),
     /// The bits of a layer.
     Bits(usize, Column),
+    /// The row of a run, by position.
+    Run(usize),
     /// The row of a format, by position.
     Format(usize),
     /// The name of a command.

@@ -67,6 +67,9 @@ fn a_run_survives_the_terminal_and_is_attached_to_paused_and_stopped() {
     session.wait_text("went on in the background");
     session.send("4");
     session.wait_text("training");
+    if cfg!(target_os = "linux") {
+        session.wait_text("memory");
+    }
     session.send(" ");
     session.wait_text("paused");
     session.send(" ");

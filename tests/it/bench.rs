@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use hawqeye::app::effect::Effect;
-use hawqeye::app::jobs::{Engine, Failure, JobId, JobMessage, Task};
+use hawqeye::app::jobs::{Done, Engine, Failure, JobId, JobMessage, RunsRequest, Task};
 use hawqeye::app::key::sequence;
 use hawqeye::app::keymap::Keymap;
 use hawqeye::app::msg::Msg;
 use hawqeye::app::project::Stored;
 use hawqeye::app::state::{Place, State};
 use hawqeye::app::update::update;
-use hawqeye::engine::job::{Event, Verdict};
+use hawqeye::engine::job::{Event, Silent, Verdict};
 
 use crate::fake::{Fake, Trouble};
 
@@ -20,6 +20,8 @@ pub struct Bench {
     pub engine: Fake,
     /// Effects that were asked for and not performed yet.
     pub asked: Vec<Effect>,
+    /// How often the runs were read.
+    pub readings: usize,
     now: Duration,
 }
 
@@ -47,6 +49,7 @@ impl Bench {
             state,
             engine,
             asked: Vec::new(),
+            readings: 0,
             now: Duration::ZERO,
         };
         bench.send(Msg::Start);
@@ -94,7 +97,23 @@ impl Bench {
     }
 
     pub fn send(&mut self, message: Msg) {
-        self.asked.extend(update(&mut self.state, message));
+        for effect in update(&mut self.state, message) {
+            match effect {
+                // At once, so that only tests of it have to know.
+                Effect::Start {
+                    job,
+                    task: Task::Runs(request),
+                } => self.read_runs(job, &request),
+                other => self.asked.push(other),
+            }
+        }
+    }
+
+    fn read_runs(&mut self, job: JobId, request: &RunsRequest) {
+        self.readings += 1;
+        let found = self.engine.runs(request, &mut Silent);
+        let result = found.map(Done::Runs).map_err(Failure::from);
+        self.send(Msg::Job(JobMessage::Ended { job, result }));
     }
 
     /// Types keys, written as in the keymap.

@@ -1,15 +1,19 @@
 //! A deterministic engine of six layers, or of any number: the application is tested against it,
 //! numbers are not.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hawqeye::app::jobs::detail::{
     LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest,
 };
 use hawqeye::app::jobs::{
-    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Steered, TuneReport, TuneRequest,
+    AnalysisRequest, Engine, ExportRequest, Facts, Inputs, Known, LeftRun, Listed, Runs,
+    RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
 };
+use hawqeye::app::state::tune::Run;
 use hawqeye::engine::export::{Comparison, Written};
+use hawqeye::engine::finetune::Settings;
 use hawqeye::engine::hessian::estimate::Outline;
 use hawqeye::engine::hessian::landscape::{Landscape, POINTS};
 use hawqeye::engine::hessian::sensitivity::{
@@ -47,6 +51,8 @@ pub enum Trouble {
     Detail,
     /// Everything that takes long fails.
     Work,
+    /// The runs cannot be read.
+    Runs,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +60,8 @@ pub struct Fake {
     pub trouble: Trouble,
     /// Layers of the network.
     pub layers: usize,
+    /// Runs of earlier sessions; the second one is broken.
+    pub runs: usize,
 }
 
 impl Default for Fake {
@@ -61,6 +69,7 @@ impl Default for Fake {
         Self {
             trouble: Trouble::None,
             layers: LAYERS.len(),
+            runs: 0,
         }
     }
 }
@@ -371,6 +380,32 @@ impl Engine for Fake {
         })
     }
 
+    fn runs(&self, request: &RunsRequest, _: &mut dyn Observer) -> Result<Runs> {
+        if self.trouble == Trouble::Runs {
+            return Err(Error::invalid(
+                "cannot read project/runs: permission denied",
+            ));
+        }
+        let earlier = (1..=self.runs).rev().map(earlier_run);
+        let mut listed: Vec<Arc<Listed>> = earlier.map(Arc::new).collect();
+        let shown = request.shown.iter();
+        let new = shown.filter(|shown| listed.iter().all(|run| run.folder != **shown));
+        let new: Vec<_> = new
+            .map(|folder| listed_run(folder, Vec::new(), 8.0))
+            .collect();
+        listed.splice(0..0, new.into_iter().map(Arc::new));
+        for known in &request.known {
+            let same = listed.iter_mut().find(|run| run.folder == known.folder);
+            if let Some(run) = same {
+                Arc::make_mut(run).note.clone_from(&known.note);
+            }
+        }
+        Ok(Runs {
+            listed,
+            left_out: 0,
+        })
+    }
+
     fn attach_analysis(&self, observer: &mut dyn Steered) -> Result<(Sensitivity, Outcome)> {
         self.analyze(&AnalysisRequest::default(), observer)
     }
@@ -517,6 +552,94 @@ fn landscape(request: &LandscapeRequest, trouble: Trouble) -> Landscape {
         eigenvalue: 4.0,
         points: (0..POINTS).map(point).collect(),
     }
+}
+
+/// What the folder of a run holds.
+fn listed_run(folder: &Path, events: Vec<Event>, weight_compression: f64) -> Listed {
+    let plan = vec![(8, 8); LAYERS.len()];
+    let mut run = Run::replay(folder.to_owned(), events);
+    run.plan = Some(plan.clone());
+    Listed {
+        folder: folder.to_owned(),
+        stamp: Stamp::default(),
+        note: String::new(),
+        found: Ok(Known {
+            facts: Facts {
+                plan,
+                weight_compression,
+                activation_compression: Some(8.0),
+                settings: Settings::default(),
+            },
+            run,
+            read: 1000,
+        }),
+    }
+}
+
+/// A run of an earlier session: the later, the better; the second is broken.
+fn earlier_run(number: usize) -> Listed {
+    let folder = PathBuf::from(format!("project/runs/{number:03}"));
+    let better = |event: Event| match event {
+        Event::Step {
+            step,
+            total,
+            epoch,
+            stage,
+            loss,
+            accuracy,
+            learning_rate,
+            images,
+        } => Event::Step {
+            step,
+            total,
+            epoch,
+            stage,
+            loss: loss * (1.5 - 0.1 * number as f64),
+            accuracy,
+            learning_rate,
+            images,
+        },
+        Event::Evaluated {
+            split,
+            label,
+            step,
+            score,
+        } => Event::Evaluated {
+            split,
+            score: Score {
+                correct: score.correct - 60 + if label == "float" { 60 } else { 10 * number },
+                ..score
+            },
+            label,
+            step,
+        },
+        other => other,
+    };
+    let mut events: Vec<Event> = tuning(1 + number % 4).into_iter().map(better).collect();
+    if number == 4 {
+        events.truncate(40);
+    } else {
+        let outcome = Outcome::Done;
+        events.push(Event::Finished { outcome });
+    }
+    let mut listed = listed_run(&folder, events, 6.0 + number as f64);
+    if let Ok(known) = &mut listed.found {
+        known.facts.settings.epochs = 1 + number % 4;
+        known.facts.settings.distill = if number == 3 { 0.5 } else { 0.0 };
+        known.facts.plan[1].0 = 2 + number as u8 % 5;
+        known.run.plan = Some(known.facts.plan.clone());
+    }
+    if number == 2 {
+        let path = folder.join("settings.json");
+        listed.found = Err(format!(
+            "{}: expected the settings of a run: EOF while parsing an object at line 1 column 1",
+            path.display()
+        ));
+    }
+    if number == 3 {
+        listed.note = "with distillation".into();
+    }
+    listed
 }
 
 /// Events of a run that were read before it was attached to.

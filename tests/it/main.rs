@@ -23,6 +23,7 @@ mod pictures;
 mod pty;
 mod random;
 mod readme;
+mod runs;
 mod storm;
 mod svg;
 mod terminal;

@@ -5,13 +5,15 @@ mod analysis;
 mod detail;
 mod load;
 mod local;
+mod runs;
 mod tune;
 
 use std::path::PathBuf;
 
 use super::jobs::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use super::jobs::{
-    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Steered, TuneReport, TuneRequest,
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Runs, RunsRequest, Steered,
+    TuneReport, TuneRequest,
 };
 use super::project::InputFile;
 use super::worker::{Client, Ended, Order, Tuning, Work};
@@ -94,6 +96,10 @@ impl Engine for ProjectEngine {
         observer: &mut dyn Observer,
     ) -> Result<Option<Written>> {
         self.local.export(request, observer)
+    }
+
+    fn runs(&self, request: &RunsRequest, observer: &mut dyn Observer) -> Result<Runs> {
+        runs::read(request, observer)
     }
 
     fn outlives(&self) -> bool {

@@ -28,6 +28,9 @@ pub trait Steered: Observer {
     /// What the user wishes now.
     fn wish(&self) -> Wish;
 
+    /// Says how many bytes of memory the process that does the work holds.
+    fn weigh(&mut self, _resident: u64) {}
+
     /// Waits this long, or until the wish is another one than `known`.
     fn rest(&self, time: Duration, known: Wish);
 }
@@ -100,6 +103,11 @@ impl Steered for Reporter {
 
     fn wish(&self) -> Wish {
         self.control.wish()
+    }
+
+    fn weigh(&mut self, resident: u64) {
+        let job = self.job;
+        self.inbox.push(JobMessage::Memory { job, resident });
     }
 
     fn rest(&self, time: Duration, known: Wish) {

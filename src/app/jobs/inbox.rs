@@ -72,7 +72,8 @@ fn is_replaced_by(old: &JobMessage, new: &JobMessage) -> bool {
                 job: b,
                 event: Event::Landscape { .. },
             },
-        ) => a == b,
+        )
+        | (JobMessage::Memory { job: a, .. }, JobMessage::Memory { job: b, .. }) => a == b,
         _ => false,
     }
 }

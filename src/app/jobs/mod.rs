@@ -12,6 +12,7 @@ mod control;
 pub mod detail;
 mod inbox;
 mod port;
+mod runs;
 mod task;
 
 pub use control::{Steered, Wish};
@@ -19,6 +20,7 @@ pub use inbox::Inbox;
 pub use port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, TuneReport, TuneRequest,
 };
+pub use runs::{Facts, Known, Listed, Runs, RunsRequest, Stamp};
 pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Steered;
 use super::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
+use super::runs::{Runs, RunsRequest};
 use crate::engine::export::{Format, Written};
 use crate::engine::finetune::{Schedule, Start};
 use crate::engine::hessian::estimate::Outline;
@@ -102,6 +103,12 @@ pub trait Engine: Send + Sync + 'static {
         request: &RemeasureRequest,
         observer: &mut dyn Observer,
     ) -> Result<(Sensitivity, Outcome)>;
+
+    /// The runs of the project, newest first; when stopped, those that were read.
+    ///
+    /// # Errors
+    /// When the folder that holds them cannot be read; a run that cannot is listed with the reason.
+    fn runs(&self, request: &RunsRequest, observer: &mut dyn Observer) -> Result<Runs>;
 
     /// Whether analysis and fine-tuning go on when the application ends.
     fn outlives(&self) -> bool {

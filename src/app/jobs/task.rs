@@ -7,6 +7,7 @@ use super::detail::{Detail, DetailDone};
 use super::port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, TuneReport, TuneRequest,
 };
+use super::runs::{Runs, RunsRequest};
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -37,6 +38,8 @@ pub enum Task {
     Attach(LeftRunning),
     /// Look closer at layers.
     Detail(Detail),
+    /// Read the runs of the project.
+    Runs(RunsRequest),
 }
 
 /// Kinds of tasks.
@@ -66,6 +69,8 @@ pub enum JobKind {
     Weights,
     /// [`Detail::Remeasure`].
     Remeasure,
+    /// [`Task::Runs`].
+    Runs,
 }
 
 impl JobKind {
@@ -85,6 +90,7 @@ impl JobKind {
             Self::Landscape => "landscape",
             Self::Weights => "weights",
             Self::Remeasure => "measuring again",
+            Self::Runs => "reading the runs",
         }
     }
 
@@ -127,6 +133,7 @@ impl Task {
             Self::Tune(_) | Self::Attach(LeftRunning::Run(_)) => JobKind::Tune,
             Self::Export(_) => JobKind::Export,
             Self::Detail(detail) => detail.kind(),
+            Self::Runs(_) => JobKind::Runs,
         }
     }
 
@@ -157,6 +164,7 @@ impl Task {
                 Done::Exported(engine.export(request, observer)?.map(Box::new))
             }
             Self::Detail(detail) => Done::Detail(Box::new(detail.run(engine, observer)?)),
+            Self::Runs(request) => Done::Runs(engine.runs(request, observer)?),
         })
     }
 }
@@ -192,6 +200,8 @@ pub enum Done {
     Exported(Option<Box<Written>>),
     /// A closer look.
     Detail(Box<DetailDone>),
+    /// The runs of the project.
+    Runs(Runs),
 }
 
 impl Done {
@@ -249,6 +259,13 @@ pub enum JobMessage {
         job: JobId,
         /// What it reports.
         event: Event,
+    },
+    /// How much memory the process that does it holds.
+    Memory {
+        /// Which job.
+        job: JobId,
+        /// Bytes.
+        resident: u64,
     },
     /// It ended.
     Ended {

@@ -48,6 +48,8 @@ impl State {
         shown.layer = self.layer;
         shown.analysis.sort = self.analysis.sort;
         shown.detail.view = self.detail.view;
+        shown.tune.look = self.tune.look;
+        shown.tune.list.look_as(&self.tune.list);
         if shown.filter.as_ref().map(|f| &f.text) != self.filter.as_ref().map(|f| &f.text) {
             shown.filter.clone_from(&self.filter);
         }

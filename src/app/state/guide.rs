@@ -3,6 +3,7 @@
 use super::analysis::Status;
 use super::bits::key;
 use super::export::Exported;
+use super::runs::Pane;
 use super::tune::RunStatus;
 use super::{Loading, Screen, State};
 use crate::app::command::Command;
@@ -127,6 +128,9 @@ fn bits(state: &State) -> Guide {
 }
 
 fn tune(state: &State) -> Guide {
+    if state.tune.list.pane == Pane::Runs {
+        return runs(state);
+    }
     match state.tune.run.as_ref().map(|run| &run.status) {
         None => Guide::new(
             "Enter trains the network with these bits.",
@@ -151,6 +155,29 @@ fn tune(state: &State) -> Guide {
             "Done; enter goes on to the export.",
             Step::Go(Screen::Export),
         ),
+    }
+}
+
+/// The list of runs: enter goes to the selected one.
+fn runs(state: &State) -> Guide {
+    let shown = state.tune.run.as_ref().map(|run| &*run.folder);
+    let rows = state.tune.rows();
+    match rows.get(state.tune.selected(&rows)) {
+        Some(row) if Some(row.folder) == shown => {
+            Guide::new("Enter goes back to this run.", Step::Run(Command::Runs))
+        }
+        Some(row) if row.problem.is_none() && state.foreground().is_none() => Guide::new(
+            "Enter opens this run, to look closer, export or resume it.",
+            Step::Run(Command::OpenRun),
+        ),
+        Some(row) if row.problem.is_some() => {
+            Guide::new("This run cannot be read; choose another.", Step::Wait)
+        }
+        Some(_) => Guide::new(
+            "While work is running, other runs can be compared, not opened.",
+            Step::Wait,
+        ),
+        None => Guide::new("Enter goes back.", Step::Run(Command::Runs)),
     }
 }
 

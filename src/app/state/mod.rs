@@ -8,11 +8,13 @@ pub mod eta;
 pub mod export;
 pub mod freeze;
 pub mod guide;
+pub mod look;
 pub mod overlay;
 pub mod planning;
 pub mod ranking;
 pub mod remaining;
 pub mod running;
+pub mod runs;
 pub mod series;
 pub mod tune;
 

@@ -23,6 +23,8 @@ pub struct Running {
     pub eta: Eta,
     /// When it started.
     pub started: Duration,
+    /// Bytes of memory that the process which does it holds, when that is another one.
+    pub memory: Option<u64>,
     /// Held by the user.
     pub paused: bool,
     /// Asked to stop.
@@ -41,6 +43,7 @@ impl Running {
             total: 0,
             eta: Eta::default(),
             started: now,
+            memory: None,
             paused: false,
             stopping: false,
         }

@@ -78,6 +78,37 @@ impl Series {
         points
     }
 
+    /// The whole history in means of [`Self::width`] points each; the newest, of which there are fewer,
+    /// are left out.
+    #[must_use]
+    pub fn means(&self) -> Vec<(f64, f64)> {
+        self.bins.clone()
+    }
+
+    /// The last points as they came, the newest last.
+    #[must_use]
+    pub fn recent(&self) -> Vec<(f64, f64)> {
+        self.recent.iter().copied().collect()
+    }
+
+    /// Points that one of the whole history is the mean of.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether there were more points than [`Self::recent`] holds.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.bins.len() * self.width + self.open.2 > self.recent.len()
+    }
+
+    /// Points in memory, which do not grow with the curve.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.recent.len() + self.bins.len()
+    }
+
     /// The newest point.
     #[must_use]
     pub const fn last(&self) -> Option<(f64, f64)> {
@@ -96,6 +127,16 @@ impl Series {
             .map(|point| point.1)
             .sum();
         (taken > 0).then(|| sum / taken as f64)
+    }
+
+    /// Mean of the values of the last `most` points beyond `x`.
+    #[must_use]
+    pub fn mean_after(&self, x: f64, most: usize) -> Option<f64> {
+        let beyond = self.recent.iter().rev().take_while(|point| point.0 > x);
+        let (sum, count) = beyond
+            .take(most)
+            .fold((0.0, 0), |(sum, count), point| (sum + point.1, count + 1));
+        (count > 0).then(|| sum / f64::from(count))
     }
 
     /// Whether there is no point.
@@ -121,6 +162,24 @@ mod tests {
         assert_eq!(history.last(), Some(&(999_999.0, 2.0)));
         assert!(history.iter().all(|point| (point.1 - 2.0).abs() < 1e-12));
         assert!(history.is_sorted_by(|a, b| a.0 <= b.0));
+        assert!(series.is_long() && series.kept() <= RECENT + BINS);
+        assert_eq!(series.recent().len(), RECENT);
+        assert_eq!(series.recent().last(), Some(&(999_999.0, 2.0)));
+        assert!(series.width() * BINS >= 1_000_000);
+    }
+
+    #[test]
+    fn the_recent_part_of_a_short_curve_is_all_of_it() {
+        let mut series = Series::default();
+        for step in 0..RECENT as u32 {
+            series.push(f64::from(step), f64::from(step));
+        }
+        assert!(!series.is_long());
+        assert_eq!(series.mean_after(597.0, 20), Some(598.5));
+        assert_eq!(series.mean_after(0.0, 3), Some(598.0));
+        assert_eq!(series.mean_after(599.0, 3), None);
+        series.push(600.0, 0.0);
+        assert!(series.is_long());
     }
 
     #[test]

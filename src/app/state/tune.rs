@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bits::PlanKey;
+use super::look::Look;
+use super::runs::RunList;
 use super::series::Series;
 use crate::engine::finetune::{Schedule, Start};
 use crate::engine::job::{Event, Outcome, Score, Split};
@@ -18,6 +20,11 @@ pub const LEARNING_RATES: [f64; 6] = [0.001, 0.003, 0.01, 0.02, 0.05, 0.1];
 pub const MAX_EPOCHS: usize = 200;
 /// Weight of the past in the smoothed images a second.
 const SMOOTHING: f64 = 0.9;
+/// Batches whose mean accuracy says where a stage began and ended.
+const STANDING: usize = 20;
+/// Stages, and evaluations, that are kept of a run: more than any run has, so that no file can take
+/// all memory.
+const MOST: usize = 4096;
 
 /// Settings of the next run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,12 +67,23 @@ pub enum RunStatus {
 }
 
 /// Layers that are quantized from one stage on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
     /// Their names.
     pub layers: Vec<Arc<str>>,
     /// First step of the stage.
     pub from_step: u64,
+    /// How good the network was when it began.
+    pub before: Standing,
+}
+
+/// How good a network is in the middle of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Standing {
+    /// Mean accuracy of the last batches of the stage, 0 to 1; before the first step there is none.
+    pub batches: Option<f64>,
+    /// Accuracy of the last validation within the stage, 0 to 1.
+    pub validation: Option<f64>,
 }
 
 /// A score with the step it was measured at.
@@ -142,17 +160,17 @@ impl Run {
     #[must_use]
     pub fn replay(folder: PathBuf, events: Vec<Event>) -> Self {
         let mut run = Self::new(folder, RunStatus::Stopped);
-        for event in events {
-            if event
-                == (Event::Finished {
-                    outcome: Outcome::Done,
-                })
-            {
-                run.status = RunStatus::Done;
-            }
-            run.apply(None, event);
-        }
+        events.into_iter().for_each(|event| run.retell(event));
         run
+    }
+
+    /// One more event that happened in another session.
+    pub fn retell(&mut self, event: Event) {
+        let outcome = Outcome::Done;
+        if event == (Event::Finished { outcome }) {
+            self.status = RunStatus::Done;
+        }
+        self.apply(None, event);
     }
 
     /// The folder's name.
@@ -173,10 +191,12 @@ impl Run {
                 total,
                 layers,
             } => {
-                self.stages.truncate(index);
+                let before = self.standing();
+                self.stages.truncate(index.min(MOST - 1));
                 self.stages.push(Stage {
                     layers,
                     from_step: self.step,
+                    before,
                 });
                 self.stage_total = total;
             }
@@ -202,6 +222,10 @@ impl Run {
                 step,
                 score,
             } => {
+                // Of too many, those in the middle matter least.
+                if self.evaluations.len() == MOST {
+                    self.evaluations.remove(MOST / 2);
+                }
                 self.evaluations.push(Measured {
                     step,
                     label,
@@ -235,6 +259,45 @@ impl Run {
     /// Forgets the pace, because time passed without work.
     pub fn interrupt(&mut self) {
         self.last_step_at = None;
+    }
+
+    /// How good the network is now, as far as the stage it is in tells.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let began = self.stages.last().map_or(0, |stage| stage.from_step);
+        let mut measured = self.evaluated(Split::Validation);
+        let last = if self.step == 0 {
+            // Nothing is quantized before the first stage.
+            measured.find(|measured| measured.label == "float")
+        } else {
+            measured.filter(|measured| measured.step > began).last()
+        };
+        Standing {
+            batches: self.accuracy.mean_after(began as f64, STANDING),
+            validation: last.map(|measured| measured.score.accuracy()),
+        }
+    }
+
+    /// How good the network was when a stage began, and when it ended; now, if it did not end.
+    #[must_use]
+    pub fn before_and_after(&self, stage: usize) -> Option<(Standing, Standing)> {
+        let before = self.stages.get(stage)?.before;
+        let next = self.stages.get(stage + 1).map(|next| next.before);
+        Some((before, next.unwrap_or_else(|| self.standing())))
+    }
+
+    /// Points of its curves in memory, which do not grow with its steps.
+    #[must_use]
+    pub fn kept_points(&self) -> usize {
+        self.loss.kept() + self.accuracy.kept()
+    }
+
+    /// The accuracy of the last validation after a step of training.
+    #[must_use]
+    pub fn validation(&self) -> Option<&Measured> {
+        self.evaluated(Split::Validation)
+            .filter(|measured| measured.step > 0)
+            .last()
     }
 
     /// Evaluations of one kind of images, in order.
@@ -300,6 +363,10 @@ pub struct TuneState {
     pub next: u32,
     /// How the run goes on once it has stopped.
     pub then: Option<Start>,
+    /// How its curves are looked at.
+    pub look: Look,
+    /// All runs of the project.
+    pub list: RunList,
 }
 
 impl TuneState {
@@ -312,6 +379,8 @@ impl TuneState {
             runs: project.join("runs"),
             next: 1,
             then: None,
+            look: Look::default(),
+            list: RunList::default(),
         }
     }
 
@@ -382,6 +451,51 @@ mod tests {
         let stopped = ended(Outcome::Stopped);
         assert_eq!(stopped.status, RunStatus::Stopped);
         assert_eq!(stopped.checkpoint, Some(3), "stopping saves");
+    }
+
+    #[test]
+    fn a_stage_knows_how_good_the_network_was_before_and_after() {
+        let stage = |index| Event::Stage {
+            index,
+            total: 2,
+            layers: vec!["conv1".into()],
+        };
+        let right = |at, accuracy| Event::Step {
+            step: at,
+            total: 40,
+            epoch: 0,
+            stage: 0,
+            loss: 1.0,
+            accuracy,
+            learning_rate: 0.01,
+            images: 100,
+        };
+        let score = |step, label: &str, correct| Event::Evaluated {
+            split: Split::Validation,
+            label: label.into(),
+            step,
+            score: Score {
+                loss: 1.0,
+                correct,
+                correct_top5: 100,
+                total: 100,
+            },
+        };
+        let mut events = vec![
+            score(0, "float", 95),
+            score(0, "post-training", 10),
+            stage(0),
+        ];
+        events.extend((1..=30).map(|at| right(at, if at <= 10 { 0.1 } else { 0.5 })));
+        events.extend([score(30, "epoch 1", 60), stage(1), right(31, 0.75)]);
+        let run = Run::replay("runs/001".into(), events);
+        let both = |stage: usize| {
+            let (before, after) = run.before_and_after(stage).unwrap();
+            [before, after].map(|standing| (standing.batches, standing.validation))
+        };
+        assert_eq!(both(0), [(None, Some(0.95)), (Some(0.5), Some(0.6))]);
+        assert_eq!(both(1), [(Some(0.5), Some(0.6)), (Some(0.75), None)]);
+        assert_eq!(run.before_and_after(2), None);
     }
 
     #[test]

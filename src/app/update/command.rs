@@ -9,11 +9,12 @@ use crate::app::state::bits::Change;
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
 use crate::app::state::running::Running;
+use crate::app::state::runs::Pane;
 use crate::app::state::tune::RunStatus;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{clipboard, detail, edit, launch, leave, start, themes};
+use super::{clipboard, detail, edit, launch, leave, runs, start, themes};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -47,6 +48,7 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         Command::Check => busy(state),
         Command::Tune | Command::TuneAnew => why_not_tune(state, command),
         Command::ChangeRate | Command::KeepBest => why_not_go_on(state, command),
+        _ if command.group() == Group::Tune => runs::why_not(state, command),
         Command::Export => reason(
             state.tune.finished().is_none(),
             "there is no finished run yet",
@@ -62,8 +64,12 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         _ if command.group() == Group::Sensitivity => detail::why_not(state, command),
         Command::Proceed => reason(guide(state).step == Step::Wait, &guide(state).text),
         _ if command.group() == Group::Movement => {
-            let lists = [Screen::Sensitivity, Screen::Bits, Screen::Export].contains(&state.screen);
-            reason(!lists, "there is no list on this screen")
+            let list = match state.screen {
+                Screen::Model => false,
+                Screen::Tune => state.tune.list.pane == Pane::Runs,
+                _ => true,
+            };
+            reason(!list, "there is no list on this screen")
         }
         _ => None,
     }
@@ -72,7 +78,8 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
 /// Whether a command changes the project or its work.
 const fn steers(command: Command) -> bool {
     match command.group() {
-        Group::Model | Group::Bits | Group::Tune | Group::Export => true,
+        Group::Model | Group::Bits | Group::Export => true,
+        Group::Tune => !runs::only_looks(command),
         Group::Sensitivity => matches!(command, Command::Remeasure | Command::RemeasureShown),
         Group::Movement => false,
         Group::Global => matches!(
@@ -160,6 +167,9 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
         Group::Sensitivity if command != Command::Sort => detail::execute(state, command),
         Group::Model | Group::Sensitivity => model(state, command),
         Group::Bits => bits(state, command),
+        Group::Tune if runs::only_looks(command) || command == Command::Note => {
+            runs::execute(state, command)
+        }
         Group::Tune => launch::tune(state, command),
         Group::Export => launch::export(state, command),
     }
@@ -267,6 +277,8 @@ fn back(state: &mut State) {
         state.bits.clear_selection();
     } else if state.toast.is_some() {
         state.toast = None;
+    } else if state.screen == Screen::Tune && state.tune.list.pane == Pane::Runs {
+        state.tune.list.pane = Pane::Run;
     } else {
         state.filter = None;
     }
@@ -354,6 +366,10 @@ fn movement(state: &mut State, command: Command) -> Vec<Effect> {
     };
     if state.screen == Screen::Export {
         state.export.select(steps);
+        return Vec::new();
+    }
+    if state.screen == Screen::Tune {
+        state.tune.select(steps);
         return Vec::new();
     }
     let visible = state.drawn().visible_layers();

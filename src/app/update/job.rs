@@ -15,7 +15,7 @@ use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
-use super::{detail, edit, launch, leave, start};
+use super::{detail, edit, launch, leave, runs, start};
 
 /// Work whose end is announced takes at least this long.
 const LONG: Duration = Duration::from_secs(10);
@@ -25,6 +25,13 @@ pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
     match message {
         JobMessage::Event { job, event } => {
             reported(state, job, event);
+            Vec::new()
+        }
+        JobMessage::Memory { job, resident } => {
+            let found = state.running.iter_mut().find(|running| running.id == job);
+            if let Some(running) = found {
+                running.memory = Some(resident);
+            }
             Vec::new()
         }
         JobMessage::Ended { job, result } => {
@@ -148,6 +155,7 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
             );
         }
         Done::Detail(done) => return detail::finished(state, *done),
+        Done::Runs(found) => runs::read(state, found),
         Done::Exported(None) => {
             let format = format_of(state);
             state.export.written.remove(format);
@@ -189,6 +197,7 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
         JobKind::Spectrum | JobKind::Landscape | JobKind::Weights | JobKind::Remeasure => {
             detail::failed(state, running.kind, &reason);
         }
+        JobKind::Runs => state.tune.list.problem = Some(reason.clone()),
         JobKind::Allocate | JobKind::Frontier => {}
     }
     if state.leaving == Some(Leaving::WhenDone) {

@@ -9,6 +9,7 @@ use crate::app::state::analysis::Status;
 use crate::app::state::bits::key;
 use crate::app::state::export::Exported;
 use crate::app::state::overlay::{Overlay, Purpose};
+use crate::app::state::runs::Pane;
 use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
 use crate::app::state::{Screen, State};
 use crate::engine::finetune::{Schedule, Start};
@@ -96,7 +97,8 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
         .filter(|_| resume)
         .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
     run.status = RunStatus::Running;
-    run.plan = Some(key(&plan));
+    // A run that goes on keeps the bits it was started with.
+    run.plan.get_or_insert_with(|| key(&plan));
     run.interrupt();
     let settings = &mut state.tune.settings;
     settings.last_run = Some(run.name());
@@ -110,6 +112,7 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
         start: if resume { how } else { Start::Fresh },
     };
     state.tune.run = Some(run);
+    state.tune.list.pane = Pane::Run;
     go(state, Screen::Tune);
     let mut effects = vec![Effect::SaveSession];
     effects.extend(start(state, Task::Tune(Box::new(request))));

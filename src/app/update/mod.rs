@@ -8,6 +8,7 @@ mod job;
 mod launch;
 mod mouse;
 mod overlay;
+mod runs;
 mod themes;
 
 pub use command::{available, why_not};
@@ -26,6 +27,7 @@ const INTERRUPTED: u8 = 130;
 /// Changes the state by a message; returns what has to happen outside.
 pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
     let mut effects = react(state, message);
+    effects.extend(runs::follow(state));
     effects.extend(detail::follow(state));
     effects
 }

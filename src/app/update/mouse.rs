@@ -36,6 +36,7 @@ fn click(state: &mut State, target: Target) -> Vec<Effect> {
         Target::Bits(layer, column) => {
             (state.layer, state.bits.column) = (layer, column);
         }
+        Target::Run(at) => state.tune.select_row(at),
         Target::Format(at) => {
             state.export.format = Format::ALL.get(at).copied().unwrap_or(state.export.format);
         }

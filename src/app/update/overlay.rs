@@ -11,7 +11,7 @@ use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
 use crate::engine::finetune::{Kept, Start};
 
-use super::{command, edit, launch, leave, themes};
+use super::{command, edit, launch, leave, runs, themes};
 
 /// Longest line that can be typed.
 const LONGEST: usize = 4096;
@@ -246,6 +246,7 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>
     match purpose {
         Purpose::Filter => command::filter(state, text.trim())?,
         Purpose::Pattern => edit::select(state, text.trim())?,
+        Purpose::Note => return runs::note(state, text.trim()),
         Purpose::Path if text.trim().is_empty() => {
             return Err("expected the path of a file".to_owned());
         }

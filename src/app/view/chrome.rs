@@ -17,6 +17,7 @@ use crate::app::state::guide::{Step, guide as next};
 use crate::app::state::overlay::Overlay;
 use crate::app::state::remaining::Remaining;
 use crate::app::state::running::Running;
+use crate::app::state::runs::Pane;
 use crate::app::state::{Level, Notice, Screen, State};
 use crate::app::theme::{Role, Theme};
 
@@ -255,14 +256,25 @@ fn hints(state: &State) -> Vec<Command> {
             Command::Reset,
             Command::Metric,
         ],
+        Screen::Tune if state.tune.list.pane == Pane::Runs => &[
+            Command::Runs,
+            Command::MarkRun,
+            Command::OpenRun,
+            Command::CompareRuns,
+            Command::Note,
+            Command::Stop,
+            Command::Pause,
+        ],
         Screen::Tune => &[
             Command::Stop,
             Command::Pause,
+            Command::Runs,
             Command::MoreEpochs,
             Command::FewerEpochs,
             Command::Schedule,
             Command::LearningRate,
             Command::TuneAnew,
+            Command::Note,
             Command::Freeze,
         ],
         Screen::Export => &[Command::Down, Command::Up, Command::ExportPath],

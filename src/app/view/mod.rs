@@ -56,7 +56,7 @@ pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) -> Hits {
         Screen::Model => model::draw(frame, body, state, theme),
         Screen::Sensitivity => sensitivity::draw(frame, body, state.drawn(), theme),
         Screen::Bits => bits::draw(frame, body, (state, &mut hits), theme),
-        Screen::Tune => tune::draw(frame, body, state.drawn(), theme),
+        Screen::Tune => tune::draw(frame, body, (state.drawn(), &mut hits), theme),
         Screen::Export => export::draw(frame, body, (state, &mut hits), theme),
     }
     chrome::guide(frame, guide, state, theme);

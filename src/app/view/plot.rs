@@ -1,6 +1,8 @@
 //! Curves that cannot hang or panic: points that are no numbers are dropped, and bounds are finite,
 //! ordered and never empty, whatever comes (ratatui's `Chart` loops forever otherwise).
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -30,6 +32,8 @@ pub enum Kind {
     Points,
     /// One mark that stands out.
     Mark,
+    /// Single points, all with the same sign.
+    Sign(char),
 }
 
 /// The labels of a plot.
@@ -44,6 +48,9 @@ pub struct Labels<'a> {
     /// The heights that exist: the axis does not show others.
     pub within: [f64; 2],
 }
+
+/// Rows of dots in a cell.
+const DOTS: f64 = 4.0;
 
 /// Any height.
 pub const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
@@ -70,6 +77,19 @@ pub fn points(raw: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 #[must_use]
 pub fn logarithmic(raw: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     points(raw.into_iter().map(|(x, y)| (x, y.abs().log10())))
+}
+
+/// The points as they stand on an axis: on a logarithmic one their log10, and how many have none
+/// because they are not above zero.
+#[must_use]
+pub fn on_axis(raw: Vec<(f64, f64)>, log: bool) -> (Vec<(f64, f64)>, usize) {
+    if !log {
+        return (raw, 0);
+    }
+    let above = raw.iter().filter(|(_, y)| *y > 0.0);
+    let above: Vec<_> = above.map(|(x, y)| (*x, y.log10())).collect();
+    let left_out = raw.len() - above.len();
+    (above, left_out)
 }
 
 /// A range around all values: finite, ordered, not empty, with a little room.
@@ -105,7 +125,19 @@ pub fn unit(ratio: f64) -> f64 {
 }
 
 /// Draws curves over shared axes.
-pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Labels, &[Curve])) {
+pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, plotted: (Labels, &[Curve])) {
+    let all = plotted.1.iter().flat_map(|curve| curve.points.iter());
+    let x = bounds(all.map(|point| point.0));
+    draw_over(frame, area, theme, (x, plotted));
+}
+
+/// As [`draw`], from exactly `x[0]` to exactly `x[1]`; any range will do.
+pub fn draw_over(
+    frame: &mut Frame,
+    area: Rect,
+    theme: &Theme,
+    (x, (labels, curves)): ([f64; 2], (Labels, &[Curve])),
+) {
     if area.width < 16 || area.height < 4 {
         return;
     }
@@ -117,7 +149,13 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
         frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), area);
         return;
     }
-    let (x, y) = (bounds(all().map(|p| p.0)), bounds(all().map(|p| p.1)));
+    let within = |point: &&(f64, f64)| (x[0]..=x[1]).contains(&point.0);
+    let x = if x[0] < x[1] && (x[1] - x[0]).is_finite() {
+        x
+    } else {
+        bounds(x)
+    };
+    let y = bounds(all().filter(within).map(|point| point.1));
     let y = clipped(y, labels.within);
     let (y, heights) = if labels.log {
         decades(y, area.height)
@@ -127,7 +165,14 @@ pub fn draw(frame: &mut Frame, area: Rect, theme: &Theme, (labels, curves): (Lab
             [y[0], f64::midpoint(y[0], y[1]), y[1]].map(number).into(),
         )
     };
-    let datasets = curves.iter().map(|curve| dataset(curve, theme)).collect();
+    let placed: Vec<_> = curves
+        .iter()
+        .map(|curve| placed(curve, (y, area.height), theme))
+        .collect();
+    let curves = curves.iter().zip(&placed);
+    let datasets = curves
+        .map(|(curve, points)| dataset(curve, points, theme))
+        .collect();
     let muted = theme.style(Role::Muted);
     let ticks = |texts: Vec<String>| -> Vec<Span> {
         texts
@@ -197,7 +242,28 @@ fn in_ascii(frame: &mut Frame, area: Rect) {
     }
 }
 
-fn dataset<'a>(curve: &'a Curve, theme: &Theme) -> Dataset<'a> {
+/// The points of a curve; those with signs in the cells where a line of finer dots would pass.
+fn placed<'a>(
+    curve: &'a Curve,
+    (y, height): ([f64; 2], u16),
+    theme: &Theme,
+) -> Cow<'a, [(f64, f64)]> {
+    // Below title and above axis and labels.
+    let cells = f64::from(height.saturating_sub(3));
+    if !matches!(curve.kind, Kind::Sign(_)) || !theme.symbols.unicode || cells < 2.0 {
+        return Cow::Borrowed(&curve.points);
+    }
+    let range = y[1] - y[0];
+    let snapped = |&(x, height): &(f64, f64)| {
+        let dot = ((y[1] - height) / range * (DOTS * cells - 1.0)).round();
+        let cell = (dot / DOTS).floor().clamp(0.0, cells - 1.0);
+        (x, (y[1] - cell / (cells - 1.0) * range).clamp(y[0], y[1]))
+    };
+    let seen = |point: &&(f64, f64)| (y[0]..=y[1]).contains(&point.1);
+    Cow::Owned(curve.points.iter().filter(seen).map(snapped).collect())
+}
+
+fn dataset<'a>(curve: &Curve, points: &'a [(f64, f64)], theme: &Theme) -> Dataset<'a> {
     let (graph, marker) = match curve.kind {
         Kind::Line => (GraphType::Line, theme.symbols.marker),
         Kind::Points => (
@@ -209,9 +275,10 @@ fn dataset<'a>(curve: &'a Curve, theme: &Theme) -> Dataset<'a> {
             },
         ),
         Kind::Mark => (GraphType::Scatter, Marker::Custom('X')),
+        Kind::Sign(sign) => (GraphType::Scatter, Marker::Custom(sign)),
     };
     Dataset::default()
-        .data(&curve.points)
+        .data(points)
         .graph_type(graph)
         .marker(marker)
         .style(curve.style)
@@ -258,6 +325,13 @@ mod tests {
         assert_eq!(labels([1.9, 2.0], 5), ["10", "1e2"]);
         let ([low, high], _) = decades([2.0, 2.0], 5);
         assert!(low < high);
+    }
+
+    #[test]
+    fn what_a_logarithmic_axis_has_no_place_for_is_counted() {
+        let raw = vec![(0.0, 0.0), (1.0, 10.0), (2.0, -1.0), (3.0, f64::NAN)];
+        assert_eq!(on_axis(raw.clone(), true), (vec![(1.0, 1.0)], 3));
+        assert_eq!(on_axis(raw[..3].to_vec(), false), (raw[..3].to_vec(), 0));
     }
 
     #[test]

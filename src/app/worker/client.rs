@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::memory;
 use super::tail::Tail;
 use super::{GREETING, Order};
 use crate::app::jobs::{LeftRun, Steered, TuneReport, Wish};
@@ -18,6 +19,8 @@ use crate::engine::{Error, Result, files};
 
 /// How often the files of a worker are looked at.
 const POLL: Duration = Duration::from_millis(40);
+/// Looks between two at the memory of the process: two seconds.
+const WEIGHED: u32 = 50;
 /// Longest order that is read.
 const LIMIT: u64 = 256 << 20;
 /// Last lines of a failed worker that are told.
@@ -218,6 +221,7 @@ impl Following {
     pub fn to_the_end(mut self, observer: &mut dyn Steered) -> Result<Ended> {
         // Somebody who paused it may be gone.
         let mut told = Wish::Hold;
+        let mut rounds = 0_u32;
         loop {
             // In this order: what is written just before the end is not missed.
             let alive = is_locked(&self.lock);
@@ -229,10 +233,21 @@ impl Following {
             if wish != told && self.pass(wish) {
                 told = wish;
             }
+            if rounds.is_multiple_of(WEIGHED) {
+                self.weigh(observer);
+            }
+            rounds = rounds.wrapping_add(1);
             if told == Wish::Leave {
                 return Err(Error::invalid("the work goes on in the background"));
             }
             observer.rest(POLL, wish);
+        }
+    }
+
+    fn weigh(&self, observer: &mut dyn Steered) {
+        let process = self.pid.map(|pid| pid.as_raw_nonzero().get());
+        if let Some(bytes) = process.and_then(memory::resident) {
+            observer.weigh(bytes);
         }
     }
 

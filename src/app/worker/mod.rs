@@ -10,6 +10,7 @@
 //! The process stops at SIGINT, with its state saved, and is paused by SIGSTOP.
 
 mod client;
+mod memory;
 mod tail;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,148 @@
+//! How far a run is: its status, the numbers of the moment, its scores and its note.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::settings::rate;
+use crate::app::jobs::JobKind;
+use crate::app::state::State;
+use crate::app::state::tune::{Run, RunStatus};
+use crate::app::theme::{Role, Theme};
+use crate::app::view::format::{bytes, count, cut, duration, number, percent};
+use crate::app::view::{heading, plot};
+
+/// Batches that the shown loss is a mean of.
+const SMOOTHED: usize = 20;
+/// Cells of a run's name and status, and what is between them and the note.
+const NOTED: usize = 32;
+
+pub(super) fn draw(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &Theme) {
+    let (status, role) = match &run.status {
+        RunStatus::Running if state.job(JobKind::Tune).is_some_and(|job| job.paused) => {
+            ("paused".to_owned(), Role::Warning)
+        }
+        RunStatus::Running => ("training".to_owned(), Role::LiveBar),
+        RunStatus::Stopped => ("stopped; can go on".to_owned(), Role::Warning),
+        RunStatus::Done => ("done".to_owned(), Role::Good),
+        RunStatus::Failed(reason) => (reason.clone(), Role::Bad),
+    };
+    let ratio = plot::unit(run.step as f64 / run.total.max(1) as f64);
+    let width = (area.width as usize).saturating_sub(34).min(40);
+    let bar = theme.symbols.bar(ratio, width);
+    let mut first = heading(format!("Run {}", run.name()), area.width, theme);
+    first.spans.truncate(1);
+    first
+        .spans
+        .push(Span::styled(format!("  {status}"), theme.style(role)));
+    first.spans.extend(note(state, (run, area.width), theme));
+    let lines = vec![
+        first,
+        Line::from(vec![
+            Span::styled(format!("{bar:<width$}"), theme.style(Role::Progress)),
+            Span::raw(format!(" {}", steps(state, run))),
+        ]),
+        numbers((state, run), theme),
+        scores(run, theme),
+        Line::styled(saved(run), theme.style(Role::Muted)),
+        Line::styled(next_run(state, run), theme.style(Role::Muted)),
+    ];
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What the user wrote about it.
+fn note<'a>(state: &State, (run, width): (&Run, u16), theme: &Theme) -> Option<Span<'a>> {
+    let listed = state.tune.list.of(&run.folder)?;
+    let room = (width as usize).saturating_sub(NOTED);
+    let text = cut(&listed.note, room, theme.symbols.ellipsis);
+    let dot = theme.symbols.dot;
+    (!text.is_empty()).then(|| Span::styled(format!("  {dot} {text}"), theme.style(Role::Muted)))
+}
+
+/// How far training is, and how long it will still take.
+fn steps(state: &State, run: &Run) -> String {
+    if run.total == 0 {
+        return "before the first step".to_owned();
+    }
+    let job = state.job(JobKind::Tune).filter(|job| job.is_training());
+    let left = job.and_then(|job| job.eta.remaining(state.now));
+    let left = left.map_or_else(String::new, |left| format!(", {} left", duration(left)));
+    format!("step {} of {}{left}", count(run.step), count(run.total))
+}
+
+/// What a new run would be like.
+fn next_run(state: &State, run: &Run) -> String {
+    if run.status == RunStatus::Running {
+        return String::new();
+    }
+    let settings = &state.tune.settings;
+    let (epochs, order) = (settings.epochs, settings.schedule);
+    format!(
+        "next run: {epochs} epochs, {order}, learning rate {}",
+        rate(state)
+    )
+}
+
+fn saved(run: &Run) -> String {
+    match run.checkpoint {
+        Some(step) => format!("checkpoint of step {} is on disk", count(step)),
+        None => "no checkpoint yet".to_owned(),
+    }
+}
+
+/// Loss, accuracy, rate and pace of the moment.
+fn numbers<'a>((state, run): (&State, &Run), theme: &Theme) -> Line<'a> {
+    let unknown = || "-".to_owned();
+    let memory = state.job(JobKind::Tune).and_then(|job| job.memory);
+    let mut facts = vec![
+        (
+            "loss",
+            run.loss.recent_mean(SMOOTHED).map_or_else(unknown, number),
+        ),
+        (
+            "batches right",
+            run.accuracy
+                .recent_mean(SMOOTHED)
+                .map_or_else(unknown, percent),
+        ),
+        ("rate", run.learning_rate.map_or_else(unknown, number)),
+        (
+            "images/s",
+            run.images_per_second
+                .map_or_else(unknown, |rate| format!("{rate:.0}")),
+        ),
+    ];
+    facts.extend(memory.map(|resident| ("memory", bytes(resident as f64))));
+    pairs(&facts, theme)
+}
+
+/// Accuracies that are compared.
+fn scores<'a>(run: &Run, theme: &Theme) -> Line<'a> {
+    let accuracy = |label: &str| {
+        run.labelled(label)
+            .map(|measured| measured.score.accuracy())
+    };
+    let last = run.validation();
+    let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
+    let facts = [
+        ("validation: float", text(accuracy("float"))),
+        ("post-training", text(accuracy("post-training"))),
+        ("now", text(last.map(|measured| measured.score.accuracy()))),
+        (
+            "test",
+            text(run.test().map(|measured| measured.score.accuracy())),
+        ),
+    ];
+    pairs(&facts, theme)
+}
+
+fn pairs<'a>(facts: &[(&'static str, String)], theme: &Theme) -> Line<'a> {
+    let spans = facts.iter().flat_map(|(name, value)| {
+        [
+            Span::styled(format!("{name} "), theme.style(Role::Muted)),
+            Span::styled(format!("{value}  "), theme.style(Role::Text)),
+        ]
+    });
+    Line::from(spans.collect::<Vec<_>>())
+}
