@@ -7,8 +7,8 @@ order of their stages, were chosen, and tabulates validation accuracy by row and
 
 Rows of bits (fine-tuned jointly): the plans of least predicted harm by eigenvalue, trace and loss
 change; that by eigenvalue with the order of S = lambda / n turned round; the same bits for every layer;
-S dealt out by chance. Rows of stages (of the trace plan): descending, ascending and random omega, and
-stages through the whole run; that plan fine-tuned jointly is a row of bits. Rows of options (of that
+S dealt out by chance. Rows of stages (of the trace plan): descending, ascending and random omega,
+stages through the whole run, and earlier stages frozen; that plan fine-tuned jointly is a row of bits. Rows of options (of that
 plan, jointly): one option of the recipe changed at a time.
 
 Finished runs are kept in WORK and not made again, so that the script can be stopped at any time. It
@@ -55,6 +55,13 @@ OPTIONS = {
     "learning rate in steps": "--decay step",
     "no weight decay": "--weight-decay 0",
     "frozen norms": "--norms frozen",
+    "norms measured anew at the end": "--norms reestimated",
+}
+
+# Other rules for the first step sizes of the weights.
+SCALES = {
+    "step sizes from the largest weight": "max",
+    "a step size for each channel": "mse-channel",
 }
 
 
@@ -124,20 +131,22 @@ class Ablation:
         for order in ORDERS:
             staged = ["--schedule", "staged", "--stage-order", order, "--sensitivity", source]
             yield f"stages in {order} omega", plan, staged
-        staged = ["--schedule", "staged", "--staging", "1", "--sensitivity", source]
-        yield "stages through the whole run", plan, staged
+        staged = ["--schedule", "staged", "--sensitivity", source]
+        yield "stages through the whole run", plan, [*staged, "--staging", "1"]
+        yield "stages, earlier ones frozen", plan, [*staged, "--earlier-stages", "frozen"]
         yield from self.option_rows()
 
-    def widest(self):
-        """The trace plan with step sizes from the largest weight."""
-        path = self.folder / "trace-max.toml"
+    def scaled(self, rule):
+        """The trace plan with step sizes by another rule."""
+        path = self.folder / f"trace-{rule}.toml"
         text = (self.folder / "trace.toml").read_text()
-        path.write_text(text.replace('scale = "mse"', 'scale = "max"'))
+        path.write_text(text.replace('scale = "mse"', f'scale = "{rule}"'))
         return path
 
     def option_rows(self):
         plan = self.planned("trace", self.sensitivity(), "trace")
-        yield "step sizes from the largest weight", self.widest(), JOINT
+        for name, rule in SCALES.items():
+            yield name, self.scaled(rule), JOINT
         for name, given in OPTIONS.items():
             yield name, plan, [*JOINT, *given.split()]
 

@@ -397,7 +397,7 @@ impl Engine for Fake {
         // Densest around zero, on both sides.
         let value = |i: u32| (f64::from(i) / 1000.0 - 1.0).powi(3) * 0.3;
         let values: Vec<f64> = (0..=2000).map(value).collect();
-        WeightHistogram::of(&values, request.bits, request.scale)
+        WeightHistogram::of((&values, 1), request.bits, request.scale)
     }
 
     fn remeasure(

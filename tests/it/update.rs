@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use hawqeye::app::command::Command;
 use hawqeye::app::effect::{AtLeave, Effect};
-use hawqeye::app::jobs::{Failure, JobKind, JobMessage, LeftRun, LeftRunning, Task};
+use hawqeye::app::jobs::{
+    Done, Failure, JobId, JobKind, JobMessage, LeftRun, LeftRunning, Task, TuneReport, TuneRequest,
+};
 use hawqeye::app::msg::{Msg, Signal};
 use hawqeye::app::project::{Session, Stored, StoredRun};
 use hawqeye::app::state::analysis::{Sort, Status};
@@ -13,6 +15,7 @@ use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
 use hawqeye::app::state::{Checking, Loading, LongWork, Screen, Themes, planning};
+use hawqeye::engine::finetune::{Kept, Start};
 use hawqeye::engine::job::{Event, Outcome, Phase};
 use hawqeye::engine::plan::file;
 
@@ -419,7 +422,7 @@ fn a_run_is_followed_stopped_and_resumed_in_its_folder() {
     let Task::Tune(request) = &task else {
         panic!("{task:?}")
     };
-    assert_eq!((request.epochs, request.resume), (3, false));
+    assert_eq!((request.epochs, request.start), (3, Start::Fresh));
     let folder = request.folder.clone();
     bench.finish(job, &task, 30);
     let run = bench.state.tune.run.as_ref().unwrap();
@@ -432,7 +435,7 @@ fn a_run_is_followed_stopped_and_resumed_in_its_folder() {
     let Task::Tune(request) = &task else {
         panic!("{task:?}")
     };
-    assert!(request.resume && request.folder == folder);
+    assert!(request.start == Start::Resume && request.folder == folder);
     bench.finish(job, &task, usize::MAX);
     assert_eq!(
         bench.state.tune.run.as_ref().unwrap().status,
@@ -443,7 +446,82 @@ fn a_run_is_followed_stopped_and_resumed_in_its_folder() {
     let Task::Tune(request) = &task else {
         panic!("{task:?}")
     };
-    assert!(!request.resume && request.folder != folder);
+    assert!(request.start == Start::Fresh && request.folder != folder);
+}
+
+/// A run under way: its job and task.
+fn training(bench: &mut Bench) -> (JobId, Task) {
+    bench.keys("4 + enter");
+    let [(job, task)] = bench.started().try_into().unwrap();
+    bench.begin(job, &task, 70);
+    (job, task)
+}
+
+/// The request of a run that goes on after it stopped for that.
+fn gone_on(bench: &mut Bench, job: JobId) -> TuneRequest {
+    assert!(bench.has_asked(&Effect::Stop(job)), "it is stopped for it");
+    let report = TuneReport {
+        outcome: Outcome::Stopped,
+        test: None,
+    };
+    bench.send(Msg::Job(JobMessage::Ended {
+        job,
+        result: Ok(Done::Tuned(report)),
+    }));
+    match bench.started().remove(0).1 {
+        Task::Tune(request) => *request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_run_under_way_goes_on_at_another_rate() {
+    let mut bench = Bench::planned();
+    let (job, task) = training(&mut bench);
+    let Task::Tune(begun) = &task else {
+        panic!("{task:?}")
+    };
+    bench.keys("R ctrl-u");
+    bench.text("-1").keys("enter");
+    assert!(matches!(
+        bench.state.overlays.last(),
+        Some(Overlay::Line { problem: Some(problem), .. }) if problem.contains("above 0")
+    ));
+    bench.keys("ctrl-u");
+    bench.text("0.005").keys("enter");
+    let request = gone_on(&mut bench, job);
+    assert_eq!(request.start, Start::ChangeRate(0.005));
+    assert_eq!(request.folder, begun.folder);
+}
+
+#[test]
+fn a_run_under_way_can_end_with_its_best_epoch() {
+    let mut bench = Bench::planned();
+    let (job, _) = training(&mut bench);
+    bench.keys("K");
+    assert!(matches!(
+        bench.state.overlays.last(),
+        Some(Overlay::Confirm(Command::KeepBest))
+    ));
+    bench.keys("y");
+    let request = gone_on(&mut bench, job);
+    assert_eq!(request.start, Start::Conclude(Kept::Best));
+}
+
+#[test]
+fn stopping_for_good_forgets_that_a_run_was_to_go_on() {
+    let mut bench = Bench::planned();
+    let (job, _) = training(&mut bench);
+    bench.keys("K y x");
+    let report = TuneReport {
+        outcome: Outcome::Stopped,
+        test: None,
+    };
+    bench.send(Msg::Job(JobMessage::Ended {
+        job,
+        result: Ok(Done::Tuned(report)),
+    }));
+    assert!(bench.started().is_empty());
 }
 
 #[test]

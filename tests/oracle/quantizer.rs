@@ -9,7 +9,7 @@ use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::graph::operations::rules::Purpose;
 use hawqeye::engine::graph::operations::{BatchNormMode, Codes};
 use hawqeye::engine::graph::{Builder, Parameters, Shape};
-use hawqeye::engine::quant::Bits;
+use hawqeye::engine::quant::{Bits, LayerBits, QuantizedNetwork, ScaleRule};
 
 use crate::cases::Random;
 
@@ -127,6 +127,63 @@ fn check(codes: Codes) {
         near(gradient("first.bias")[h], *expected);
         for (i, x) in image.iter().enumerate() {
             near(gradient("first.weight")[h * INPUTS + i], expected * x);
+        }
+    }
+}
+
+/// A linear layer whose weights are quantized to 2 bits, each output channel wider than the one before.
+fn two_bits(rule: ScaleRule) -> QuantizedNetwork {
+    let (mut builder, image) = Builder::new(Shape::Features(INPUTS));
+    builder.linear("only", image, CLASSES).unwrap();
+    let graph = builder.finish();
+    let mut random = Random::new(7);
+    let values = graph.parameters().iter().map(|spec| {
+        let numbers = random.numbers(spec.elements()).into_iter().enumerate();
+        let width = |place: usize| 1.0 + (place / INPUTS) as f64;
+        numbers.map(|(place, x)| x * width(place)).collect()
+    });
+    let parameters = Parameters::new(values.collect());
+    let bits = LayerBits {
+        weights: Bits::new(2).unwrap(),
+        activations: Bits::FLOAT,
+    };
+    QuantizedNetwork::new(&graph, &parameters, &[bits], rule).unwrap()
+}
+
+#[test]
+fn weights_learn_their_steps_by_layer_and_by_channel() {
+    for (rule, channels) in [(ScaleRule::Mse, 1), (ScaleRule::MseChannel, CLASSES)] {
+        let network = two_bits(rule);
+        let quantizer = network.quantizers[0].as_ref().unwrap();
+        let weights = network.parameters.get(quantizer.weight);
+        let mut random = Random::new(11);
+        let upstream = random.numbers(weights.len());
+        let mut gradients = vec![None; network.parameters.all().len()];
+        gradients[quantizer.weight.index()] = Some(upstream.clone());
+        let slopes = network.straight_through(&mut gradients);
+        let slopes = slopes[0].as_ref().unwrap();
+        let passed = gradients[quantizer.weight.index()].as_ref().unwrap();
+        assert_eq!(slopes.len(), channels, "{rule}");
+        let part = weights.len() / channels;
+        for (channel, slope) in slopes.iter().enumerate() {
+            let step = quantizer.grids.steps[channel];
+            let mut expected = 0.0;
+            for place in channel * part..(channel + 1) * part {
+                // 2 bits: codes -1, 0 and 1.
+                let scaled = weights[place] / step;
+                let inside = scaled.abs() <= 1.0;
+                let of_step = if inside {
+                    scaled.round_ties_even() - scaled
+                } else {
+                    scaled.signum()
+                };
+                expected += upstream[place] * of_step;
+                let through = if inside { upstream[place] } else { 0.0 };
+                assert!((passed[place] - through).abs() < 1e-15, "{rule} {place}");
+            }
+            // Gradients come scaled by 1 / sqrt(n q), q = 1.
+            expected /= (part as f64).sqrt();
+            assert!((slope - expected).abs() < 1e-12, "{rule} {channel}");
         }
     }
 }

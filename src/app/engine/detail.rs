@@ -64,7 +64,8 @@ pub(super) fn weights(loaded: &Loaded, request: &WeightsRequest) -> Result<Weigh
     let graph = &loaded.model.graph;
     let layer = &graph.layers()[place_of(graph, &request.layer)?];
     let values = loaded.model.parameters.get(layer.weight);
-    WeightHistogram::of(values, request.bits, request.scale)
+    let channels = graph.parameters()[layer.weight.index()].shape[0];
+    WeightHistogram::of((values, channels), request.bits, request.scale)
 }
 
 /// Measures layers again and puts what is finished into the file `target`, or into the unfinished one

@@ -22,10 +22,9 @@ pub(super) fn tune(
     request: &TuneRequest,
     observer: &mut dyn Observer,
 ) -> Result<TuneReport> {
-    let work = if request.resume {
-        begun(request)?
-    } else {
-        fresh(loaded, request)?
+    let work = match request.start {
+        Start::Fresh => fresh(loaded, request)?,
+        _ => begun(request)?,
     };
     let name = loaded.model.architecture.to_string();
     let images = (&loaded.train, &loaded.test);
@@ -50,7 +49,7 @@ fn begun(request: &TuneRequest) -> Result<Work> {
         plan: read_plan(&request.folder, &record)?,
         stages: record.stage_layers()?,
         settings: record.settings,
-        start: Start::Resume,
+        start: request.start,
     })
 }
 

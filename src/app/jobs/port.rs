@@ -7,7 +7,7 @@ use super::Steered;
 use super::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use super::runs::{Runs, RunsRequest};
 use crate::engine::export::{Format, Written};
-use crate::engine::finetune::Schedule;
+use crate::engine::finetune::{Schedule, Start};
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::landscape::Landscape;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
@@ -249,8 +249,8 @@ pub struct TuneRequest {
     pub learning_rate: Option<f64>,
     /// The run folder.
     pub folder: PathBuf,
-    /// Go on with the run in the folder.
-    pub resume: bool,
+    /// Whether it begins, or how it goes on.
+    pub start: Start,
 }
 
 /// How a run ended.

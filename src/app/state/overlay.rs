@@ -70,6 +70,8 @@ pub enum Purpose {
     Path,
     /// What the user writes about a run.
     Note,
+    /// The learning rate that the run goes on at.
+    Rate,
 }
 
 impl Purpose {
@@ -81,6 +83,7 @@ impl Purpose {
             Self::Pattern => "select: ",
             Self::Path => "write to: ",
             Self::Note => "note: ",
+            Self::Rate => "learning rate from here on: ",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::bits::PlanKey;
 use super::look::Look;
 use super::runs::RunList;
 use super::series::Series;
-use crate::engine::finetune::Schedule;
+use crate::engine::finetune::{Schedule, Start};
 use crate::engine::job::{Event, Outcome, Score, Split};
 
 /// Learning rates to choose from.
@@ -324,6 +324,25 @@ impl Run {
             .last()
     }
 
+    /// The evaluation of the best epoch since every stage entered; of equal ones the first.
+    #[must_use]
+    pub fn best(&self) -> Option<&Measured> {
+        let entered = self
+            .stages
+            .last()
+            .filter(|_| self.stages.len() == self.stage_total)?;
+        let epochs = self.evaluated(Split::Validation).filter(|measured| {
+            measured.label.starts_with("epoch") && measured.step > entered.from_step
+        });
+        epochs.reduce(|best, next| {
+            if next.score.correct > best.score.correct {
+                next
+            } else {
+                best
+            }
+        })
+    }
+
     /// Whether it can go on.
     #[must_use]
     pub const fn is_resumable(&self) -> bool {
@@ -346,6 +365,8 @@ pub struct TuneState {
     pub look: Look,
     /// All runs of the project.
     pub list: RunList,
+    /// How the run goes on once it has stopped.
+    pub then: Option<Start>,
 }
 
 impl TuneState {
@@ -359,6 +380,7 @@ impl TuneState {
             next: 1,
             look: Look::default(),
             list: RunList::default(),
+            then: None,
         }
     }
 

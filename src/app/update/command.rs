@@ -10,6 +10,7 @@ use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
 use crate::app::state::running::Running;
 use crate::app::state::runs::Pane;
+use crate::app::state::tune::RunStatus;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
@@ -46,6 +47,7 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         | Command::Metrics => needs_inputs(state).or_else(|| busy(state)),
         Command::Check => busy(state),
         Command::Tune | Command::TuneAnew => why_not_tune(state, command),
+        Command::ChangeRate | Command::KeepBest => why_not_go_on(state, command),
         _ if command.group() == Group::Tune => runs::why_not(state, command),
         Command::Export => reason(
             state.tune.finished().is_none(),
@@ -135,6 +137,22 @@ fn why_not_tune(state: &State, command: Command) -> Option<String> {
         .or_else(|| busy(state))
         .or(nothing)
         .or(done)
+}
+
+/// Why a run cannot go on otherwise.
+fn why_not_go_on(state: &State, command: Command) -> Option<String> {
+    let run = state.tune.run.as_ref();
+    let under_way = run.filter(|run| run.status != RunStatus::Done && run.step > 0);
+    let Some(run) = under_way else {
+        return Some("there is no run under way".to_owned());
+    };
+    if run.status != RunStatus::Running && run.checkpoint.is_none() {
+        return Some("the run has no checkpoint to go on from".to_owned());
+    }
+    let no_best = command == Command::KeepBest && run.best().is_none();
+    let no_best = no_best.then(|| "no epoch has ended since every stage entered".to_owned());
+    let other = || busy(state).filter(|_| run.status != RunStatus::Running);
+    no_best.or_else(other)
 }
 
 /// Does what a command says, or says why not.
@@ -305,6 +323,7 @@ fn pause(state: &mut State) -> Vec<Effect> {
 
 /// Asks the work the user waits for to stop.
 pub(super) fn stop(state: &mut State) -> Vec<Effect> {
+    state.tune.then = None;
     let foreground = state
         .running
         .iter_mut()

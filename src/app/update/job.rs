@@ -15,7 +15,7 @@ use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
-use super::{detail, edit, leave, runs, start};
+use super::{detail, edit, launch, leave, runs, start};
 
 /// Work whose end is announced takes at least this long.
 const LONG: Duration = Duration::from_secs(10);
@@ -143,7 +143,7 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         }
         // Stopped because the plan changed or other work began: measured later.
         Done::Evaluated { score: None, .. } => state.bits.waiting = true,
-        Done::Tuned(report) => tuned(state, &report),
+        Done::Tuned(report) => return tuned(state, &report),
         Done::Exported(Some(report)) => {
             let (bytes, path) = (report.bytes, report.path.display().to_string());
             let format = format_of(state);
@@ -304,14 +304,18 @@ fn analyzed(state: &mut State, sensitivity: Sensitivity, outcome: Outcome) -> Ve
     edit::frontier(state)
 }
 
-fn tuned(state: &mut State, report: &TuneReport) {
+fn tuned(state: &mut State, report: &TuneReport) -> Vec<Effect> {
+    let then = state.tune.then.take();
     let Some(run) = &mut state.tune.run else {
-        return;
+        return Vec::new();
     };
     run.status = match report.outcome {
         Outcome::Done => RunStatus::Done,
         Outcome::Stopped => RunStatus::Stopped,
     };
+    if let (Some(how), Outcome::Stopped, None) = (then, report.outcome, state.leaving) {
+        return launch::start_run(state, how);
+    }
     let text = match (report.outcome, report.test) {
         (Outcome::Stopped, _) => "stopped with a checkpoint; nothing is lost".to_owned(),
         (Outcome::Done, Some(test)) => {
@@ -324,4 +328,5 @@ fn tuned(state: &mut State, report: &TuneReport) {
     };
     state.export.written.clear();
     state.notify(Level::Info, text);
+    Vec::new()
 }

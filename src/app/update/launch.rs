@@ -1,18 +1,18 @@
 //! Starting the long work: analysis, fine-tuning, export.
 
-use super::command::{ask, go};
+use super::command::{ask, go, stop};
 use super::start;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
-use crate::app::jobs::{AnalysisRequest, ExportRequest, Task, TuneRequest};
+use crate::app::jobs::{AnalysisRequest, ExportRequest, JobKind, Task, TuneRequest};
 use crate::app::state::analysis::Status;
 use crate::app::state::bits::key;
 use crate::app::state::export::Exported;
-use crate::app::state::overlay::Purpose;
+use crate::app::state::overlay::{Overlay, Purpose};
 use crate::app::state::runs::Pane;
 use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
 use crate::app::state::{Screen, State};
-use crate::engine::finetune::Schedule;
+use crate::engine::finetune::{Schedule, Start};
 
 /// Starts the analysis, or goes on with it.
 pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
@@ -36,8 +36,14 @@ pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
 pub(super) fn tune(state: &mut State, command: Command) -> Vec<Effect> {
     let settings = &mut state.tune.settings;
     match command {
-        Command::Tune => return start_run(state, false),
-        Command::TuneAnew => return start_run(state, true),
+        Command::Tune => return start_run(state, Start::Resume),
+        Command::TuneAnew => return start_run(state, Start::Fresh),
+        Command::ChangeRate => {
+            let rate = state.tune.run.as_ref().and_then(|run| run.learning_rate);
+            let shown = rate.map_or_else(String::new, |rate| format!("{rate:.3e}"));
+            ask(state, Purpose::Rate, shown);
+        }
+        Command::KeepBest => state.overlays.push(Overlay::Confirm(command)),
         Command::MoreEpochs => settings.epochs = (settings.epochs + 1).min(MAX_EPOCHS),
         Command::FewerEpochs => settings.epochs = settings.epochs.saturating_sub(1).max(1),
         Command::Schedule => {
@@ -51,7 +57,29 @@ pub(super) fn tune(state: &mut State, command: Command) -> Vec<Effect> {
     Vec::new()
 }
 
-fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
+/// The run goes on at a rate that was typed.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn change_rate(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
+    let rate: Option<f64> = text.parse().ok();
+    let rate = rate.filter(|rate| rate.is_finite() && *rate > 0.0);
+    let rate = rate.ok_or_else(|| format!("{text:?}: expected a number above 0, such as 0.005"))?;
+    Ok(go_on(state, Start::ChangeRate(rate)))
+}
+
+/// Goes on otherwise: at once, or as soon as the run has stopped for it.
+pub(super) fn go_on(state: &mut State, how: Start) -> Vec<Effect> {
+    if state.job(JobKind::Tune).is_none() {
+        return start_run(state, how);
+    }
+    let stopping = stop(state);
+    state.tune.then = Some(how);
+    stopping
+}
+
+/// Starts a run, or goes on with the one on screen if it can.
+pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
     let Some(plan) = state.bits.plan.clone() else {
         return Vec::new();
     };
@@ -59,7 +87,7 @@ fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
         .tune
         .run
         .take()
-        .filter(|run| !anew && run.is_resumable());
+        .filter(|run| how != Start::Fresh && run.is_resumable());
     let resume = resumed.as_ref().is_some_and(|run| run.checkpoint.is_some());
     let folder = match &resumed {
         Some(run) if resume => run.folder.clone(),
@@ -81,7 +109,7 @@ fn start_run(state: &mut State, anew: bool) -> Vec<Effect> {
         schedule: settings.schedule,
         learning_rate: settings.learning_rate,
         folder,
-        resume,
+        start: if resume { how } else { Start::Fresh },
     };
     state.tune.run = Some(run);
     state.tune.list.pane = Pane::Run;

@@ -9,6 +9,7 @@ use crate::app::state::bits::BUDGETS;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
+use crate::engine::finetune::{Kept, Start};
 
 use super::{command, edit, launch, leave, runs, themes};
 
@@ -172,6 +173,7 @@ fn control(c: char) -> Key {
 fn confirmed(state: &mut State, asked: Command) -> Vec<Effect> {
     match asked {
         Command::AnalyzeAnew => launch::analyze(state, true),
+        Command::KeepBest => launch::go_on(state, Start::Conclude(Kept::Best)),
         other => command::execute(state, other),
     }
 }
@@ -253,6 +255,7 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>
             state.export.paths.insert(format, text.trim().into());
             state.export.written.remove(format);
         }
+        Purpose::Rate => return launch::change_rate(state, text.trim()),
     }
     Ok(Vec::new())
 }

@@ -21,6 +21,7 @@ use super::engine::Local;
 use super::jobs::{AnalysisRequest, TuneRequest};
 use super::project::InputFile;
 use crate::engine::Result;
+use crate::engine::finetune::{Schedule, Start};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome};
 use crate::engine::plan::file as plan_file;
@@ -72,13 +73,13 @@ pub struct RunSettings {
     /// Epochs in all.
     pub epochs: usize,
     /// Order of fine-tuning.
-    pub schedule: crate::engine::finetune::Schedule,
+    pub schedule: Schedule,
     /// Learning rate at the start; the engine's default when absent.
     pub learning_rate: Option<f64>,
     /// The run folder.
     pub folder: PathBuf,
-    /// Go on with the run in the folder.
-    pub resume: bool,
+    /// Whether it begins, or how it goes on.
+    pub start: Start,
 }
 
 impl Order {
@@ -104,7 +105,7 @@ impl Tuning {
                 schedule: request.schedule,
                 learning_rate: request.learning_rate,
                 folder: request.folder.clone(),
-                resume: request.resume,
+                start: request.start,
             },
         }
     }
@@ -116,7 +117,7 @@ impl Tuning {
             schedule,
             learning_rate,
             folder,
-            resume,
+            start,
         } = self.settings.clone();
         Ok(TuneRequest {
             plan: plan.map_err(crate::engine::Error::invalid)?,
@@ -125,7 +126,7 @@ impl Tuning {
             schedule,
             learning_rate,
             folder,
-            resume,
+            start,
         })
     }
 }

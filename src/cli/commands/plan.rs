@@ -48,7 +48,8 @@ pub struct Args {
     /// What harm is predicted by: eigenvalue, trace or loss-change
     #[arg(long, value_name = "METRIC", default_value_t)]
     pub metric: Metric,
-    /// Step sizes of weights: max (nothing clipped) or mse (least squared error)
+    /// Step sizes of weights: max (nothing clipped) or mse (least squared error) for each layer,
+    /// max-channel or mse-channel for each output channel
     #[arg(long, value_name = "RULE", default_value_t)]
     pub scale: ScaleRule,
     /// Bits set by hand: a glob and bits of weights, or of weights/activations (repeatable)

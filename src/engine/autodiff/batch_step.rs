@@ -122,6 +122,30 @@ impl<B: Backend> BatchStep<B> {
         })
     }
 
+    /// Statistics of a batch at each batch normalisation of a program that normalises with them,
+    /// without loss and gradients.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn statistics(
+        program: &mut Program<B>,
+        parameters: &Parameters,
+        batch: &Batch,
+    ) -> Result<Vec<(BatchNorm, Statistics)>> {
+        let nothing = super::wanted(program.graph(), |_| false);
+        let mut step = Self::default();
+        let workers = step.load(program, batch, &nothing)?;
+        let mut walk = Walk {
+            program,
+            parameters,
+            workspaces: &step.workspaces,
+            wanted: &nothing,
+            workers,
+            total: batch.labels.len(),
+        };
+        walk.forward()
+    }
+
     fn load(
         &mut self,
         program: &Program<B>,

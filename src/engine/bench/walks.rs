@@ -8,7 +8,7 @@ use crate::engine::autodiff::{Program, Workspaces, trainable};
 use crate::engine::backend::Backend;
 use crate::engine::data::Images;
 use crate::engine::evaluation;
-use crate::engine::finetune::{Settings, Trainer, Update, Velocities};
+use crate::engine::finetune::{Settings, Taken, Trainer, Update, Velocities};
 use crate::engine::graph::Graph;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{Purpose, Wanted};
@@ -140,9 +140,13 @@ impl<'a, B: Backend> Training<'a, B> {
         self.steps += 1;
         let settings = Settings::default();
         let update = Update::new(&settings, settings.learning_rate);
+        let how = Taken {
+            update,
+            number: self.steps,
+            resting: &[],
+        };
         let trained = (&mut self.network, &mut self.velocities);
-        self.trainer
-            .step(trained, (batch, None), (update, self.steps))?;
+        self.trainer.step(trained, (batch, None), how)?;
         Ok(())
     }
 }

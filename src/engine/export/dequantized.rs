@@ -28,12 +28,29 @@ struct Description {
     layers: Vec<LayerDescription>,
 }
 
+/// The scale of a layer's weights, or those of its output channels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Scales {
+    One(f64),
+    Each(Vec<f64>),
+}
+
+impl Scales {
+    fn of(steps: &[f64]) -> Self {
+        match steps {
+            [one] => Self::One(*one),
+            each => Self::Each(each.to_vec()),
+        }
+    }
+}
+
 /// How a layer is quantized. Scales are absent where nothing is quantized.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct LayerDescription {
     layer: String,
     weight_bits: Bits,
-    weight_scale: Option<f64>,
+    weight_scale: Option<Scales>,
     activation_bits: Bits,
     activation_scale: Option<f64>,
     activation_signed: bool,
@@ -64,7 +81,7 @@ fn describe(request: &Request) -> Description {
         LayerDescription {
             layer: layer.name.to_string(),
             weight_bits: bits.weights,
-            weight_scale: quantizer.map(|quantizer| quantizer.step),
+            weight_scale: quantizer.map(|quantizer| Scales::of(&quantizer.grids.steps)),
             activation_bits: bits.activations,
             activation_scale: network.activation_step(index),
             activation_signed: matches!(network.activation_codes(index), Codes::Signed(_)),

@@ -2,7 +2,7 @@
 //! one bias for each output channel,
 //!
 //! ```text
-//! y_c = scale_c * sum(step * code * x) + bias_c ,    scale_c = gamma_c / sqrt(variance_c + epsilon) .
+//! y_c = scale_c * sum(step_c * code * x) + bias_c ,    scale_c = gamma_c / sqrt(variance_c + epsilon) .
 //! ```
 //! Scales and biases are the float32 numbers that a float32 device works with, and step sizes keep
 //! all their digits, so the folded network computes the same logits, bit for bit.
@@ -10,7 +10,7 @@
 use crate::engine::graph::operations::BatchNorm;
 use crate::engine::graph::{Graph, Layer, NodeId, Operation, ParameterId, Parameters};
 use crate::engine::quant::insert::{Inserted, insert};
-use crate::engine::quant::{LayerBits, QuantizedNetwork, WeightQuantizer, weights};
+use crate::engine::quant::{LayerBits, QuantizedNetwork, WeightQuantizer};
 use crate::engine::{Error, Result};
 
 /// The weights of a layer.
@@ -29,8 +29,8 @@ pub(super) struct FoldedLayer {
     pub bits: LayerBits,
     /// Weights in the order of weights files.
     pub weights: Values,
-    /// Step size of the weights; 1 when they are not quantized.
-    pub weight_step: f64,
+    /// Step sizes of the weights: one, or one per output channel; 1 when they are not quantized.
+    pub weight_steps: Vec<f64>,
     /// One per output channel.
     pub scale: Vec<f32>,
     /// One per output channel.
@@ -55,7 +55,8 @@ pub(super) fn fold(network: &QuantizedNetwork) -> Result<Vec<FoldedLayer>> {
             name: layer.name.to_string(),
             bits: network.bits[index],
             weights: values(quantizer, network.parameters.get(layer.weight)),
-            weight_step: quantizer.map_or(1.0, |quantizer| quantizer.step),
+            weight_steps: quantizer
+                .map_or_else(|| vec![1.0], |quantizer| quantizer.grids.steps.clone()),
             scale: affine.scale.iter().map(|&s| s as f32).collect(),
             bias: affine.bias.iter().map(|&b| b as f32).collect(),
             activation_step: network.activation_step(index).unwrap_or(0.0),
@@ -67,11 +68,7 @@ pub(super) fn fold(network: &QuantizedNetwork) -> Result<Vec<FoldedLayer>> {
 fn values(quantizer: Option<&WeightQuantizer>, weights: &[f64]) -> Values {
     match quantizer {
         None => Values::Floats(weights.iter().map(|&w| w as f32).collect()),
-        Some(quantizer) => {
-            let (grid, step) = (quantizer.grid(), quantizer.step);
-            let quantized = weights::quantize(grid, weights);
-            Values::Codes(quantized.iter().map(|q| (q / step).round() as i8).collect())
-        }
+        Some(quantizer) => Values::Codes(quantizer.grids.codes_of(weights)),
     }
 }
 
@@ -172,8 +169,15 @@ fn place(
     let (mut weights, scale, bias) = (
         match &folded.weights {
             Values::Codes(codes) => {
-                let step = folded.weight_step;
-                codes.iter().map(|&code| f64::from(code) * step).collect()
+                let part = codes.len().div_ceil(folded.weight_steps.len()).max(1);
+                let parts = codes.chunks(part).zip(&folded.weight_steps);
+                let values = |(codes, &step): (&[i8], &f64)| {
+                    let codes = codes.iter();
+                    codes
+                        .map(move |&code| f64::from(code) * step)
+                        .collect::<Vec<_>>()
+                };
+                parts.flat_map(values).collect()
             }
             Values::Floats(values) => wide(values),
         },

@@ -228,6 +228,7 @@ pub fn predicted_bytes(facts: &[LayerFacts], plan: &Plan) -> Option<u64> {
                 name: &facts.name,
                 weights: facts.parameters,
                 channels: *facts.shape.first()?,
+                steps: packed::WeightSteps::of(plan.scale.is_per_channel()),
                 bits: packed::bits_of(layer.weight_bits, layer.activation_bits),
             })
         })

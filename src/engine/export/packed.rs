@@ -5,13 +5,13 @@
 //! | part | bytes | content |
 //! |---|---|---|
 //! | weights | `ceil(n * b / 8)` | codes of `b` = 2..8 bits in the order `out, in, row, column`, dense, least significant bit first, two's complement; `4 n` bytes of float32 when `b` is 32 |
-//! | weight step | 8 | float64; 1 when `b` is 32 |
+//! | weight step | 8 | float64; 1 when `b` is 32; or, where the metadata say `weight-steps` `channel` and `b` is not 32, `4 * out`: float32, one per output channel |
 //! | activation step | 8 | float64; 0 when the activation that is read is not quantized |
 //! | scale | `4 * out` | float32, one per output channel |
 //! | bias | `4 * out` | float32, one per output channel |
 //!
 //! all little-endian. With batch normalisation folded in, a layer computes
-//! `y_c = scale_c * sum(weight step * code * x) + bias_c` from its activation `x`, which is first
+//! `y_c = scale_c * sum(weight step_c * code * x) + bias_c` from its activation `x`, which is first
 //! moved to
 //! `clamp(round_half_even(x / step), low, high) * step`: `0 ..= 2^b - 1` where it cannot be negative,
 //! `-(2^(b-1) - 1) ..= 2^(b-1) - 1` elsewhere.
@@ -48,8 +48,31 @@ const VERSION: &str = "1";
 const LIMIT: u64 = 1 << 30;
 /// Bytes of a float32.
 const FLOAT: usize = 4;
-/// Bytes of both step sizes.
-const STEPS: usize = 16;
+/// Bytes of a step size that is alone.
+const STEP: usize = 8;
+/// Key of the metadata for step sizes per channel, and its value.
+const WEIGHT_STEPS: (&str, &str) = ("weight-steps", "channel");
+
+/// How many step sizes the weights of a layer have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightSteps {
+    /// One.
+    Layer,
+    /// One for each output channel.
+    Channel,
+}
+
+impl WeightSteps {
+    /// One for each output channel, if so.
+    #[must_use]
+    pub const fn of(per_channel: bool) -> Self {
+        if per_channel {
+            Self::Channel
+        } else {
+            Self::Layer
+        }
+    }
+}
 
 /// A network read from a packed file.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +98,8 @@ pub struct Extent<'a> {
     pub channels: usize,
     /// Bits.
     pub bits: LayerBits,
+    /// Step sizes of its weights.
+    pub steps: WeightSteps,
 }
 
 impl Extent<'_> {
@@ -87,9 +112,17 @@ impl Extent<'_> {
         }
     }
 
+    /// Bytes of the step sizes of the weights.
+    const fn step_bytes(&self) -> usize {
+        match self.steps {
+            WeightSteps::Channel if !self.bits.weights.is_float() => FLOAT * self.channels,
+            _ => STEP,
+        }
+    }
+
     /// Bytes of the entry.
     const fn bytes(&self) -> usize {
-        self.weight_bytes() + STEPS + 2 * FLOAT * self.channels
+        self.weight_bytes() + self.step_bytes() + STEP + 2 * FLOAT * self.channels
     }
 }
 
@@ -115,7 +148,10 @@ pub fn size(model: &str, layers: &[Extent]) -> u64 {
         },
     };
     let bits: Vec<LayerBits> = layers.iter().map(|layer| layer.bits).collect();
-    let metadata = metadata(&about, (Shape::map(3, 32, 32), 10), &bits);
+    let steps = layers
+        .first()
+        .map_or(WeightSteps::Layer, |layer| layer.steps);
+    let metadata = metadata(&about, (Shape::map(3, 32, 32), 10), (&bits, steps));
     let lengths: Vec<[usize; 1]> = layers.iter().map(|layer| [layer.bytes()]).collect();
     let tensors: Vec<_> = layers
         .iter()
@@ -131,7 +167,7 @@ pub fn size(model: &str, layers: &[Extent]) -> u64 {
 fn metadata(
     about: &About,
     (image, classes): (Shape, usize),
-    bits: &[LayerBits],
+    (bits, steps): (&[LayerBits], WeightSteps),
 ) -> BTreeMap<String, String> {
     let list = |values: &[f32]| {
         let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
@@ -139,7 +175,7 @@ fn metadata(
     };
     let pair = |bits: &LayerBits| format!("{}/{}", bits.weights, bits.activations);
     let bits: Vec<String> = bits.iter().map(pair).collect();
-    [
+    let mut metadata: BTreeMap<String, String> = [
         ("format", FORMAT.to_owned()),
         ("version", VERSION.to_owned()),
         ("model", about.model.clone()),
@@ -151,7 +187,12 @@ fn metadata(
         ("bits", bits.join(" ")),
     ]
     .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .into();
+    if steps == WeightSteps::Channel {
+        let (key, value) = WEIGHT_STEPS;
+        metadata.insert(key.to_owned(), value.to_owned());
+    }
+    metadata
 }
 
 pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
@@ -170,7 +211,10 @@ pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
         })
         .collect();
     let about = (network.graph.input_shape(), network.graph.classes());
-    let metadata = metadata(request.about, about, &network.bits);
+    let quantizers = network.quantizers.iter().flatten();
+    let per_channel = quantizers.clone().any(|q| q.grids.steps.len() > 1);
+    let steps = WeightSteps::of(per_channel);
+    let metadata = metadata(request.about, about, (&network.bits, steps));
     Ok(Encoded {
         bytes: serialize_safetensors(&entries, &metadata)?,
         beside: None,
@@ -189,7 +233,10 @@ fn blob(layer: &FoldedLayer) -> Vec<u8> {
         Values::Codes(codes) => pack(codes, layer.bits.weights.get()),
         Values::Floats(values) => floats(values),
     };
-    blob.extend(layer.weight_step.to_le_bytes());
+    match layer.weight_steps.as_slice() {
+        [one] => blob.extend(one.to_le_bytes()),
+        each => blob.extend(each.iter().flat_map(|&step| (step as f32).to_le_bytes())),
+    }
     blob.extend(layer.activation_step.to_le_bytes());
     blob.extend(floats(&layer.scale));
     blob.extend(floats(&layer.bias));
@@ -246,7 +293,8 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
         .map(pair)
         .collect::<Decoded<Vec<_>>>()?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let folded = layers(&base, &bits, &file)?;
+    let steps = weight_steps(metadata.get(WEIGHT_STEPS.0))?;
+    let folded = layers(&base, (&bits, steps), &file)?;
     let (graph, parameters) = unfold(&base, &folded).map_err(said)?;
     Ok(Packed {
         about,
@@ -256,7 +304,19 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
     })
 }
 
-fn layers(base: &Graph, bits: &[LayerBits], file: &SafeTensors) -> Decoded<Vec<FoldedLayer>> {
+fn weight_steps(said: Option<&String>) -> Decoded<WeightSteps> {
+    match said.map(String::as_str) {
+        None => Ok(WeightSteps::Layer),
+        Some(text) if text == WEIGHT_STEPS.1 => Ok(WeightSteps::Channel),
+        Some(text) => Err(format!("expected weight-steps channel, got {text:?}")),
+    }
+}
+
+fn layers(
+    base: &Graph,
+    (bits, steps): (&[LayerBits], WeightSteps),
+    file: &SafeTensors,
+) -> Decoded<Vec<FoldedLayer>> {
     let layers = base.layers();
     if layers.len() != bits.len() {
         let (found, expected) = (bits.len(), layers.len());
@@ -270,6 +330,7 @@ fn layers(base: &Graph, bits: &[LayerBits], file: &SafeTensors) -> Decoded<Vec<F
             weights: layer.parameters(),
             channels: base.parameters()[layer.weight.index()].shape[0],
             bits,
+            steps,
         };
         let name = extent.name;
         let tensor = file
@@ -290,8 +351,8 @@ fn layers(base: &Graph, bits: &[LayerBits], file: &SafeTensors) -> Decoded<Vec<F
 /// A layer from its entry, whose length was checked.
 fn layer_of(extent: &Extent, blob: &[u8]) -> Decoded<FoldedLayer> {
     let (weights, rest) = blob.split_at(extent.weight_bytes());
-    let (steps, rest) = rest.split_at(STEPS);
-    let (weight_step, activation_step) = steps.split_at(STEPS / 2);
+    let (weight_steps, rest) = rest.split_at(extent.step_bytes());
+    let (activation_step, rest) = rest.split_at(STEP);
     let (scale, bias) = rest.split_at(FLOAT * extent.channels);
     let floats = |bytes: &[u8]| -> Vec<f32> { bytes.chunks_exact(FLOAT).map(float).collect() };
     let layer = FoldedLayer {
@@ -302,7 +363,12 @@ fn layer_of(extent: &Extent, blob: &[u8]) -> Decoded<FoldedLayer> {
         } else {
             Values::Codes(unpack(weights, extent.bits.weights.get(), extent.weights))
         },
-        weight_step: double(weight_step),
+        weight_steps: match weight_steps.len() {
+            STEP if extent.steps == WeightSteps::Layer || extent.bits.weights.is_float() => {
+                vec![double(weight_steps)]
+            }
+            _ => floats(weight_steps).into_iter().map(f64::from).collect(),
+        },
         activation_step: double(activation_step),
         scale: floats(scale),
         bias: floats(bias),
@@ -328,7 +394,7 @@ fn is_sound(layer: &FoldedLayer) -> bool {
     weights
         && finite(&layer.scale)
         && finite(&layer.bias)
-        && positive(layer.weight_step)
+        && layer.weight_steps.iter().all(|&step| positive(step))
         && (!quantized || positive(layer.activation_step))
 }
 

@@ -25,7 +25,16 @@ fn normalization() -> Normalization {
 }
 
 /// A network whose parameters all differ from those of a fresh one, quantized to `bits` in turn.
-fn quantized(graph: &Graph, mut parameters: Parameters, bits: &[LayerBits]) -> QuantizedNetwork {
+fn quantized(graph: &Graph, parameters: Parameters, bits: &[LayerBits]) -> QuantizedNetwork {
+    quantized_by(ScaleRule::Mse, graph, parameters, bits)
+}
+
+fn quantized_by(
+    rule: ScaleRule,
+    graph: &Graph,
+    mut parameters: Parameters,
+    bits: &[LayerBits],
+) -> QuantizedNetwork {
     for (index, (spec, id)) in graph
         .parameters()
         .iter()
@@ -42,7 +51,7 @@ fn quantized(graph: &Graph, mut parameters: Parameters, bits: &[LayerBits]) -> Q
     }
     let count = graph.layers().len();
     let bits: Vec<LayerBits> = bits.iter().copied().cycle().take(count).collect();
-    let mut network = QuantizedNetwork::new(graph, &parameters, &bits, ScaleRule::Mse).unwrap();
+    let mut network = QuantizedNetwork::new(graph, &parameters, &bits, rule).unwrap();
     let (dataset, normalization) = (images(), normalization());
     let images = Selection::new(&dataset, &normalization, (0..32).collect()).unwrap();
     let calibrated = network.calibrate(&Cpu::new(Isa::detect()), &images, &|_| true, &mut Silent);
@@ -68,9 +77,13 @@ fn mixed() -> Vec<LayerBits> {
 }
 
 fn resnet() -> QuantizedNetwork {
+    resnet_by(ScaleRule::Mse)
+}
+
+fn resnet_by(rule: ScaleRule) -> QuantizedNetwork {
     let fit = (Shape::map(1, 28, 28), 10);
     let model = Model::untrained(Architecture::ResNet { depth: 20 }, fit, 3).unwrap();
-    quantized(&model.graph, model.parameters, &mixed())
+    quantized_by(rule, &model.graph, model.parameters, &mixed())
 }
 
 /// Biased and unbiased convolutions, both poolings, a shortcut, flatten, batch normalisation alone.
@@ -163,9 +176,10 @@ fn exported(
 
 #[test]
 fn every_format_reads_back_as_the_network_it_was_made_from() {
-    let network = resnet();
-    for format in Format::ALL {
-        let (_folder, written) = exported(&network, "resnet20", format);
+    let networks = [ScaleRule::Mse, ScaleRule::MseChannel].map(resnet_by);
+    let formats = |network| Format::ALL.map(|format| (network, format));
+    for (network, format) in networks.iter().flat_map(formats) {
+        let (_folder, written) = exported(network, "resnet20", format);
         let found = written.comparison;
         // Not a last digit is lost.
         assert!(found.largest_difference == 0.0, "{format}: {found:?}");
@@ -209,14 +223,20 @@ fn folding_keeps_what_a_network_computes() {
 
 #[test]
 fn the_size_is_known_before_there_is_a_file() {
-    let network = resnet();
-    let (_folder, written) = exported(&network, "resnet20", Format::Packed);
+    for rule in [ScaleRule::Mse, ScaleRule::MseChannel] {
+        check_size(&resnet_by(rule), rule);
+    }
+}
+
+fn check_size(network: &QuantizedNetwork, rule: ScaleRule) {
+    let (_folder, written) = exported(network, "resnet20", Format::Packed);
     let base = network
         .graph
         .without_quantizers(network.base_parameters())
         .unwrap();
     let facts = LayerFacts::of(&base);
     let mut plan = Plan::uniform("resnet20", &facts, Bits::FLOAT, Bits::FLOAT);
+    plan.scale = rule;
     for (layer, bits) in plan.layers.iter_mut().zip(&network.bits) {
         (layer.weight_bits, layer.activation_bits) = (bits.weights, bits.activations);
     }

@@ -38,8 +38,23 @@ pub struct Position {
     pub journal: u64,
     /// Step of the last checkpoint that the event file tells of.
     pub told: Option<u64>,
+    /// The best epoch so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// The running statistics of batch normalisation were measured anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renormalized: bool,
     /// Score over the test images; the run is done.
     pub test: Option<Score>,
+}
+
+/// The epoch with the most validation images right since every stage entered; of equal ones the first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Training steps behind it.
+    pub step: u64,
+    /// Over the validation images.
+    pub score: Score,
 }
 
 /// The state of a run.
@@ -97,8 +112,8 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
         .collect();
     for quantizer in network.quantizers.iter().flatten() {
         let name = weight_step_name(&quantizer.layer);
-        let steps = [quantizer.step, quantizer.first_step];
-        tensors.push(Tensor::new(name, &[2], &steps));
+        let steps = [&quantizer.grids.steps[..], &quantizer.first_steps].concat();
+        tensors.push(Tensor::new(name, &[steps.len()], &steps));
     }
     for (name, velocity) in velocities {
         let name = format!("{VELOCITY}{name}");
@@ -208,8 +223,10 @@ fn restore(
         *values = take(&spec.name, spec.elements())?;
     }
     for quantizer in network.quantizers.iter_mut().flatten() {
-        let steps = take(&weight_step_name(&quantizer.layer), 2)?;
-        (quantizer.step, quantizer.first_step) = (steps[0], steps[1]);
+        let count = quantizer.first_steps.len();
+        let mut steps = take(&weight_step_name(&quantizer.layer), 2 * count)?;
+        quantizer.first_steps = steps.split_off(count);
+        quantizer.grids.steps = steps;
     }
     let velocities = tensors.into_iter().filter_map(|(name, values)| {
         let name = name.strip_prefix(VELOCITY)?.to_owned();

@@ -1,10 +1,11 @@
 //! The folder of a run:
 //!
 //! ```text
-//! settings.json            what the run is; written once
+//! settings.json            what the run is; written once, and when its learning rate is changed
 //! plan.toml                the plan, as given
 //! events.jsonl             what happened, appended as the run goes
 //! checkpoint.safetensors   the last state; replaced atomically
+//! best.safetensors         that of the best epoch since every stage entered
 //! lock                     held while a program works on the run
 //! ```
 
@@ -49,11 +50,20 @@ impl RunFolder {
         }
         let folder = Self::locked(path)?;
         plan::file::write(&plan_path(path), plan)?;
-        let mut text = serde_json::to_string_pretty(record)
-            .map_err(|error| Error::format(path, error.to_string()))?;
-        text.push('\n');
-        files::write_atomically(&settings_path(path), text.as_bytes())?;
+        folder.write_record(record)?;
         Ok(folder)
+    }
+
+    /// Writes down what the run is.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_record(&self, record: &Record) -> Result<()> {
+        let path = settings_path(&self.path);
+        let mut text = serde_json::to_string_pretty(record)
+            .map_err(|error| Error::format(&path, error.to_string()))?;
+        text.push('\n');
+        files::write_atomically(&path, text.as_bytes())
     }
 
     /// The folder of a run that is to be continued as `record`.
@@ -107,6 +117,18 @@ impl RunFolder {
     #[must_use]
     pub fn checkpoint(&self) -> PathBuf {
         checkpoint_path(&self.path)
+    }
+
+    /// Where the state of the best epoch is.
+    #[must_use]
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the events are.

@@ -7,15 +7,16 @@ use super::distillation::Answers;
 use super::folder::bits_after;
 use super::optimizer::Velocities;
 use super::schedule::Calendar;
+use super::settings::EarlierStages;
 use super::{Request, Subject};
 use crate::engine::autodiff::batch_step::Batch;
 use crate::engine::autodiff::{Program, Workspaces};
 use crate::engine::backend::Backend;
 use crate::engine::data::{Order, Selection, sample, split_train};
 use crate::engine::evaluation;
-use crate::engine::graph::Parameters;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
+use crate::engine::graph::{ParameterId, Parameters};
 use crate::engine::job::Verdict;
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
 use crate::engine::{Error, Result};
@@ -54,6 +55,7 @@ pub(super) fn prepare<'a, B: Backend>(
         stages: request.stages.len(),
         staging: settings.staging,
         learning_rate: settings.learning_rate,
+        rates: settings.rates.clone(),
         decay: settings.decay,
     };
     let teacher = (settings.distill > 0.0).then(|| {
@@ -76,6 +78,27 @@ pub(super) fn prepare<'a, B: Backend>(
 }
 
 impl<B: Backend> Inputs<'_, B> {
+    /// What does not move at a 0-based step: weights, biases and step sizes of the stages before the
+    /// one that `entered` last, where they are to rest while stages enter.
+    pub fn resting(
+        &self,
+        step: u64,
+        (network, entered): (&QuantizedNetwork, usize),
+    ) -> Vec<ParameterId> {
+        let rests = self.request.settings.earlier_stages == EarlierStages::Frozen;
+        if !rests || !self.calendar.is_staging(step) {
+            return Vec::new();
+        }
+        let layers = network.graph.layers();
+        let earlier = self.request.stages.iter().take(entered.saturating_sub(1));
+        let of_layer = |&layer: &usize| {
+            let operation = &network.graph.node(layers[layer].node).operation;
+            let step = network.activation_step_id(layer);
+            operation.parameters().into_iter().chain(step)
+        };
+        earlier.flatten().flat_map(of_layer).collect()
+    }
+
     /// Bits of each layer after this many stages.
     pub fn bits(&self, entered: usize) -> Vec<LayerBits> {
         bits_after(self.request.plan, self.request.stages, entered)

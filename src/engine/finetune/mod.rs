@@ -19,6 +19,7 @@ mod inputs;
 mod journal;
 mod optimizer;
 mod record;
+mod reopen;
 mod schedule;
 mod session;
 mod settings;
@@ -30,7 +31,9 @@ mod tests;
 
 use std::path::Path;
 
-pub use checkpoint::Position;
+use serde::{Deserialize, Serialize};
+
+pub use checkpoint::{Best, Position};
 pub use folder::{
     Run, RunFolder, bits_after, events_path, holds_run, load_run, load_run_of, lock_path,
     read_events, read_plan, read_position, read_record,
@@ -38,9 +41,12 @@ pub use folder::{
 pub use optimizer::{Update, Velocities};
 pub use record::{DataRecord, ModelRecord, Record};
 pub use schedule::Calendar;
-pub use settings::{DISTILLATION_WEIGHT, Decay, Norms, Schedule, Settings, StageOrder, Variation};
+pub use settings::{
+    DISTILLATION_WEIGHT, Decay, EarlierStages, Norms, RateChange, Schedule, Settings, StageOrder,
+    Variation,
+};
 pub use stages::{Stage, omegas, stages};
-pub use trainer::Trainer;
+pub use trainer::{Taken, Trainer};
 
 use super::Result;
 use super::backend::Backend;
@@ -49,6 +55,7 @@ use super::graph::{Graph, Parameters};
 use super::job::{Observer, Outcome, Score};
 use super::model::Model;
 use super::plan::Plan;
+use super::words::words;
 
 /// What is fine-tuned, and on what.
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +97,31 @@ impl<'a> Subject<'a> {
 }
 
 /// Whether a run begins or goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// Begins in a folder that holds none.
     Fresh,
     /// Goes on from the last checkpoint.
     Resume,
+    /// Goes on from the last checkpoint at another learning rate, which falls in the proportion it
+    /// would have.
+    ChangeRate(f64),
+    /// Ends without further training: the test images are seen by what was trained so far.
+    Conclude(Kept),
 }
+
+/// Which network of a run becomes its result when it ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    /// That of the epoch with the most validation images right, since every stage entered.
+    Best,
+    /// That of the last checkpoint.
+    Last,
+}
+
+words! { Kept as "network to keep": Best "best", Last "last" }
 
 /// How it is fine-tuned, and where to.
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ const STEADY: f64 = 0.5;
 /// What SGD remembers between steps, by parameter name; a parameter that is not there starts at rest.
 pub type Velocities = BTreeMap<String, Vec<f64>>;
 
-/// Name under which the step size of a layer's weights is remembered.
+/// Name under which the step sizes of a layer's weights are remembered.
 #[must_use]
 pub fn weight_step_name(layer: &str) -> String {
     format!("{layer}.weight.step")
@@ -106,11 +106,14 @@ pub fn descend(
             continue;
         };
         let velocity = velocities.entry(weight_step_name(&quantizer.layer));
-        let mut moved = [quantizer.step];
-        let velocity = velocity.or_default();
-        update.undecayed().apply(&mut moved, &[gradient], velocity);
-        let moved = steady(quantizer.step, moved[0]);
-        network.set_weight_step(layer, moved);
+        let mut moved = quantizer.grids.steps.clone();
+        update
+            .undecayed()
+            .apply(&mut moved, &gradient, velocity.or_default());
+        for (moved, step) in moved.iter_mut().zip(&quantizer.grids.steps) {
+            *moved = steady(*step, *moved);
+        }
+        network.set_weight_steps(layer, &moved);
     }
     Ok(())
 }

@@ -129,16 +129,17 @@ impl Record {
             .collect()
     }
 
-    /// In what the run `other` asks for differs from this one, each as a phrase; program and device
-    /// may differ.
+    /// In what the run `other` asks for differs from this one, each as a phrase; program, device and
+    /// changes of the learning rate under way may differ.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let value = |record: &Self| {
-            let record = Self {
+            let mut record = Self {
                 program: String::new(),
                 device: String::new(),
                 ..record.clone()
             };
+            record.settings.rates.clear();
             serde_json::to_value(record).unwrap_or_default()
         };
         let mut found = Vec::new();

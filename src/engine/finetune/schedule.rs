@@ -3,10 +3,10 @@
 use std::f64::consts::PI;
 use std::ops::Range;
 
-use super::settings::Decay;
+use super::settings::{Decay, RateChange};
 
 /// The steps of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     /// Steps of an epoch.
     pub steps_per_epoch: u64,
@@ -18,6 +18,8 @@ pub struct Calendar {
     pub staging: f64,
     /// Learning rate at the start.
     pub learning_rate: f64,
+    /// Other ones from some steps on, in their order.
+    pub rates: Vec<RateChange>,
     /// How it falls.
     pub decay: Decay,
 }
@@ -58,17 +60,34 @@ impl Calendar {
         start(stage)..end
     }
 
+    /// Whether stages still enter at a 0-based step.
+    #[must_use]
+    pub fn is_staging(&self, step: u64) -> bool {
+        self.stages > 1 && (step as f64) < self.total() as f64 * self.staging
+    }
+
     /// Learning rate of a 0-based step.
     #[must_use]
     pub fn rate(&self, step: u64) -> f64 {
-        let share = step as f64 / self.total().max(1) as f64;
-        self.learning_rate
-            * match self.decay {
-                Decay::Cosine => f64::midpoint(1.0, (PI * share).cos()),
-                Decay::Step if share >= 0.75 => 0.01,
-                Decay::Step if share >= 0.5 => 0.1,
-                Decay::Step | Decay::Constant => 1.0,
+        let mut changes = self.rates.iter().rev();
+        match changes.find(|change| change.step <= step) {
+            Some(change) => {
+                change.learning_rate * self.left(step)
+                    / self.left(change.step).max(f64::MIN_POSITIVE)
             }
+            None => self.learning_rate * self.left(step),
+        }
+    }
+
+    /// What the decay leaves of a learning rate at a 0-based step.
+    fn left(&self, step: u64) -> f64 {
+        let share = step as f64 / self.total().max(1) as f64;
+        match self.decay {
+            Decay::Cosine => f64::midpoint(1.0, (PI * share).cos()),
+            Decay::Step if share >= 0.75 => 0.01,
+            Decay::Step if share >= 0.5 => 0.1,
+            Decay::Step | Decay::Constant => 1.0,
+        }
     }
 }
 
@@ -83,6 +102,7 @@ mod tests {
             stages,
             staging: 0.5,
             learning_rate: 0.2,
+            rates: Vec::new(),
             decay,
         }
     }
@@ -104,6 +124,35 @@ mod tests {
             assert!((rate - expected).abs() < 1e-15);
         }
         assert!((calendar(Decay::Constant, 1).rate(39) - 0.2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_changed_rate_holds_at_once_and_falls_in_proportion() {
+        let mut changed = calendar(Decay::Cosine, 1);
+        let usual = changed.clone();
+        let change = |step, learning_rate| RateChange {
+            step,
+            learning_rate,
+        };
+        changed.rates = vec![change(10, 0.1), change(20, 0.4)];
+        for step in 0..40 {
+            let factor = match step {
+                0..10 => 1.0,
+                10..20 => 0.1 / usual.rate(10),
+                _ => 0.4 / usual.rate(20),
+            };
+            assert!((changed.rate(step) - factor * usual.rate(step)).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn stages_enter_in_their_share_of_the_steps_and_one_alone_never() {
+        let four = calendar(Decay::Cosine, 4);
+        assert_eq!(
+            [0, 19, 20, 39].map(|s| four.is_staging(s)),
+            [true, true, false, false]
+        );
+        assert!(!calendar(Decay::Cosine, 1).is_staging(0));
     }
 
     #[test]

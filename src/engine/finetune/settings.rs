@@ -69,14 +69,41 @@ pub enum Norms {
     Batch,
     /// The running ones, which stay as they are.
     Frozen,
+    /// Those of the batch; when training ends, the running ones are measured anew with the trained
+    /// weights (arXiv 2203.11086).
+    Reestimated,
 }
 
-words! { Norms as "norms": Batch "batch", Frozen "frozen" }
+words! { Norms as "norms":
+Batch "batch", Frozen "frozen", Reestimated "reestimated" }
+
+/// What becomes of the layers of earlier stages while later ones enter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EarlierStages {
+    /// They are trained on.
+    #[default]
+    Trained,
+    /// Their weights, biases and step sizes rest until the stages have had their share of the steps.
+    Frozen,
+}
+
+words! { EarlierStages as "earlier stages": Trained "trained", Frozen "frozen" }
+
+/// Another learning rate for the rest of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateChange {
+    /// Steps done before it.
+    pub step: u64,
+    /// Learning rate of the next step; from there on it falls in the proportion it would have.
+    pub learning_rate: f64,
+}
 
 impl Norms {
     pub(super) const fn mode(self) -> BatchNormMode {
         match self {
-            Self::Batch => BatchNormMode::Batch,
+            Self::Batch | Self::Reestimated => BatchNormMode::Batch,
             Self::Frozen => BatchNormMode::Frozen,
         }
     }
@@ -117,8 +144,13 @@ pub struct Settings {
     pub stage_order: StageOrder,
     /// Share of the steps in which they enter.
     pub staging: f64,
+    /// What becomes of the layers of earlier stages meanwhile.
+    pub earlier_stages: EarlierStages,
     /// Learning rate at the start.
     pub learning_rate: f64,
+    /// Other ones from some steps on, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateChange>,
     /// How it falls.
     pub decay: Decay,
     /// Share of the last update that is repeated.
@@ -155,7 +187,9 @@ impl Default for Settings {
             schedule: Schedule::default(),
             stage_order: StageOrder::default(),
             staging: 0.5,
+            earlier_stages: EarlierStages::default(),
             learning_rate: 0.01,
+            rates: Vec::new(),
             decay: Decay::default(),
             momentum: 0.9,
             nesterov: false,
@@ -179,14 +213,8 @@ impl Settings {
     /// # Errors
     /// A sentence naming the setting, what was given and what is possible.
     pub fn check(&self) -> Result<()> {
-        let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
-        require(
-            positive(self.learning_rate),
-            "learning rate",
-            self.learning_rate,
-            "above 0",
-        )?;
+        check_rate(self.learning_rate)?;
         require(
             share(self.momentum),
             "momentum",
@@ -239,6 +267,18 @@ impl Settings {
         let distance = (CHECKPOINT_MACS / work).clamp(1, 500);
         self.checkpoint_every.unwrap_or(distance)
     }
+}
+
+/// Refuses what is no learning rate.
+///
+/// # Errors
+/// A sentence naming it.
+pub fn check_rate(rate: f64) -> Result<()> {
+    require(positive(rate), "learning rate", rate, "above 0")
+}
+
+fn positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
 }
 
 fn require(holds: bool, name: &str, value: impl fmt::Display, expected: &str) -> Result<()> {

@@ -7,14 +7,25 @@ use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient, Measur
 use crate::engine::autodiff::loss::Tally;
 use crate::engine::autodiff::{Program, trainable};
 use crate::engine::backend::Backend;
-use crate::engine::graph::Graph;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{Purpose, Wanted};
+use crate::engine::graph::{Graph, ParameterId};
 use crate::engine::quant::QuantizedNetwork;
 use crate::engine::{Error, Result};
 
 /// Share of a batch's statistics in the new running statistics, as in `PyTorch`.
 const BATCH_SHARE: f64 = 0.1;
+
+/// How a step is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken<'a> {
+    /// The rule of its update.
+    pub update: Update,
+    /// 1-based.
+    pub number: u64,
+    /// Parameters that do not move. With a weight, its step size rests too.
+    pub resting: &'a [ParameterId],
+}
 
 /// What steps work with besides the network: its program, and memory that they reuse.
 pub struct Trainer<'a, B: Backend> {
@@ -50,7 +61,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
         self.memory
     }
 
-    /// Takes step `number`, and tells how the batch fared before it. The gradient at the logits is
+    /// Takes a step, and tells how the batch fared before it. The gradient at the logits is
     /// that of cross-entropy unless `gradient` gives another.
     ///
     /// # Errors
@@ -59,7 +70,7 @@ impl<'a, B: Backend> Trainer<'a, B> {
         &mut self,
         (network, velocities): (&mut QuantizedNetwork, &mut Velocities),
         (batch, gradient): (&Batch, Option<&LossGradient>),
-        (update, number): (Update, u64),
+        how: Taken,
     ) -> Result<Tally> {
         let effective = network.effective();
         self.program.update(&effective)?;
@@ -69,18 +80,22 @@ impl<'a, B: Backend> Trainer<'a, B> {
             .run(&mut self.program, &effective, batch, with)?;
         let Measured {
             tally,
-            gradients,
+            mut gradients,
             statistics,
         } = measured;
+        let number = how.number;
         if !tally.score().loss.is_finite() {
             return Err(Error::NotFinite(format!(
                 "the loss of training step {number}"
             )));
         }
+        for id in how.resting {
+            gradients[id.index()] = None;
+        }
         for (norm, statistics) in &statistics {
             norm.track(&mut network.parameters, statistics, BATCH_SHARE);
         }
-        descend(network, velocities, (gradients, update), number)?;
+        descend(network, velocities, (gradients, how.update), number)?;
         Ok(tally)
     }
 }

@@ -28,7 +28,8 @@ use crate::engine::graph::operations::Codes;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::job::{Event, Observer, Outcome, Phase, Score, Silent, Verdict};
 use crate::engine::model::Model;
-use crate::engine::quant::{Bits, ScaleRule, weights};
+use crate::engine::quant::grids::perturbations;
+use crate::engine::quant::{Bits, Grids, ScaleRule};
 use crate::engine::{Error, Result, files};
 
 /// Share of the curvature that may be left out, relative to the tolerance.
@@ -179,9 +180,14 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
 
 fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSensitivity> {
     let values = model.parameters.get(layer.weight);
+    let shape = &model.graph.parameters()[layer.weight.index()].shape;
     let mut by_scale = BTreeMap::new();
-    for rule in ScaleRule::ALL {
-        let errors = weights::perturbations(values, rule, &settings.bits)
+    let mut rules = ScaleRule::PER_LAYER.to_vec();
+    if settings.scale.is_per_channel() {
+        rules.extend(ScaleRule::PER_CHANNEL);
+    }
+    for rule in rules {
+        let errors = perturbations((values, shape[0]), rule, &settings.bits)
             .map_err(|_| Error::NotFinite(format!("a weight of {}", layer.name)))?;
         by_scale.insert(
             rule,
@@ -198,7 +204,7 @@ fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSe
     Ok(LayerSensitivity {
         layer: layer.name.clone(),
         kind: Some(kind.to_owned()),
-        shape: model.graph.parameters()[layer.weight.index()].shape.clone(),
+        shape: shape.clone(),
         parameters: layer.parameters(),
         macs: layer.macs(),
         activation_size: Some(layer.activation_size),
@@ -479,11 +485,13 @@ fn loss_change<B: Backend>(
     let layer = layers.iter().find(|layer| &*layer.name == name);
     let layer = layer.expect("invariant: the sensitivity lists layers of this network");
     let values = model.parameters.get(layer.weight);
+    let channels = model.graph.parameters()[layer.weight.index()].shape[0];
     let mut changes = PerBits::new();
     for &bits in settings.bits.iter().filter(|bits| !bits.is_float()) {
-        let grid = weights::fit(Codes::Signed(bits), settings.scale, values)?;
+        let codes = Codes::Signed(bits);
+        let grids = Grids::fit(codes, settings.scale, (values, channels))?;
         let mut parameters = model.parameters.clone();
-        *parameters.get_mut(layer.weight) = weights::quantize(grid, values);
+        *parameters.get_mut(layer.weight) = grids.quantize(values);
         let walk = (BatchNormMode::Running, Purpose::Evaluate);
         let program = Program::new(&model.graph, backend, &parameters, walk)?;
         let score = evaluation::evaluate(&program, images, &mut Silent)?;

@@ -1,7 +1,7 @@
 //! Where the weights of a layer lie, and which of the grid's values they are moved to.
 
-use super::weights::{code, fit};
-use super::{Bits, ScaleRule};
+use super::weights::code;
+use super::{Bits, Grids, ScaleRule};
 use crate::engine::backend::Grid;
 use crate::engine::graph::operations::Codes;
 use crate::engine::{Error, Result};
@@ -116,21 +116,36 @@ pub struct WeightHistogram {
 }
 
 impl WeightHistogram {
-    /// Of `values` at `bits`.
+    /// Of `values` at `bits`, which belong to `channels` output channels. Where each channel has a
+    /// grid of its own, its weights are drawn in proportion to its step, on a grid of the mean step.
     ///
     /// # Errors
     /// When a value is not finite.
-    pub fn of(values: &[f64], bits: Bits, scale: ScaleRule) -> Result<Self> {
-        let levels = if bits.is_float() {
-            None
+    pub fn of((values, channels): (&[f64], usize), bits: Bits, scale: ScaleRule) -> Result<Self> {
+        let (drawn, levels) = if bits.is_float() {
+            (values.to_vec(), None)
         } else {
-            let grid = fit(Codes::Signed(bits), scale, values)?;
-            Some(Levels::of(grid, values))
+            let grids = Grids::fit(Codes::Signed(bits), scale, (values, channels))?;
+            let mean = grids.steps.iter().sum::<f64>() / grids.steps.len() as f64;
+            let mut drawn = values.to_vec();
+            for (grid, place) in grids
+                .places(values.len())
+                .filter(|_| scale.is_per_channel())
+            {
+                drawn[place]
+                    .iter_mut()
+                    .for_each(|value| *value *= mean / grid.step);
+            }
+            let levels = Levels {
+                perturbation: grids.squared_error(values),
+                ..Levels::of(grids.codes.grid(mean), &drawn)
+            };
+            (drawn, Some(levels))
         };
         Ok(Self {
             bits,
             scale,
-            histogram: Histogram::of(values, BINS)?,
+            histogram: Histogram::of(&drawn, BINS)?,
             levels,
             squares: values.iter().map(|value| value * value).sum(),
         })
@@ -172,7 +187,7 @@ mod tests {
             (8, ScaleRule::Mse),
         ] {
             let bits = Bits::new(width).unwrap();
-            let found = WeightHistogram::of(&values, bits, scale).unwrap();
+            let found = WeightHistogram::of((&values, 1), bits, scale).unwrap();
             let levels = found.levels.unwrap();
             let quantized = quantize(levels.grid, &values);
             assert_eq!(levels.counts.len(), (1 << width) - 1);
@@ -184,8 +199,17 @@ mod tests {
             assert!((levels.perturbation - error).abs() < 1e-12 * error);
             assert_eq!(levels.clipped > 0, scale == ScaleRule::Mse && width < 8);
         }
-        let float = WeightHistogram::of(&values, Bits::FLOAT, ScaleRule::Mse).unwrap();
+        let float = WeightHistogram::of((&values, 1), Bits::FLOAT, ScaleRule::Mse).unwrap();
         assert!(float.levels.is_none());
+        let three = Bits::new(3).unwrap();
+        let each = WeightHistogram::of((&values, 10), three, ScaleRule::MseChannel).unwrap();
+        let grids = Grids::fit(Codes::Signed(three), ScaleRule::MseChannel, (&values, 10)).unwrap();
+        let codes = grids.codes_of(&values);
+        let levels = each.levels.unwrap();
+        for (code, count) in (-3i8..=3).zip(&levels.counts) {
+            let there = codes.iter().filter(|found| **found == code).count() as u64;
+            assert!(there.abs_diff(*count) <= 2, "{code}: {there} and {count}");
+        }
         let squares: f64 = values.iter().map(|v| v * v).sum();
         assert!((float.squares - squares).abs() < 1e-12);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::insert::{Inserted, LayerBits, insert};
-use super::{ScaleRule, weights};
+use super::{Grids, ScaleRule, weights};
 use crate::engine::Result;
 use crate::engine::autodiff::{Program, Workspaces, chunk_ranges};
 use crate::engine::backend::{Backend, Grid};
@@ -32,20 +32,10 @@ pub struct WeightQuantizer {
     pub layer: Arc<str>,
     /// Its weights.
     pub weight: ParameterId,
-    /// Integer codes.
-    pub codes: Codes,
-    /// Step size.
-    pub step: f64,
-    /// The step size it started from; keeps a learned one from vanishing.
-    pub first_step: f64,
-}
-
-impl WeightQuantizer {
-    /// The grid.
-    #[must_use]
-    pub fn grid(&self) -> Grid {
-        self.codes.grid(self.step)
-    }
+    /// Its grids.
+    pub grids: Grids,
+    /// The step sizes they started from, which keep learned ones from vanishing.
+    pub first_steps: Vec<f64>,
 }
 
 /// A network whose layers are quantized.
@@ -84,7 +74,10 @@ impl QuantizedNetwork {
             .layers()
             .iter()
             .zip(bits)
-            .map(|(layer, bits)| quantizer(layer, *bits, &parameters, rule))
+            .map(|(layer, bits)| {
+                let channels = graph.parameters()[layer.weight.index()].shape[0];
+                quantizer((layer, channels), *bits, &parameters, rule)
+            })
             .collect::<Result<_>>()?;
         let bits = bits.to_vec();
         let base_parameters = base.parameters().len();
@@ -103,7 +96,7 @@ impl QuantizedNetwork {
         for index in 0..self.bits.len() {
             if let (Some(mine), Some(theirs)) =
                 (&mut self.quantizers[index], &other.quantizers[index])
-                && mine.codes == theirs.codes
+                && mine.grids.codes == theirs.grids.codes
             {
                 *mine = theirs.clone();
             }
@@ -139,7 +132,7 @@ impl QuantizedNetwork {
         let mut effective = self.parameters.clone();
         for quantizer in self.quantizers.iter().flatten() {
             let values = effective.get_mut(quantizer.weight);
-            *values = weights::quantize(quantizer.grid(), values);
+            *values = quantizer.grids.quantize(values);
         }
         effective
     }
@@ -150,15 +143,15 @@ impl QuantizedNetwork {
         let values = self.parameters.get(id);
         let mut quantizers = self.quantizers.iter().flatten();
         match quantizers.find(|quantizer| quantizer.weight == id) {
-            Some(quantizer) => weights::quantize(quantizer.grid(), values),
+            Some(quantizer) => quantizer.grids.quantize(values),
             None => values.to_vec(),
         }
     }
 
     /// Turns gradients in the quantized weights into gradients in the master weights, in place, and
-    /// returns the gradient of each layer's weight step size.
+    /// returns the gradients of each layer's weight step sizes.
     #[must_use]
-    pub fn straight_through(&self, gradients: &mut [Option<Vec<f64>>]) -> Vec<Option<f64>> {
+    pub fn straight_through(&self, gradients: &mut [Option<Vec<f64>>]) -> Vec<Option<Vec<f64>>> {
         let take = |quantizer: &Option<WeightQuantizer>| {
             let weight = quantizer.as_ref()?.weight;
             gradients[weight.index()].take()
@@ -168,7 +161,11 @@ impl QuantizedNetwork {
         let slope = |(quantizer, gradient): (&Option<WeightQuantizer>, &mut Option<Vec<f64>>)| {
             let (quantizer, gradient) = (quantizer.as_ref()?, gradient.as_mut()?);
             let values = self.parameters.get(quantizer.weight);
-            Some(pass_through(quantizer, values, gradient))
+            let places = quantizer.grids.places(values.len());
+            let slope = |(grid, place): (Grid, std::ops::Range<usize>)| {
+                pass_through(grid, &values[place.clone()], &mut gradient[place])
+            };
+            Some(places.map(slope).collect())
         };
         let slopes = layers.map(slope).collect();
         for (quantizer, gradient) in self.quantizers.iter().zip(taken) {
@@ -187,10 +184,13 @@ impl QuantizedNetwork {
         1.0 / (layers[layer].activation_size as f64 * high).sqrt()
     }
 
-    /// Moves a layer's weight step size, which stays positive.
-    pub fn set_weight_step(&mut self, layer: usize, step: f64) {
+    /// Moves a layer's weight step sizes, which stay positive.
+    pub fn set_weight_steps(&mut self, layer: usize, moved: &[f64]) {
         if let Some(quantizer) = &mut self.quantizers[layer] {
-            quantizer.step = single(step.max(quantizer.first_step * SMALLEST_STEP));
+            let steps = quantizer.grids.steps.iter_mut().zip(&quantizer.first_steps);
+            for ((step, first), moved) in steps.zip(moved) {
+                *step = single(moved.max(first * SMALLEST_STEP));
+            }
         }
     }
 
@@ -245,7 +245,7 @@ impl QuantizedNetwork {
 }
 
 fn quantizer(
-    layer: &Layer,
+    (layer, channels): (&Layer, usize),
     bits: LayerBits,
     parameters: &Parameters,
     rule: ScaleRule,
@@ -254,20 +254,20 @@ fn quantizer(
         return Ok(None);
     }
     let codes = Codes::Signed(bits.weights);
-    let step = weights::fit(codes, rule, parameters.get(layer.weight))?.step;
+    let values = parameters.get(layer.weight);
+    let grids = Grids::fit(codes, rule, (values, channels))?;
     let (layer, weight) = (layer.name.clone(), layer.weight);
     Ok(Some(WeightQuantizer {
         layer,
         weight,
-        codes,
-        step,
-        first_step: step,
+        first_steps: grids.steps.clone(),
+        grids,
     }))
 }
 
 /// Straight-through rule on `gradient`, in place; returns the scaled gradient of the step size.
-fn pass_through(quantizer: &WeightQuantizer, values: &[f64], gradient: &mut [f64]) -> f64 {
-    let Grid { step, low, high } = quantizer.grid();
+fn pass_through(grid: Grid, values: &[f64], gradient: &mut [f64]) -> f64 {
+    let Grid { step, low, high } = grid;
     let mut slope = 0.0;
     for (value, gradient) in values.iter().zip(gradient.iter_mut()) {
         let scaled = value / step;

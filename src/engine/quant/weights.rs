@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Bits;
 use crate::engine::backend::Grid;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::single;
@@ -14,21 +13,34 @@ use crate::engine::{Error, Result};
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ScaleRule {
-    /// `max|w| / q`: nothing is clipped.
+    /// `max|w| / q` over a layer: nothing is clipped.
     Max,
-    /// The step of least squared error.
+    /// The step of least squared error over a layer.
     #[default]
     Mse,
+    /// `max|w| / q` over each output channel.
+    MaxChannel,
+    /// The step of least squared error over each output channel.
+    MseChannel,
 }
 
 impl ScaleRule {
-    /// Every rule.
-    pub const ALL: [Self; 2] = [Self::Max, Self::Mse];
+    /// The rules that give a layer one step size.
+    pub const PER_LAYER: [Self; 2] = [Self::Max, Self::Mse];
+    /// The rules that give every output channel one.
+    pub const PER_CHANNEL: [Self; 2] = [Self::MaxChannel, Self::MseChannel];
+
+    /// Whether every output channel has a step size of its own.
+    #[must_use]
+    pub const fn is_per_channel(self) -> bool {
+        matches!(self, Self::MaxChannel | Self::MseChannel)
+    }
 }
 
-words! { ScaleRule as "scale": Max "max", Mse "mse" }
+words! { ScaleRule as "scale":
+Max "max", Mse "mse", MaxChannel "max-channel", MseChannel "mse-channel" }
 
 /// Adding and subtracting it rounds a small number to an integer, half to even, and, unlike the
 /// library's rounding, in vector instructions that every processor has.
@@ -59,7 +71,7 @@ pub fn squared_error(grid: Grid, values: &[f64]) -> f64 {
         .sum()
 }
 
-/// The grid for `values` at `codes`. A tensor of zeros gets a step of one.
+/// The one grid for `values` at `codes`. Zeros alone get a step of one.
 ///
 /// # Errors
 /// When a value is not finite.
@@ -74,8 +86,8 @@ pub fn fit(codes: Codes, rule: ScaleRule, values: &[f64]) -> Result<Grid> {
     }
     let widest = codes.grid(largest / high);
     let Grid { step, .. } = match rule {
-        ScaleRule::Max => widest,
-        ScaleRule::Mse => least_squares(widest, values),
+        ScaleRule::Max | ScaleRule::MaxChannel => widest,
+        ScaleRule::Mse | ScaleRule::MseChannel => least_squares(widest, values),
     };
     // A step below float32's smallest would vanish.
     Ok(codes.grid(single(step).max(f64::from(f32::MIN_POSITIVE))))
@@ -167,23 +179,10 @@ impl Sorted {
     }
 }
 
-/// Perturbation of `values` at each of `bits`.
-///
-/// # Errors
-/// When a value is not finite.
-pub fn perturbations(values: &[f64], rule: ScaleRule, bits: &[Bits]) -> Result<Vec<(Bits, f64)>> {
-    let widths = bits.iter().filter(|bits| !bits.is_float());
-    widths
-        .map(|&bits| {
-            let grid = fit(Codes::Signed(bits), rule, values)?;
-            Ok((bits, squared_error(grid, values)))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::quant::Bits;
 
     fn bits(bits: u64) -> Bits {
         Bits::new(bits).unwrap()

@@ -1,6 +1,6 @@
 //! One run: settings, scores, stages, evaluations.
 
-use crate::engine::finetune::{Record, Variation};
+use crate::engine::finetune::{EarlierStages, RateChange, Record, Settings, Variation};
 use crate::engine::job::Split;
 use crate::numbers::{count, number, percent};
 use crate::report::html::{beside, facts, missing, warning};
@@ -35,6 +35,15 @@ pub(super) fn html(run: &Run, at: usize) -> String {
     body
 }
 
+fn learning_rate(settings: &Settings) -> String {
+    let from_there = |change: &RateChange| {
+        let step = count(change.step);
+        format!(", {} from step {step} on", change.learning_rate)
+    };
+    let changes: String = settings.rates.iter().map(from_there).collect();
+    format!("{}, {}{changes}", settings.learning_rate, settings.decay)
+}
+
 fn settings(record: &Record) -> Vec<(&'static str, String)> {
     let settings = &record.settings;
     let distillation = match settings.distill {
@@ -54,10 +63,7 @@ fn settings(record: &Record) -> Vec<(&'static str, String)> {
             format!("{}, {}", settings.schedule, stage_order(record)),
         ),
         ("epochs", count(settings.epochs as u64)),
-        (
-            "learning rate",
-            format!("{}, {}", settings.learning_rate, settings.decay),
-        ),
+        ("learning rate", learning_rate(settings)),
         ("batch size", count(settings.batch_size as u64)),
         ("momentum", format!("{}{nesterov}", settings.momentum)),
         ("weight decay", settings.weight_decay.to_string()),
@@ -76,7 +82,16 @@ fn settings(record: &Record) -> Vec<(&'static str, String)> {
 fn stage_order(record: &Record) -> String {
     match record.stages.len() {
         1 => "1 stage".to_owned(),
-        stages => format!("{stages} stages, {} omega", record.settings.stage_order),
+        stages => {
+            let rest = match record.settings.earlier_stages {
+                EarlierStages::Trained => "",
+                EarlierStages::Frozen => ", earlier ones frozen",
+            };
+            format!(
+                "{stages} stages, {} omega{rest}",
+                record.settings.stage_order
+            )
+        }
     }
 }
 

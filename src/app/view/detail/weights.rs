@@ -67,6 +67,10 @@ fn words(weights: &WeightHistogram, theme: &Theme) -> Vec<String> {
             number(100.0 * levels.perturbation / weights.squares)
         ),
     ];
+    if scale.is_per_channel() {
+        let text = "Every channel has a grid of its own; they are drawn as one of their mean step.";
+        sentences.push(text.to_owned());
+    }
     if levels.counts.len() <= FEW {
         let each = levels.values().into_iter().zip(&levels.counts);
         let each = each.map(|(value, part)| format!("{}:{:.0}%", number(value), share(*part)));

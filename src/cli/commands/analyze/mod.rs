@@ -115,7 +115,8 @@ pub struct Measure {
         default_value = "2,3,4,8"
     )]
     pub bits: Vec<Bits>,
-    /// Step sizes of weights: max (nothing clipped) or mse (least squared error)
+    /// Step sizes of weights: max (nothing clipped) or mse (least squared error) for each layer,
+    /// max-channel or mse-channel for each output channel
     #[arg(long, value_name = "RULE", default_value_t = ScaleRule::Max)]
     pub scale: ScaleRule,
     /// How the sample is taken

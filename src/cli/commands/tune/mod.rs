@@ -14,7 +14,8 @@ use crate::cli::report::{Reporter, sentence};
 use crate::engine::backend::Backend;
 use crate::engine::data::Part;
 use crate::engine::finetune::{
-    self, Decay, Norms, Record, Request, Schedule, Settings, StageOrder, Start, Subject, Variation,
+    self, Decay, EarlierStages, Kept, Norms, Record, Request, Schedule, Settings, StageOrder,
+    Start, Subject, Variation,
 };
 use crate::engine::job::Outcome;
 use crate::engine::plan::Plan;
@@ -25,6 +26,8 @@ Examples:
   hawqeye tune ... --plan p.toml --sensitivity s.json --epochs 20 -o run     in stages
   hawqeye tune ... --schedule joint --epochs 60 --lr 0.05 --distill 0.7 -o run    for low bits
   hawqeye tune ... -o run --resume                 go on after ^C or a crash
+  hawqeye tune ... -o run --resume --change-lr 0.005   go on at another learning rate
+  hawqeye tune ... -o run --resume --conclude best     end it with the best epoch so far
 
 The run folder holds events.jsonl, appended as the run goes, and its checkpoints.
 With --resume, the plan and the settings are those the run was started with.";
@@ -48,6 +51,24 @@ pub struct Args {
     /// Go on with the run in the folder
     #[arg(long, help_heading = "Result")]
     pub resume: bool,
+    /// Go on at this learning rate, which falls from there in the proportion it would have
+    #[arg(
+        long,
+        value_name = "RATE",
+        requires = "resume",
+        help_heading = "Result"
+    )]
+    pub change_lr: Option<f64>,
+    /// End the run without further training, with the network of its best epoch by validation, or
+    /// its last: best or last
+    #[arg(
+        long,
+        value_name = "WHICH",
+        requires = "resume",
+        conflicts_with = "change_lr"
+    )]
+    #[arg(help_heading = "Result")]
+    pub conclude: Option<Kept>,
 }
 
 /// How a plan is trained; what is not given is usual, or with `--resume` as before.
@@ -74,6 +95,10 @@ pub struct Training {
     /// Share of the steps in which the stages enter, one after the other [default: 0.5]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub staging: Option<f64>,
+    /// What becomes of the layers of earlier stages while later ones enter: trained on, or frozen
+    /// [default: trained]
+    #[arg(long, value_name = "HOW")]
+    pub earlier_stages: Option<EarlierStages>,
     /// Learning rate at the start [default: 0.01]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<f64>,
@@ -93,7 +118,8 @@ pub struct Training {
     /// Temperature of those outputs [default: 4]
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     pub temperature: Option<f64>,
-    /// Statistics of batch normalisation in training: batch, or frozen as they are [default: batch]
+    /// Statistics of batch normalisation in training: batch, frozen as they are, or reestimated (of
+    /// the batch, and measured anew when training ends) [default: batch]
     #[arg(long, value_name = "WHICH")]
     pub norms: Option<Norms>,
     /// Share of the training images held out for validation [default: 0.1]
@@ -116,6 +142,7 @@ impl Training {
             batch_size: self.batch_size.map_or(base.batch_size, NonZeroUsize::get),
             stage_order: self.stage_order.unwrap_or(base.stage_order),
             staging: self.staging.unwrap_or(base.staging),
+            earlier_stages: self.earlier_stages.unwrap_or(base.earlier_stages),
             decay: self.decay.unwrap_or(base.decay),
             weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
             distill: self.distill.unwrap_or(base.distill),
@@ -138,8 +165,8 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let reporter = shared.reporter()?;
     let inputs = args.inputs.load(Part::Train)?;
     let started = match start {
-        Start::Resume => Some(finetune::read_record(folder)?),
         Start::Fresh => None,
+        _ => Some(finetune::read_record(folder)?),
     };
     let plan = match (&args.training.plan, &started) {
         (None, Some(record)) => finetune::read_plan(folder, record)?,
@@ -153,6 +180,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     args.device.run(Tuning {
         args,
         started: started.as_ref(),
+        start,
         inputs: &inputs,
         plan: &plan,
         settings: &settings,
@@ -165,7 +193,7 @@ impl Args {
     fn start(&self, folder: &Path) -> Result<Start, Failure> {
         let shown = folder.display();
         match (self.resume, finetune::holds_run(folder)) {
-            (true, true) => Ok(Start::Resume),
+            (true, true) => Ok(self.resumed()),
             (false, false) => {
                 output::probe_new_folder(folder)?;
                 Ok(Start::Fresh)
@@ -173,7 +201,7 @@ impl Args {
             (false, true) => Err(Failure::failed(format!(
                 "{shown} already holds a run: go on with --resume, or choose another folder"
             ))),
-            (true, false) if self.training.plan.is_some() => {
+            (true, false) if self.training.plan.is_some() && self.conclude.is_none() => {
                 output::probe_new_folder(folder)?;
                 Ok(Start::Fresh)
             }
@@ -184,9 +212,21 @@ impl Args {
     }
 }
 
+impl Args {
+    /// How a run that was begun goes on.
+    fn resumed(&self) -> Start {
+        match (self.change_lr, self.conclude) {
+            (Some(rate), _) => Start::ChangeRate(rate),
+            (None, Some(kept)) => Start::Conclude(kept),
+            (None, None) => Start::Resume,
+        }
+    }
+}
+
 struct Tuning<'a> {
     args: &'a Args,
     started: Option<&'a Record>,
+    start: Start,
     inputs: &'a Inputs,
     plan: &'a Plan,
     settings: &'a Settings,
@@ -208,7 +248,7 @@ impl Work for Tuning<'_> {
             stages: &stages,
             settings: self.settings,
             folder,
-            start: self.started.map_or(Start::Fresh, |_| Start::Resume),
+            start: self.start,
         };
         let report = finetune::tune(backend, &subject, &request, &mut self.reporter)?;
         self.reporter.finish();

@@ -11,7 +11,7 @@ use super::proto::{self, FLOAT, INT64, Model, Tensor};
 use crate::engine::backend::{ShortcutShape, Window};
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, Parameters, Shape};
-use crate::engine::quant::{Bits, weights};
+use crate::engine::quant::{Bits, Grids};
 use crate::engine::{Error, Result, files};
 
 /// Largest file that is read.
@@ -224,14 +224,13 @@ impl<'a> Reader<'a> {
     }
 
     fn quant(&mut self, node: &'a proto::Node) -> Read<Wire> {
-        let constant = |place: usize| -> Read<f64> {
+        let constants = |place: usize| -> Read<(f64, Vec<f64>)> {
             let name = node.input.get(place).ok_or("an input is missing")?;
-            self.floats(name)?
-                .first()
-                .copied()
-                .ok_or_else(|| format!("{name} is empty"))
+            let values = self.floats(name)?;
+            let first = values.first().copied();
+            Ok((first.ok_or_else(|| format!("{name} is empty"))?, values))
         };
-        let (step, bits) = (constant(1)?, constant(3)?);
+        let ((step, steps), (bits, _)) = (constants(1)?, constants(3)?);
         let bits = Bits::new(bits as u64).map_err(|error| error.to_string())?;
         let codes = match int(node, "signed") {
             Some(1) => Codes::Signed(bits),
@@ -241,7 +240,7 @@ impl<'a> Reader<'a> {
         let name = node.input.first().ok_or("an input is missing")?;
         if self.constants.contains_key(&**name) {
             let values = self.floats(name)?;
-            return Ok(Wire::Weights(weights::quantize(codes.grid(step), &values)));
+            return Ok(Wire::Weights(Grids { codes, steps }.quantize(&values)));
         }
         let x = self.input(node, 0)?;
         self.keep(&node.name, "step", vec![step]);

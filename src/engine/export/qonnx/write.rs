@@ -124,7 +124,7 @@ impl Writer<'_> {
             Operation::Shortcut(shortcut) => self.shortcut(&name, (&node, &shortcut.shape), inputs),
             Operation::Quantize(quantize) => {
                 let step = self.network.parameters.get(quantize.step)[0];
-                self.quant(&name, &inputs[0], (quantize.codes, step));
+                self.quant(&name, &inputs[0], (quantize.codes, scalar(step)));
             }
         }
         self.graph
@@ -227,7 +227,7 @@ impl Writer<'_> {
     fn weights(&mut self, layer: &str, weight: ParameterId) -> String {
         let plain = self.parameter(weight);
         let mut quantizers = self.network.quantizers.iter().flatten();
-        let Some(WeightQuantizer { codes, step, .. }) =
+        let Some(WeightQuantizer { grids, .. }) =
             quantizers.find(|quantizer| quantizer.weight == weight)
         else {
             return plain;
@@ -236,19 +236,28 @@ impl Writer<'_> {
         let shape = self.network.graph.parameters()[weight.index()]
             .shape
             .clone();
-        self.quant(&name, &plain, (*codes, *step));
+        let scale = match grids.steps.as_slice() {
+            [one] => scalar(*one),
+            each => {
+                let mut extents = vec![1; shape.len()];
+                extents[0] = each.len();
+                (extents, each.to_vec())
+            }
+        };
+        self.quant(&name, &plain, (grids.codes, scale));
         self.graph.value_info.push(ValueInfo::floats(&name, &shape));
         name
     }
 
-    fn quant(&mut self, name: &str, input: &str, (codes, step): (Codes, f64)) {
+    fn quant(&mut self, name: &str, input: &str, (codes, scale): (Codes, Values)) {
         let constants = [
-            ("scale", step as f32),
-            ("zero_point", 0.0),
-            ("bits", f32::from(codes.bits().get())),
+            ("scale", scale),
+            ("zero_point", scalar(0.0)),
+            ("bits", scalar(codes.bits().get().into())),
         ]
-        .map(|(part, value)| {
-            Tensor::floats(&format!("{name}.{part}"), &[], std::iter::once(value))
+        .map(|(part, (extents, values))| {
+            let values = values.iter().map(|&value| value as f32);
+            Tensor::floats(&format!("{name}.{part}"), &extents, values)
         });
         let signed = i64::from(matches!(codes, Codes::Signed(_)));
         let mut inputs = vec![input.to_owned()];
@@ -279,6 +288,13 @@ impl Writer<'_> {
         self.graph.initializer.push(tensor);
         name
     }
+}
+
+/// Extents and values of a constant.
+type Values = (Vec<usize>, Vec<f64>);
+
+fn scalar(value: f64) -> Values {
+    (Vec::new(), vec![value])
 }
 
 fn window(window: &Window) -> Vec<Attribute> {

@@ -1,17 +1,19 @@
 //! A run from its first event to its last: what comes next is a function of the [`State`] alone, so
 //! that a run read back from disk goes on as if nothing had happened.
 
+mod closing;
+
 use std::sync::mpsc::Receiver;
 
-use super::checkpoint::{self, Outline, State};
+use super::checkpoint::{self, State};
 use super::folder::RunFolder;
 use super::inputs::{Inputs, prepare};
 use super::journal::{Journal, Reporter};
 use super::optimizer::Update;
 use super::record::Record;
-use super::trainer::Trainer;
+use super::reopen::{concluded, reopen};
+use super::trainer::{Taken, Trainer};
 use super::{Report, Request, Start, Subject};
-use crate::engine::Result;
 use crate::engine::autodiff::Program;
 use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient};
 use crate::engine::backend::Backend;
@@ -22,6 +24,7 @@ use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::{Event, Observer, Outcome, Score, Split, Verdict};
 use crate::engine::quant::QuantizedNetwork;
+use crate::engine::{Error, Result};
 
 /// A run under way.
 struct Session<'s, 'a, B: Backend> {
@@ -41,6 +44,7 @@ enum Next {
     EnterStage,
     /// Training up to this many steps.
     Train(u64),
+    Renormalize,
     Finish,
 }
 
@@ -50,16 +54,21 @@ pub(super) fn run<B: Backend>(
     observer: &mut dyn Observer,
 ) -> Result<Report> {
     let record = Record::new(subject, request, backend.describe())?;
-    let (inputs, batches) = prepare(backend, subject, request)?;
-    let (folder, kept) = match request.start {
+    let (mut inputs, batches) = prepare(backend, subject, request)?;
+    let (folder, last) = match request.start {
         Start::Fresh => (
             RunFolder::create(request.folder, &record, request.plan)?,
             None,
         ),
-        Start::Resume => reopen(&inputs, &record, observer)?,
+        _ => reopen(&mut inputs, &record, observer)?,
     };
-    let begun = kept.is_some();
-    let state = kept.map_or_else(|| inputs.beginning(), Ok)?;
+    let begun = last.is_some();
+    let state = match (last, request.start) {
+        (Some(last), Start::Conclude(kept)) => concluded(&inputs, (&folder, last), kept)?,
+        (None, Start::Conclude(_)) => return Err(nothing_kept(&folder)),
+        (Some(last), _) => last,
+        (None, _) => inputs.beginning()?,
+    };
     let journal = Journal::open(&folder.events(), state.position.journal)?;
     let mut session = Session {
         inputs: &inputs,
@@ -75,43 +84,14 @@ pub(super) fn run<B: Backend>(
     if session.state.position.test.is_some() {
         return Ok(session.report(Outcome::Done));
     }
+    if matches!(request.start, Start::Conclude(_)) {
+        return session.conclude();
+    }
     std::thread::scope(|scope| {
-        let steps = session.state.position.step..inputs.calendar.total();
+        let steps = session.state.position.step..inputs.calendar.total() + closing::REESTIMATION;
         let ahead = batches.ahead(scope, steps)?;
         session.go(&ahead)
     })
-}
-
-/// The folder of a run that goes on, and its last state if it has one.
-fn reopen<B: Backend>(
-    inputs: &Inputs<B>,
-    record: &Record,
-    observer: &mut dyn Observer,
-) -> Result<(RunFolder, Option<State>)> {
-    let (folder, found) = RunFolder::open(inputs.request.folder, record)?;
-    for (what, there, here) in [
-        ("device", &found.device, &record.device),
-        ("program version", &found.program, &record.program),
-    ] {
-        if there != here {
-            observer.on(Event::Warning {
-                message: format!(
-                    "the run was started with {what} {there} and goes on with {here}: numbers may \
-                     differ in their last digits from those of an undisturbed run"
-                ),
-            });
-        }
-    }
-    if !folder.checkpoint().exists() {
-        return Ok((folder, None));
-    }
-    let outline = Outline {
-        base: inputs.subject.graph,
-        bits: &|entered| inputs.bits(entered),
-        scale: inputs.request.plan.scale,
-    };
-    let state = checkpoint::read(&folder.checkpoint(), &outline)?;
-    Ok((folder, Some(state)))
 }
 
 impl<B: Backend> Session<'_, '_, B> {
@@ -148,6 +128,7 @@ impl<B: Backend> Session<'_, '_, B> {
                 Next::Checkpoint => self.checkpoint()?,
                 Next::EnterStage => self.enter_stage()?,
                 Next::Train(until) => self.train(until, batches)?,
+                Next::Renormalize => self.renormalize(batches)?,
                 Next::Finish => {
                     self.finish()?;
                     if self.state.position.test.is_some() {
@@ -169,6 +150,8 @@ impl<B: Backend> Session<'_, '_, B> {
             Next::Evaluate
         } else if scheduled && position.told != Some(step) {
             Next::Checkpoint
+        } else if step == total && self.is_to_be_renormalized() {
+            Next::Renormalize
         } else if step == total {
             Next::Finish
         } else if position.stages < calendar.stages && step >= stage.start {
@@ -196,7 +179,8 @@ impl<B: Backend> Session<'_, '_, B> {
         let running = std::mem::take(&mut self.state.position.running);
         let label = format!("epoch {}", self.state.position.epochs);
         self.tell_score(Split::Train, label.clone(), running.score())?;
-        self.tell_score(Split::Validation, label, score)
+        self.tell_score(Split::Validation, label, score)?;
+        self.keep_if_best(score)
     }
 
     fn checkpoint(&mut self) -> Result<()> {
@@ -272,6 +256,8 @@ impl<B: Backend> Session<'_, '_, B> {
         } = self.inputs;
         let before = self.state.position.step;
         let (step, rate) = (before + 1, calendar.rate(before));
+        let (network, entered) = (&self.state.network, self.state.position.stages);
+        let resting = self.inputs.resting(before, (network, entered));
         let answers = self.inputs.answers(batch)?;
         let gradient = answers.map(|answers| {
             move |images, logits: &[f64], labels: &[u8]| answers.gradient(images, logits, labels)
@@ -279,8 +265,12 @@ impl<B: Backend> Session<'_, '_, B> {
         let gradient = gradient.as_ref().map(|gradient| gradient as &LossGradient);
         let state = &mut self.state;
         let trained = (&mut state.network, &mut state.velocities);
-        let update = Update::new(request.settings, rate);
-        let tally = trainer.step(trained, (batch, gradient), (update, step))?;
+        let how = Taken {
+            update: Update::new(request.settings, rate),
+            number: step,
+            resting: &resting,
+        };
+        let tally = trainer.step(trained, (batch, gradient), how)?;
         state.position.running.add(&tally);
         state.position.step = step;
         let score = tally.score();
@@ -294,21 +284,6 @@ impl<B: Backend> Session<'_, '_, B> {
             learning_rate: rate,
             images: batch.labels.len(),
         })
-    }
-
-    /// Sees the test images, once.
-    fn finish(&mut self) -> Result<()> {
-        let network = &self.state.network;
-        let (graph, effective) = (network.graph.clone(), network.effective());
-        let images = &self.inputs.test;
-        let Some(score) = self.score((&graph, &effective), images)? else {
-            return Ok(());
-        };
-        self.tell_score(Split::Test, "final".to_owned(), score)?;
-        let outcome = Outcome::Done;
-        self.reporter.record(Event::Finished { outcome })?;
-        self.state.position.test = Some(score);
-        self.save()
     }
 
     /// Saves the state of a run that was asked to stop. This checkpoint is not part of its story, which
@@ -356,4 +331,11 @@ impl<B: Backend> Session<'_, '_, B> {
             test: self.state.position.test,
         }
     }
+}
+
+fn nothing_kept(folder: &RunFolder) -> Error {
+    Error::invalid(format!(
+        "the run in {} has no checkpoint yet: there is nothing to keep",
+        folder.path().display()
+    ))
 }
