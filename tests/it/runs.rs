@@ -266,6 +266,25 @@ fn a_selected_run_becomes_the_one_on_screen_and_is_exported_or_resumed() {
 }
 
 #[test]
+fn a_run_is_copied_as_a_row() {
+    let mut bench = with_runs(5);
+    bench.keys("j j y");
+    let copied = "project/runs/003\t9.00\tstaged\t4\t0.01\t80\t0.8935546875\t0.9033203125\t\
+                  with distillation";
+    assert!(
+        bench.has_asked(&Effect::Copy(copied.into())),
+        "{:?}",
+        bench.asked
+    );
+    bench.asked.clear();
+    bench.keys("j y");
+    assert!(
+        bench.asked.is_empty(),
+        "there is nothing to copy of a broken one"
+    );
+}
+
+#[test]
 fn a_broken_run_says_why_and_is_not_opened() {
     let mut bench = with_runs(3);
     bench.keys("j");
