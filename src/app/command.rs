@@ -173,8 +173,6 @@ commands! {
     FewerEpochs "fewer-epochs" Tune "fewer epochs" "One epoch fewer"
     Schedule "schedule" Tune "schedule" "Switch between staged and joint fine-tuning"
     LearningRate "learning-rate" Tune "rate" "Change the learning rate of the next run"
-    ChangeRate "change-rate" Tune "change rate" "Go on with this run at another learning rate"
-    KeepBest "keep-best" Tune "keep best" "End this run with the network of its best epoch"
     CurveSpan "curve-span" Tune "whole/recent" "Show the curves of the whole run, or of its last steps"
     Smoothing "smoothing" Tune "smoothing" "Smooth the curves not at all, moderately or strongly"
     LossAxis "loss-axis" Tune "loss axis" "Show the loss on a linear or on a logarithmic axis"
@@ -183,6 +181,8 @@ commands! {
     CompareRuns "compare-runs" Tune "curves/table" "Compare the marked runs by their curves or by their numbers"
     OpenRun "open-run" Tune "open" "Make the selected run the one on screen, to resume or export it"
     Note "note" Tune "note" "Write a line about the run, which is kept in its folder"
+    ChangeRate "change-rate" Tune "change rate" "Go on with this run at another learning rate"
+    KeepBest "keep-best" Tune "keep best" "End this run with the network of its best epoch"
 
     Export "export" Export "export" "Write the selected format, read it back and compare"
     ExportPath "path" Export "path" "Change where the file is written"

@@ -26,7 +26,7 @@ fn with_runs(runs: usize) -> Bench {
     bench.engine.runs = runs;
     bench.state.tune.next = runs as u32 + 1;
     bench.wait(60);
-    bench.keys("4 R");
+    bench.keys("4 a");
     bench
 }
 
@@ -243,7 +243,7 @@ fn a_selected_run_becomes_the_one_on_screen_and_is_exported_or_resumed() {
     let [(job, task)] = bench.started().try_into().unwrap();
     assert!(matches!(&task, Task::Export(request) if request.run == folder(3)));
     bench.finish(job, &task, usize::MAX);
-    bench.keys("4 R g g j o t");
+    bench.keys("4 a g g j o t");
     let [(_, task)] = bench.started().try_into().unwrap();
     let Task::Tune(request) = &task else {
         panic!("{task:?}")
@@ -256,12 +256,31 @@ fn a_selected_run_becomes_the_one_on_screen_and_is_exported_or_resumed() {
         "its own bits, not those of the table"
     );
     assert_eq!(bench.state.tune.list.pane, Pane::Run);
-    bench.keys("R enter R G o");
+    bench.keys("a enter a G o");
     let (notice, _) = bench.state.toast.clone().unwrap();
     assert!(
         notice.text.contains("wait for fine-tuning to end"),
         "{}",
         notice.text
+    );
+}
+
+#[test]
+fn a_run_is_copied_as_a_row() {
+    let mut bench = with_runs(5);
+    bench.keys("j j y");
+    let copied = "project/runs/003\t9.00\tstaged\t4\t0.01\t80\t0.8935546875\t0.9033203125\t\
+                  with distillation";
+    assert!(
+        bench.has_asked(&Effect::Copy(copied.into())),
+        "{:?}",
+        bench.asked
+    );
+    bench.asked.clear();
+    bench.keys("j y");
+    assert!(
+        bench.asked.is_empty(),
+        "there is nothing to copy of a broken one"
     );
 }
 
@@ -281,7 +300,7 @@ fn a_broken_run_says_why_and_is_not_opened() {
 fn runs_that_cannot_be_read_are_a_sentence_on_the_screen() {
     let mut bench = Bench::planned();
     bench.engine.trouble = Trouble::Runs;
-    bench.keys("4 R");
+    bench.keys("4 a");
     bench.wait(60);
     let screen = shown(&bench, (80, 24));
     assert!(screen.contains("permission denied"), "{screen}");
@@ -331,7 +350,7 @@ fn who_only_watches_looks_at_runs_and_writes_no_note() {
     let mut bench = Bench::empty(Trouble::None, stored);
     bench.engine.runs = 3;
     bench.work();
-    bench.keys("4 R m c w n");
+    bench.keys("4 a m c w n");
     let list = &bench.state.tune.list;
     assert_eq!(list.marks[0], Some(folder(3)));
     assert_eq!(list.comparison, Comparison::Table);
@@ -431,7 +450,7 @@ fn the_last_run_is_in_the_list_whatever_folder_it_is_in() {
     let mut bench = Bench::empty(Trouble::None, stored);
     bench.engine.runs = 2;
     bench.work();
-    bench.keys("4 R");
+    bench.keys("4 a");
     let rows = bench.state.tune.rows();
     let folders: Vec<_> = rows.iter().map(|row| row.folder.to_owned()).collect();
     assert_eq!(folders, ["elsewhere/run".into(), folder(2), folder(1)]);
@@ -463,7 +482,7 @@ fn a_frame_of_a_long_run() {
     let theme = theme("terminal", Symbols::UNICODE);
     for (what, keys) in [
         ("the run", "w"),
-        ("six runs, one over the other", "R m j m j m j m j m"),
+        ("six runs, one over the other", "a m j m j m j m j m"),
     ] {
         bench.keys(keys);
         let mut times: Vec<_> = (0..200)

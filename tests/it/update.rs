@@ -482,7 +482,7 @@ fn a_run_under_way_goes_on_at_another_rate() {
     let Task::Tune(begun) = &task else {
         panic!("{task:?}")
     };
-    bench.keys("e ctrl-u");
+    bench.keys("R ctrl-u");
     bench.text("-1").keys("enter");
     assert!(matches!(
         bench.state.overlays.last(),

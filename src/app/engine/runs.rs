@@ -23,6 +23,8 @@ use crate::engine::{Error, Result};
 const MOST: usize = 64;
 /// Bytes of events that are read of a run: those of a million steps and more.
 const MOST_BYTES: u64 = 256 << 20;
+/// Bytes of events that are read at once, of all runs that changed.
+const MOST_AT_ONCE: u64 = 1 << 30;
 /// Bytes of the longest event.
 const LONGEST_LINE: u64 = 1 << 20;
 /// Largest side of an image, and most classes, of a network whose plan is summed up.
@@ -35,9 +37,9 @@ const LARGEST: usize = 1 << 16;
 pub(super) fn read(request: &RunsRequest, observer: &mut dyn Observer) -> Result<Runs> {
     let (folders, left_out) = newest(request)?;
     let total = folders.len() as u64;
-    let mut listed = Vec::new();
+    let (mut listed, mut left) = (Vec::new(), MOST_AT_ONCE);
     for (folder, stamp) in folders {
-        listed.push(one(request, folder, stamp));
+        listed.push(one(request, (folder, stamp), &mut left));
         let event = Event::Progress {
             phase: Phase::Load,
             done: listed.len() as u64,
@@ -97,30 +99,40 @@ fn stamp(folder: &Path) -> Stamp {
 }
 
 /// A run as it was read before, if nothing changed since; else as it is now.
-fn one(request: &RunsRequest, folder: PathBuf, stamp: Stamp) -> Arc<Listed> {
+fn one(request: &RunsRequest, (folder, stamp): (PathBuf, Stamp), left: &mut u64) -> Arc<Listed> {
     let ours = request.ours && request.shown.as_ref() == Some(&folder);
     let working = !ours && is_worked_on(&folder);
-    let note = notes::read(&folder);
+    let note = notes::read(&folder).unwrap_or_else(|error| error.to_string());
     let same = |listed: &&Arc<Listed>| {
         let found = listed.found.as_ref();
         let worked_on = found.is_ok_and(|known| known.run.status == RunStatus::Running);
         let alike = listed.folder == folder && listed.stamp == stamp && worked_on == working;
-        alike && found.is_ok() && note.as_ref().ok() == Some(&listed.note)
+        alike && found.is_ok() && note == listed.note
     };
     if let Some(listed) = request.known.iter().find(same) {
         return listed.clone();
     }
-    let found = note.and_then(|note| Ok((note, known(&folder, working)?)));
-    let (note, found) = match found {
-        Ok((note, known)) => (note, Ok(known)),
-        Err(error) => (String::new(), Err(error.to_string())),
+    let enough = left.checked_sub(stamp.bytes);
+    *left = enough.unwrap_or(*left);
+    let found = match enough {
+        Some(_) => known(&folder, working),
+        None => Err(too_much(&folder)),
     };
     Arc::new(Listed {
         folder,
         stamp,
         note,
-        found,
+        found: found.map_err(|error| error.to_string()),
     })
+}
+
+/// What was read is not read again, so that the next time there is room.
+fn too_much(folder: &Path) -> Error {
+    Error::invalid(format!(
+        "the events of {} were not read, to keep reading short; leave this screen and come back to \
+         read them",
+        folder.display()
+    ))
 }
 
 fn known(folder: &Path, working: bool) -> Result<Known> {

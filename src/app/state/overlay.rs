@@ -68,10 +68,10 @@ pub enum Purpose {
     Pattern,
     /// Where the exported file goes.
     Path,
-    /// The learning rate that the run goes on at.
-    Rate,
     /// What the user writes about a run.
     Note,
+    /// The learning rate that the run goes on at.
+    Rate,
 }
 
 impl Purpose {
@@ -82,8 +82,8 @@ impl Purpose {
             Self::Filter => "filter: ",
             Self::Pattern => "select: ",
             Self::Path => "write to: ",
-            Self::Rate => "learning rate from here on: ",
             Self::Note => "note: ",
+            Self::Rate => "learning rate from here on: ",
         }
     }
 }

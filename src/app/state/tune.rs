@@ -361,12 +361,12 @@ pub struct TuneState {
     pub runs: PathBuf,
     /// Number of the next run.
     pub next: u32,
-    /// How the run goes on once it has stopped.
-    pub then: Option<Start>,
     /// How its curves are looked at.
     pub look: Look,
     /// All runs of the project.
     pub list: RunList,
+    /// How the run goes on once it has stopped.
+    pub then: Option<Start>,
 }
 
 impl TuneState {
@@ -378,9 +378,9 @@ impl TuneState {
             run: None,
             runs: project.join("runs"),
             next: 1,
-            then: None,
             look: Look::default(),
             list: RunList::default(),
+            then: None,
         }
     }
 

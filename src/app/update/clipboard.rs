@@ -2,6 +2,8 @@
 
 use crate::app::effect::Effect;
 use crate::app::state::bits::{Change, Column};
+use crate::app::state::runs::Pane;
+use crate::app::state::tune::Measured;
 use crate::app::state::{Level, Screen, State, planning};
 use crate::engine::plan::file as plan_file;
 
@@ -11,6 +13,7 @@ use super::edit;
 pub(super) fn copy(state: &mut State) -> Vec<Effect> {
     let text = match state.screen {
         Screen::Sensitivity | Screen::Bits => layer(state),
+        Screen::Tune if state.tune.list.pane == Pane::Runs => run(state),
         _ => state.toast.as_ref().map(|(notice, _)| notice.text.clone()),
     };
     let Some(text) = text else {
@@ -51,6 +54,30 @@ fn layer(state: &State) -> Option<String> {
         row.activation_bits.to_string(),
         number(layer.eigenvalue),
         number(layer.trace),
+    ];
+    Some(cells.join("\t"))
+}
+
+/// What is known of the run at the cursor, separated by tabs.
+fn run(state: &State) -> Option<String> {
+    let rows = state.tune.rows();
+    let row = rows.get(state.tune.selected(&rows))?;
+    let (facts, run) = (row.facts?, row.run?);
+    let accuracy = |measured: Option<&Measured>| {
+        measured.map_or_else(String::new, |measured| {
+            measured.score.accuracy().to_string()
+        })
+    };
+    let cells = [
+        row.folder.display().to_string(),
+        format!("{:.2}", facts.weight_compression),
+        facts.settings.schedule.to_string(),
+        facts.settings.epochs.to_string(),
+        facts.settings.learning_rate.to_string(),
+        run.step.to_string(),
+        accuracy(run.validation()),
+        accuracy(run.test()),
+        row.note.to_owned(),
     ];
     Some(cells.join("\t"))
 }
