@@ -9,12 +9,15 @@
 
 mod attach;
 mod bench;
+mod comparison;
 mod detail;
 mod detail_views;
+mod editor;
 mod fake;
 mod imports;
 mod keymap;
 mod mouse;
+mod projects;
 mod pty;
 mod random;
 mod terminal;

@@ -13,6 +13,14 @@ use ratatui::backend::TestBackend;
 
 use crate::bench::Bench;
 
+/// What the mouse does.
+const GESTURES: [Gesture; 5] = [
+    Gesture::Click,
+    Gesture::Drag,
+    Gesture::Release,
+    Gesture::WheelUp,
+    Gesture::WheelDown,
+];
 /// Events of a seed.
 const EVENTS: usize = 10_000;
 /// Events between two frames that are drawn.
@@ -106,10 +114,12 @@ fn storm(seed: u64) {
                 Msg::Resize
             }
             1..4 => {
-                let gesture =
-                    [Gesture::Click, Gesture::WheelUp, Gesture::WheelDown][chance.below(3)];
+                let gesture = GESTURES[chance.below(GESTURES.len())];
                 let (x, y) = (chance.below(size.0 as usize), chance.below(size.1 as usize));
-                let target = hits.at(x as u16, y as u16);
+                let target = match gesture {
+                    Gesture::Drag => hits.dragged(x as u16, y as u16),
+                    _ => hits.at(x as u16, y as u16),
+                };
                 Msg::Mouse { gesture, target }
             }
             4 => Msg::Paste("layer1.*\n\u{7}7x".into()),

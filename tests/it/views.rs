@@ -134,6 +134,12 @@ fn windows() {
         bench.keys(keys);
         insta::assert_snapshot!(name, text(&draw(&bench, (80, 24), &theme)));
     }
+    let mut bench = Bench::analysed();
+    bench.keys("3 b").wait(1);
+    insta::assert_snapshot!("which-key", text(&draw(&bench, (80, 24), &theme)));
+    bench.keys("esc /").text("layer1").keys("enter");
+    bench.keys("/ ctrl-u").text("conv2");
+    insta::assert_snapshot!("filtered", text(&draw(&bench, (80, 24), &theme)));
     let mut bench = find("running");
     bench.keys("q");
     insta::assert_snapshot!("quit", text(&draw(&bench, (80, 24), &theme)));

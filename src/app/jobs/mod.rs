@@ -11,7 +11,9 @@
 mod control;
 pub mod detail;
 mod inbox;
+mod plans;
 mod port;
+mod projects;
 mod task;
 
 pub use control::{Steered, Wish};
@@ -19,6 +21,7 @@ pub use inbox::Inbox;
 pub use port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, TuneReport, TuneRequest,
 };
+pub use projects::{FoundProject, Held};
 pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,12 +1,15 @@
 //! Pieces of work, what they bring, and the messages on the way.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Steered;
 use super::detail::{Detail, DetailDone};
+use super::plans;
 use super::port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, TuneReport, TuneRequest,
 };
+use super::projects::{self, FoundProject};
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -37,6 +40,17 @@ pub enum Task {
     Attach(LeftRunning),
     /// Look closer at layers.
     Detail(Detail),
+    /// Read the plans of the runs in a folder.
+    RunPlans(PathBuf),
+    /// Read a plan file.
+    PlanFile(PathBuf),
+    /// Find the projects in a folder.
+    Projects {
+        /// The folder.
+        folder: PathBuf,
+        /// The project that is open here.
+        own: String,
+    },
 }
 
 /// Kinds of tasks.
@@ -66,6 +80,12 @@ pub enum JobKind {
     Weights,
     /// [`Detail::Remeasure`].
     Remeasure,
+    /// [`Task::RunPlans`].
+    RunPlans,
+    /// [`Task::PlanFile`].
+    PlanFile,
+    /// [`Task::Projects`].
+    Projects,
 }
 
 impl JobKind {
@@ -85,7 +105,16 @@ impl JobKind {
             Self::Landscape => "landscape",
             Self::Weights => "weights",
             Self::Remeasure => "measuring again",
+            Self::RunPlans => "plans of the runs",
+            Self::PlanFile => "plan file",
+            Self::Projects => "projects",
         }
+    }
+
+    /// Whether it only reads small files, so that nobody has to be told that it runs.
+    #[must_use]
+    pub const fn is_brief(self) -> bool {
+        matches!(self, Self::RunPlans | Self::PlanFile | Self::Projects)
     }
 
     /// Whether the user asked for it and waits for it: asked about on leaving, one at a time.
@@ -127,6 +156,9 @@ impl Task {
             Self::Tune(_) | Self::Attach(LeftRunning::Run(_)) => JobKind::Tune,
             Self::Export(_) => JobKind::Export,
             Self::Detail(detail) => detail.kind(),
+            Self::RunPlans(_) => JobKind::RunPlans,
+            Self::PlanFile(_) => JobKind::PlanFile,
+            Self::Projects { .. } => JobKind::Projects,
         }
     }
 
@@ -157,6 +189,12 @@ impl Task {
                 Done::Exported(engine.export(request, observer)?.map(Box::new))
             }
             Self::Detail(detail) => Done::Detail(Box::new(detail.run(engine, observer)?)),
+            Self::Projects { folder, own } => Done::Projects(projects::find(folder, own)),
+            Self::RunPlans(runs) => Done::RunPlans(plans::of_runs(runs)),
+            Self::PlanFile(path) => Done::PlanFile {
+                text: plans::text(path)?,
+                path: path.clone(),
+            },
         })
     }
 }
@@ -192,6 +230,17 @@ pub enum Done {
     Exported(Option<Box<Written>>),
     /// A closer look.
     Detail(Box<DetailDone>),
+    /// Names of runs, and the texts of their plans.
+    RunPlans(Vec<(String, String)>),
+    /// A plan file.
+    PlanFile {
+        /// Which.
+        path: PathBuf,
+        /// What it holds.
+        text: String,
+    },
+    /// The projects there are, the one used last first.
+    Projects(Vec<FoundProject>),
 }
 
 impl Done {

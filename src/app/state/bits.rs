@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::comparison::Other;
 use super::planning;
 pub use super::planning::{Allocation, BUDGETS, Frontier};
 use crate::engine::allocate::ActivationBits;
@@ -65,6 +66,15 @@ pub enum Accuracy {
     Failed(String),
 }
 
+/// The text of a plan in the user's editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// The editor has it.
+    Given(String),
+    /// It came back with a mistake, and can be edited again.
+    Kept(String),
+}
+
 /// The bit table.
 #[derive(Debug, Clone)]
 pub struct BitsState {
@@ -94,6 +104,14 @@ pub struct BitsState {
     pub evaluating: Option<PlanKey>,
     /// An accuracy is wanted as soon as other work ends.
     pub waiting: bool,
+    /// The plan that this one is compared with.
+    pub other: Option<Other>,
+    /// The plans of the project's runs, by name.
+    pub run_plans: Vec<Other>,
+    /// The path of a plan file that was typed last.
+    pub other_path: String,
+    /// The text that the editor was given last, or left with a mistake.
+    pub draft: Option<Draft>,
     undo: Vec<(Arc<Plan>, String)>,
     redo: Vec<(Arc<Plan>, String)>,
     measured: BTreeMap<PlanKey, Score>,
@@ -118,6 +136,10 @@ impl Default for BitsState {
             evaluate_at: None,
             evaluating: None,
             waiting: false,
+            other: None,
+            run_plans: Vec::new(),
+            other_path: String::new(),
+            draft: None,
             undo: Vec::new(),
             redo: Vec::new(),
             measured: BTreeMap::new(),
@@ -156,6 +178,12 @@ impl BitsState {
         let now = self.plan.replace(after)?;
         self.undo.push((now, what.clone()));
         Some(what)
+    }
+
+    /// The plans before each change that can be undone, with that change, the newest first.
+    pub fn past(&self) -> impl Iterator<Item = (&Arc<Plan>, &str)> {
+        let undo = self.undo.iter().rev();
+        undo.map(|(plan, what)| (plan, what.as_str()))
     }
 
     /// Whether there is a change to take back.
@@ -227,6 +255,12 @@ impl BitsState {
         }
     }
 
+    /// The accuracy of any plan, if it was measured.
+    #[must_use]
+    pub fn score_of(&self, plan: &Plan) -> Option<Score> {
+        self.measured.get(&key(plan)).copied()
+    }
+
     /// The accuracies of the plans measured last, the newest at the end.
     #[must_use]
     pub fn history(&self) -> impl ExactSizeIterator<Item = f64> + DoubleEndedIterator {
@@ -256,5 +290,7 @@ impl BitsState {
         self.history.clear();
         self.refused.clear();
         self.frontier = None;
+        self.other = None;
+        self.run_plans.clear();
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod analysis;
 pub mod bits;
+pub mod comparison;
 pub mod detail;
 pub mod eta;
 pub mod export;
@@ -29,6 +30,7 @@ use super::jobs::{Inputs, JobId, JobKind};
 use super::key::Key;
 use super::keymap::Keymap;
 use super::project::Stored;
+use super::settings::Settings;
 use crate::engine::job::Score;
 use analysis::AnalysisState;
 use bits::BitsState;
@@ -45,8 +47,6 @@ const LOG_LINES: usize = 1000;
 const TOAST: Duration = Duration::from_secs(6);
 /// How long a bad notice stays.
 const BAD_TOAST: Duration = Duration::from_secs(20);
-/// How often the time left is drawn again while work runs.
-const PULSE: Duration = Duration::from_millis(500);
 
 /// The five screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -115,6 +115,18 @@ pub enum Level {
     Warning,
     /// Something failed.
     Bad,
+}
+
+impl Level {
+    /// What it is called in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "",
+            Self::Warning => "warning",
+            Self::Bad => "error",
+        }
+    }
 }
 
 /// Something that happened.
@@ -269,14 +281,22 @@ pub struct State {
     pub fresh: Vec<Notice>,
     /// Keys of an unfinished sequence.
     pub pending: Vec<Key>,
+    /// When what may follow them is shown.
+    pub hint_at: Option<Duration>,
     /// Keys to commands.
     pub keymap: Keymap,
+    /// What the user set.
+    pub settings: Settings,
     /// Work that runs.
     pub running: Vec<Running>,
     /// Set when the application leaves as soon as it can.
     pub leaving: Option<Leaving>,
     /// Whether the application has the mouse; else the terminal selects text with it.
     pub mouse: bool,
+    /// Per cent of Sensitivity that its list takes, once that was changed.
+    pub list_share: Option<u8>,
+    /// Whether the mouse holds the line between two panes.
+    pub dragging: bool,
     /// Exit code for leaving.
     pub exit_code: u8,
     /// Who does analysis and fine-tuning.
@@ -313,10 +333,14 @@ impl State {
             log: VecDeque::new(),
             fresh: Vec::new(),
             pending: Vec::new(),
+            hint_at: None,
             keymap,
+            settings: Settings::default(),
             running: Vec::new(),
             leaving: None,
-            mouse: session.mouse,
+            mouse: session.mouse.unwrap_or(true),
+            list_share: session.list_share,
+            dragging: false,
             exit_code: 0,
             long_work: if stored.watching {
                 LongWork::OfAnother
@@ -328,6 +352,15 @@ impl State {
             next_job: 1,
             place,
         }
+    }
+
+    /// With what the user set; what was chosen in the project comes before it.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        let chosen = self.stored.as_ref().and_then(|stored| stored.session.mouse);
+        self.mouse = chosen.unwrap_or(settings.mouse);
+        self.settings = settings;
+        self
     }
 
     /// The loaded inputs.
@@ -414,6 +447,17 @@ impl State {
         self.dirty = true;
     }
 
+    /// What happened, the newest first, as far as it contains a text; `warning` and `error` find the
+    /// notices of that kind, too.
+    pub fn log_lines(&self, query: &str) -> impl Iterator<Item = &Notice> {
+        let query = query.trim().to_lowercase();
+        let fits = move |notice: &&Notice| {
+            let text = notice.text.to_lowercase();
+            text.contains(&query) || notice.level.name().contains(&query)
+        };
+        self.log.iter().rev().filter(fits)
+    }
+
     /// When something changes although nothing happens; `None`: never.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
@@ -422,11 +466,18 @@ impl State {
             .running
             .iter()
             .any(|running| !running.paused)
-            .then(|| self.now + PULSE);
-        [toast, pulse, self.bits.evaluate_at]
+            .then(|| self.now + self.settings.motion.pulse());
+        let hint = self.hint_at.filter(|at| *at > self.now);
+        [toast, pulse, self.bits.evaluate_at, hint]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether what may follow an unfinished sequence is shown.
+    #[must_use]
+    pub fn hints_sequence(&self) -> bool {
+        !self.pending.is_empty() && self.hint_at.is_some_and(|at| at <= self.now)
     }
 
     /// The layers a screen lists, in its order, as positions in the network.

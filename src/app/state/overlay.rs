@@ -3,6 +3,7 @@
 use tui_input::Input;
 
 use crate::app::command::{Command, fuzzy};
+use crate::app::jobs::FoundProject;
 
 /// One layer over the screen; the topmost has the keyboard.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub enum Overlay {
     },
     /// What happened so far.
     Log {
+        /// What is searched for.
+        input: Input,
         /// Lines up from the newest.
         scroll: usize,
     },
@@ -46,12 +49,29 @@ pub enum Overlay {
         /// What is wrong with it.
         problem: Option<String>,
     },
+    /// Choose a plan to compare with.
+    Plans {
+        /// The chosen one, by position.
+        selected: usize,
+    },
+    /// Choose a project to go to.
+    Projects {
+        /// The chosen one, by position.
+        selected: usize,
+        /// Those there are; absent while they are looked for.
+        found: Option<Vec<FoundProject>>,
+    },
     /// Choose the colours.
     Themes {
         /// The one that is shown.
         selected: usize,
         /// The one that was shown before.
         before: String,
+    },
+    /// Edit the text again that is no plan?
+    EditAgain {
+        /// What is wrong with it, a sentence.
+        problem: String,
     },
     /// Leave while work is running?
     Quit,
@@ -68,6 +88,8 @@ pub enum Purpose {
     Pattern,
     /// Where the exported file goes.
     Path,
+    /// The plan file to compare with.
+    OtherPlan,
 }
 
 impl Purpose {
@@ -78,6 +100,7 @@ impl Purpose {
             Self::Filter => "filter: ",
             Self::Pattern => "select: ",
             Self::Path => "write to: ",
+            Self::OtherPlan => "compare with the plan file: ",
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::app::state::running::Running;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{clipboard, detail, edit, launch, leave, start, themes};
+use super::{clipboard, comparison, detail, draft, edit, launch, leave, projects, start, themes};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -70,7 +70,11 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
 /// Whether a command changes the project or its work.
 const fn steers(command: Command) -> bool {
     match command.group() {
-        Group::Model | Group::Bits | Group::Tune | Group::Export => true,
+        Group::Bits => !matches!(
+            command,
+            Command::ComparePlan | Command::NextDifference | Command::PreviousDifference
+        ),
+        Group::Model | Group::Tune | Group::Export => true,
         Group::Sensitivity => matches!(command, Command::Remeasure | Command::RemeasureShown),
         Group::Movement => false,
         Group::Global => matches!(
@@ -104,6 +108,9 @@ fn why_not_edit(state: &State, command: Command) -> Option<String> {
             if state.analysis.sensitivity().is_none() =>
         {
             Some("finish the analysis first (screen 2)".to_owned())
+        }
+        Command::NextDifference | Command::PreviousDifference if state.bits.other.is_none() => {
+            Some("compare with another plan first (c)".to_owned())
         }
         Command::PasteBits if state.bits.copied.is_none() => {
             Some("no row was copied yet (y)".to_owned())
@@ -162,7 +169,12 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
                 selected: 0,
             });
         }
-        Command::ShowLog => state.overlays.push(Overlay::Log { scroll: 0 }),
+        Command::ShowLog => {
+            state.overlays.push(Overlay::Log {
+                input: String::new().into(),
+                scroll: 0,
+            });
+        }
         Command::Filter => {
             let text = state.filter.as_ref().map(|filter| filter.text.clone());
             ask(state, Purpose::Filter, text.unwrap_or_default());
@@ -179,6 +191,7 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::CopyPlan => return clipboard::copy_plan(state),
         Command::Mouse => mouse(state),
         Command::Freeze => return detail::execute(state, command),
+        Command::Projects => return projects::open(state),
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => return quit(state),
@@ -247,6 +260,8 @@ fn proceed(state: &mut State) -> Vec<Effect> {
 fn back(state: &mut State) {
     if state.bits.has_selection() && state.screen == Screen::Bits {
         state.bits.clear_selection();
+    } else if state.bits.other.is_some() && state.screen == Screen::Bits {
+        state.bits.other = None;
     } else if state.toast.is_some() {
         state.toast = None;
     } else {
@@ -417,6 +432,9 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::SmallerBest => return edit::frontier_step(state, Ordering::Less),
         Command::LargerBest => return edit::frontier_step(state, Ordering::Greater),
         Command::Metric => return edit::next_metric(state),
+        Command::EditPlan => return draft::open(state),
+        Command::ComparePlan => return comparison::toggle(state),
+        Command::NextDifference | Command::PreviousDifference => comparison::jump(state, command),
         _ => edit::ask_budget(state),
     }
     Vec::new()

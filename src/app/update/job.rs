@@ -15,7 +15,7 @@ use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
-use super::{detail, edit, leave, start};
+use super::{comparison, detail, edit, leave, projects, start};
 
 /// Work whose end is announced takes at least this long.
 const LONG: Duration = Duration::from_secs(10);
@@ -127,6 +127,9 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
             outcome,
         } => return analyzed(state, *sensitivity, outcome),
         Done::Allocated(plan) => return edit::allocated(state, *plan),
+        Done::Projects(found) => projects::listed(state, found),
+        Done::RunPlans(texts) => comparison::listed(state, texts),
+        Done::PlanFile { path, text } => comparison::opened(state, &path, &text),
         Done::Frontier(points) => state.bits.frontier = Some(points),
         Done::Evaluated {
             plan,
@@ -188,7 +191,11 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
         JobKind::Spectrum | JobKind::Landscape | JobKind::Weights | JobKind::Remeasure => {
             detail::failed(state, running.kind, &reason);
         }
-        JobKind::Allocate | JobKind::Frontier => {}
+        JobKind::Allocate
+        | JobKind::Frontier
+        | JobKind::RunPlans
+        | JobKind::PlanFile
+        | JobKind::Projects => {}
     }
     if state.leaving == Some(Leaving::WhenDone) {
         state.leaving = None;

@@ -18,6 +18,18 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// How long ago something was: `now`, `5 min ago`, `3 h ago`, `12 days ago`.
+#[must_use]
+pub fn age(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    match minutes {
+        0 => "now".to_owned(),
+        1..60 => format!("{minutes} min ago"),
+        60..2880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1440),
+    }
+}
+
 /// `text` in at most `width` cells, its end replaced by `ellipsis` when it is longer.
 #[must_use]
 pub fn cut(text: &str, width: usize, ellipsis: &str) -> String {
@@ -87,6 +99,18 @@ mod tests {
     fn time_has_hours_only_when_it_needs_them() {
         assert_eq!(duration(Duration::from_secs(3907)), "1:05:07");
         assert_eq!(duration(Duration::from_secs(65)), "1:05");
+    }
+
+    #[test]
+    fn ages_are_told_in_the_unit_that_fits() {
+        for (seconds, text) in [
+            (59, "now"),
+            (60, "1 min ago"),
+            (3600, "1 h ago"),
+            (2 * 86_400, "2 days ago"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
     }
 
     #[test]

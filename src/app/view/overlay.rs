@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
+use super::chrome::Told;
 use super::format::{cut, duration, wrap};
 use super::help::{Entry, entries};
-use super::{FILL, Hits, chrome, rows};
+use super::{FILL, Hits, chrome, comparison, projects, rows};
 use crate::app::command::Command;
 use crate::app::key::{Key, KeyCode};
 use crate::app::msg::Target;
@@ -30,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
         Some(Overlay::Palette { input, selected }) => {
             palette(frame, (state, input, *selected), hits, theme);
         }
-        Some(Overlay::Log { scroll }) => log(frame, (state, *scroll), hits, theme),
+        Some(Overlay::Log { input, scroll }) => log(frame, (state, input, *scroll), hits, theme),
         Some(Overlay::Allocate {
             kind,
             input,
@@ -47,13 +48,20 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
         Some(Overlay::Themes { selected, .. }) => {
             themes(frame, (state, *selected), hits, theme);
         }
+        Some(Overlay::Plans { selected }) => {
+            comparison::choose(frame, (state, *selected), hits, theme);
+        }
+        Some(Overlay::EditAgain { problem }) => edit_again(frame, problem, hits, theme),
+        Some(Overlay::Projects { selected, found }) => {
+            projects::choose(frame, (state, *selected, found.as_deref()), hits, theme);
+        }
         Some(Overlay::Quit) => quit(frame, state, hits, theme),
         Some(Overlay::Confirm(command)) => confirm(frame, *command, hits, theme),
     }
 }
 
 /// A window of at most this size in the middle; gives its inside.
-fn window(
+pub(super) fn window(
     frame: &mut Frame,
     ((width, height), title): ((u16, u16), &str),
     hits: &mut Hits,
@@ -91,6 +99,15 @@ fn window(
     }
 }
 
+/// How much a search found; nothing before something is typed.
+fn counted(query: &str, count: impl FnOnce() -> (usize, usize)) -> Told<'static> {
+    if query.trim().is_empty() {
+        return Told::Nothing;
+    }
+    let (found, all) = count();
+    Told::Note(format!("{found} of {all}"))
+}
+
 fn help(
     frame: &mut Frame,
     (state, input, scroll): (&State, &tui_input::Input, usize),
@@ -99,9 +116,16 @@ fn help(
 ) {
     let inside = window(frame, ((92, frame.area().height), "Help"), hits, theme);
     let [search, list] = rows(inside, [1, FILL]);
-    chrome::typed(frame, search, theme, ("search: ", input, None));
+    let found = entries(state, input.value());
+    let told = counted(input.value(), || {
+        let command = |entry: &&Entry| matches!(entry, Entry::Command(..));
+        let all = entries(state, "");
+        let [found, all] = [&found, &all].map(|list| list.iter().filter(command).count());
+        (found, all)
+    });
+    chrome::typed(frame, search, theme, ("search: ", input, told));
     let width = list.width as usize;
-    let lines = entries(state, input.value()).into_iter();
+    let lines = found.into_iter();
     let lines: Vec<Line> = lines
         .flat_map(|entry| help_lines(entry, width, theme))
         .collect();
@@ -145,8 +169,9 @@ fn palette(
 ) {
     let inside = window(frame, ((76, 18), "Commands"), hits, theme);
     let [line, list] = rows(inside, [1, FILL]);
-    chrome::typed(frame, line, theme, (":", input, None));
     let found = matches(input.value());
+    let told = counted(input.value(), || (found.len(), Command::ALL.len()));
+    chrome::typed(frame, line, theme, (":", input, told));
     let height = list.height as usize;
     let first = super::scroll(selected, found.len(), height);
     hits.rows(list, first..found.len());
@@ -191,15 +216,22 @@ fn palette(
     frame.render_widget(Paragraph::new(lines), list);
 }
 
-fn log(frame: &mut Frame, (state, scroll): (&State, usize), hits: &mut Hits, theme: &Theme) {
+fn log(
+    frame: &mut Frame,
+    (state, input, scroll): (&State, &tui_input::Input, usize),
+    hits: &mut Hits,
+    theme: &Theme,
+) {
     let inside = window(frame, ((110, frame.area().height), "Log"), hits, theme);
-    let [list, path] = rows(inside, [FILL, 1]);
+    let [search, list, path] = rows(inside, [1, FILL, 1]);
+    let query = input.value();
+    let found = state.log_lines(query);
+    let told = counted(query, || (found.count(), state.log.len()));
+    chrome::typed(frame, search, theme, ("search: ", input, told));
     let width = list.width as usize;
     let mut lines: Vec<Line> = Vec::new();
     for notice in state
-        .log
-        .iter()
-        .rev()
+        .log_lines(query)
         .skip(scroll)
         .take(list.height as usize)
     {
@@ -220,10 +252,12 @@ fn log(frame: &mut Frame, (state, scroll): (&State, usize), hits: &mut Hits, the
     lines.truncate(list.height as usize);
     lines.reverse();
     if lines.is_empty() {
-        lines.push(Line::styled(
-            "nothing happened yet",
-            theme.style(Role::Muted),
-        ));
+        let text = if state.log.is_empty() {
+            "nothing happened yet"
+        } else {
+            "nothing that happened contains this"
+        };
+        lines.push(Line::styled(text, theme.style(Role::Muted)));
     }
     frame.render_widget(Paragraph::new(lines), list);
     let file = chrome::tail(&state.place.log.display().to_string(), width, theme);
@@ -265,7 +299,7 @@ fn allocate(
         frame,
         line,
         theme,
-        (&format!("{}: ", BUDGETS[kind].name), input, None),
+        (&format!("{}: ", BUDGETS[kind].name), input, Told::Nothing),
     );
     let subject = state
         .analysis
@@ -338,6 +372,19 @@ fn question(frame: &mut Frame, asked: &Question, hits: &mut Hits, theme: &Theme)
         ])
     }));
     frame.render_widget(Paragraph::new(lines), inside);
+}
+
+fn edit_again(frame: &mut Frame, problem: &str, hits: &mut Hits, theme: &Theme) {
+    let asked = Question {
+        title: "The text is no plan",
+        text: &format!("{problem}."),
+        answers: &[
+            ('e', "edit the same text again"),
+            ('k', "keep it for later: the plan stays as it is"),
+            ('d', "drop it: the plan stays as it is"),
+        ],
+    };
+    question(frame, &asked, hits, theme);
 }
 
 fn quit(frame: &mut Frame, state: &State, hits: &mut Hits, theme: &Theme) {

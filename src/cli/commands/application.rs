@@ -19,6 +19,9 @@ pub struct Args {
     /// Colours: terminal, dark, light, okabe-ito, mono or a file of your own
     #[arg(long, value_name = "NAME", help_heading = "Application")]
     pub theme: Option<String>,
+    /// Leave aside what the last session left: first screen, default settings; measurements stay
+    #[arg(long, help_heading = "Application")]
+    pub fresh: bool,
     /// Show a run, and follow it while it goes on; also one that `hawqeye tune` works on
     #[arg(long, value_name = "RUN", help_heading = "Application")]
     pub attach: Option<PathBuf>,
@@ -43,7 +46,8 @@ impl Args {
             || data.is_some()
             || mean.is_some()
             || std.is_some();
-        let application = self.project.is_some() || self.theme.is_some() || self.attach.is_some();
+        let application =
+            self.project.is_some() || self.theme.is_some() || self.attach.is_some() || self.fresh;
         if inputs || application {
             return Err(Failure::usage(
                 "options of a command stand after it, as in hawqeye eval --model resnet20",
@@ -82,6 +86,7 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
         project: args.project.clone(),
         theme: args.theme.clone(),
         no_color: shared.no_color,
+        fresh: args.fresh,
         attach: args.attach.as_deref().map(absolute),
         program: program(),
     })
