@@ -251,6 +251,9 @@ impl Effects {
             theme: self.chosen_theme(state),
             mouse: (state.mouse != state.settings.mouse).then_some(state.mouse),
             list_share: state.list_share,
+            layer: state.selected().map(|layer| layer.layer.to_string()),
+            sort: state.analysis.sort,
+            view: state.detail.view,
             analysis: state.analysis.request.clone(),
             tune: state.tune.settings.clone(),
             export: ExportSettings {

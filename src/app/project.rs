@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::jobs::{AnalysisRequest, LeftRun, LeftRunning};
 use super::state::Screen;
+use super::state::analysis::Sort;
+use super::state::detail::View;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
 use super::worker::{Tail, Work, is_worked_on};
@@ -44,6 +46,13 @@ pub struct Session {
     /// Per cent of Sensitivity that its list takes, once that was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list_share: Option<u8>,
+    /// The layer that was selected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The order of the layers on Sensitivity.
+    pub sort: Sort,
+    /// The closer look that was shown there.
+    pub view: View,
     /// Settings of the analysis.
     pub analysis: AnalysisRequest,
     /// Settings of fine-tuning.

@@ -124,7 +124,7 @@ impl Settings {
 
     fn set(&mut self, name: &str, value: &Value, themes: &[&str]) -> Result<(), String> {
         match name {
-            "theme" => self.theme = one_of(name, value, themes)?.to_owned(),
+            "theme" => one_of(name, value, themes)?.clone_into(&mut self.theme),
             "symbols" => {
                 self.symbols = match one_of(name, value, &SymbolChoice::NAMES)? {
                     "unicode" => SymbolChoice::Unicode,

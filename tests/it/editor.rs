@@ -89,7 +89,7 @@ fn an_editor_that_fails_is_told_and_the_text_is_not_lost() {
 
 #[test]
 fn an_interrupt_of_the_editor_leaves_the_application_alone() {
-    let mut session = session(Some("echo 'the editor waits'; sleep 600"));
+    let mut session = session(Some("echo 'the editor waits'; exec sleep 600"));
     session.send("e");
     session.wait_text("the editor waits");
     session.send("\u{3}");

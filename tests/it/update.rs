@@ -10,6 +10,7 @@ use hawqeye::app::project::{Session, Stored, StoredRun};
 use hawqeye::app::settings::Motion;
 use hawqeye::app::state::analysis::{Sort, Status};
 use hawqeye::app::state::bits::Accuracy;
+use hawqeye::app::state::detail::View;
 use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
@@ -633,7 +634,7 @@ fn with_less_motion_progress_waits_for_the_second() {
     };
     bench.send(Msg::Job(JobMessage::Event { job, event }));
     assert!(!bench.state.dirty);
-    let pulse = bench.state.wake_at().unwrap() - bench.state.now;
+    let pulse = bench.state.wake_at().unwrap().abs_diff(bench.state.now);
     assert_eq!(pulse.as_millis(), 1000);
     bench.wait(1);
     assert!(bench.state.dirty);
@@ -667,9 +668,35 @@ fn what_may_follow_a_key_is_shown_after_a_moment() {
     bench.keys("3 b");
     assert!(!bench.state.hints_sequence());
     let wake = bench.state.wake_at().unwrap();
-    assert!((wake - bench.state.now).as_millis() <= 300);
+    assert!(wake.abs_diff(bench.state.now).as_millis() <= 300);
     bench.wait(1);
     assert!(bench.state.hints_sequence() && bench.state.dirty);
     bench.keys("4");
     assert!(!bench.state.hints_sequence());
+}
+
+#[test]
+fn a_session_goes_on_with_the_layer_the_order_and_the_view() {
+    let session = Session {
+        screen: Screen::Sensitivity,
+        layer: Some("layer2.0.conv1".into()),
+        sort: Sort::Eigenvalue,
+        view: View::Weights,
+        list_share: Some(40),
+        mouse: Some(false),
+        ..Session::default()
+    };
+    let stored = Stored {
+        session,
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    let state = &bench.state;
+    assert_eq!((state.layer, state.analysis.sort), (3, Sort::Eigenvalue));
+    assert_eq!(
+        (state.detail.view, state.list_share),
+        (View::Weights, Some(40))
+    );
+    assert!(!state.mouse);
 }

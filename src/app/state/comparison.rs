@@ -73,7 +73,7 @@ impl State {
         let named = |(plan, what): (&Arc<Plan>, &str)| Other::new(format!("before: {what}"), plan);
         let mut earlier: Vec<Other> = self.bits.past().map(named).collect();
         if let Some(mut opened) = earlier.pop() {
-            opened.name = "as opened".to_owned();
+            "as opened".clone_into(&mut opened.name);
             earlier.insert(0, opened);
         }
         earlier.truncate(EARLIER);

@@ -7,8 +7,10 @@ pub mod comparison;
 pub mod detail;
 pub mod eta;
 pub mod export;
+mod filter;
 pub mod freeze;
 pub mod guide;
+mod notice;
 pub mod overlay;
 pub mod planning;
 pub mod ranking;
@@ -22,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Group};
@@ -36,17 +37,12 @@ use analysis::AnalysisState;
 use bits::BitsState;
 use detail::DetailState;
 use export::ExportState;
+pub use filter::Filter;
 use freeze::Frozen;
+pub use notice::{Level, Notice};
 use overlay::Overlay;
 use running::Running;
 use tune::TuneState;
-
-/// Lines of the log that are kept in memory.
-const LOG_LINES: usize = 1000;
-/// How long a notice stays.
-const TOAST: Duration = Duration::from_secs(6);
-/// How long a bad notice stays.
-const BAD_TOAST: Duration = Duration::from_secs(20);
 
 /// The five screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -104,40 +100,6 @@ impl Screen {
     pub const fn scopes(self) -> [Group; 3] {
         [self.group(), Group::Movement, Group::Global]
     }
-}
-
-/// How much a notice matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Good to know.
-    Info,
-    /// Something to look at.
-    Warning,
-    /// Something failed.
-    Bad,
-}
-
-impl Level {
-    /// What it is called in the log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => "",
-            Self::Warning => "warning",
-            Self::Bad => "error",
-        }
-    }
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// When, since the start.
-    pub at: Duration,
-    /// How much it matters.
-    pub level: Level,
-    /// One sentence.
-    pub text: String,
 }
 
 /// Where loading the inputs stands.
@@ -206,36 +168,6 @@ pub struct Themes {
     pub names: Vec<String>,
     /// The one that is shown.
     pub shown: String,
-}
-
-/// Which layers are shown.
-#[derive(Debug, Clone)]
-pub struct Filter {
-    /// As typed.
-    pub text: String,
-    glob: Option<GlobMatcher>,
-}
-
-impl Filter {
-    /// A filter for names that contain `text`, or match it when it has a `*` or `?`.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let wild = text.contains(['*', '?', '[', '{']);
-        let glob = if wild { Glob::new(text).ok() } else { None };
-        Self {
-            text: text.to_owned(),
-            glob: glob.map(|glob| glob.compile_matcher()),
-        }
-    }
-
-    /// Whether a layer is shown.
-    #[must_use]
-    pub fn shows(&self, layer: &str) -> bool {
-        match &self.glob {
-            Some(glob) => glob.is_match(layer),
-            None => layer.contains(&self.text),
-        }
-    }
 }
 
 /// Everything the screens show.
@@ -319,8 +251,11 @@ impl State {
             inputs: Loading::Running,
             check: Checking::Never,
             pace: None,
-            analysis: AnalysisState::new(session.analysis),
-            detail: DetailState::default(),
+            analysis: AnalysisState::new(session.analysis).by(session.sort),
+            detail: DetailState {
+                view: session.view,
+                ..DetailState::default()
+            },
             frozen: None,
             bits: BitsState::default(),
             tune: TuneState::new(session.tune, &place.folder),
@@ -418,44 +353,6 @@ impl State {
         let id = JobId(self.next_job);
         self.next_job += 1;
         id
-    }
-
-    /// Shows a notice and writes it down.
-    pub fn notify(&mut self, level: Level, text: impl Into<String>) {
-        let notice = Notice {
-            at: self.now,
-            level,
-            text: text.into(),
-        };
-        if self.log.len() == LOG_LINES {
-            self.log.pop_front();
-        }
-        self.log.push_back(notice.clone());
-        self.fresh.push(notice.clone());
-        let stays = if level == Level::Info {
-            TOAST
-        } else {
-            BAD_TOAST
-        };
-        let covered = self
-            .toast
-            .as_ref()
-            .is_some_and(|(shown, _)| shown.level > level);
-        if !covered {
-            self.toast = Some((notice, self.now + stays));
-        }
-        self.dirty = true;
-    }
-
-    /// What happened, the newest first, as far as it contains a text; `warning` and `error` find the
-    /// notices of that kind, too.
-    pub fn log_lines(&self, query: &str) -> impl Iterator<Item = &Notice> {
-        let query = query.trim().to_lowercase();
-        let fits = move |notice: &&Notice| {
-            let text = notice.text.to_lowercase();
-            text.contains(&query) || notice.level.name().contains(&query)
-        };
-        self.log.iter().rev().filter(fits)
     }
 
     /// When something changes although nothing happens; `None`: never.

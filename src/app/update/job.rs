@@ -271,6 +271,9 @@ fn restore(state: &mut State, inputs: &Inputs) {
         }
         None => {}
     }
+    let mut layers = inputs.layers.iter();
+    let selected = layers.position(|layer| Some(&*layer.layer) == stored.session.layer.as_deref());
+    state.layer = selected.unwrap_or(state.layer);
     state.tune.next = stored.next_run.max(1);
     state.tune.run = stored.run.map(|run| Run::replay(run.folder, run.events));
 }

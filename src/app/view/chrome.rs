@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::Hits;
 use super::filter::found;
 use super::format::{cut, cut_start, duration, wrap};
+use super::line::{Told, typed};
 use crate::app::command::Command;
 use crate::app::key::sequence;
 use crate::app::msg::Target;
@@ -198,43 +199,6 @@ fn told(frame: &mut Frame, area: Rect, notice: &Notice, theme: &Theme) {
     frame.render_widget(told.style(theme.style(role)), area);
 }
 
-/// What is said behind a line of text.
-pub(super) enum Told<'a> {
-    /// Nothing.
-    Nothing,
-    /// What is wrong with it.
-    Problem(&'a str),
-    /// What comes of it.
-    Note(String),
-}
-
-/// A line of text with its cursor.
-pub(super) fn typed(
-    frame: &mut Frame,
-    area: Rect,
-    theme: &Theme,
-    (prompt, input, told): (&str, &tui_input::Input, Told),
-) {
-    let room = (area.width as usize).saturating_sub(prompt.width() + 2);
-    let start = input.visual_scroll(room);
-    let shown: String = input.value().chars().skip(start).take(room).collect();
-    let mut spans = vec![
-        Span::styled(format!(" {prompt}"), theme.style(Role::Key)),
-        Span::styled(shown, theme.style(Role::Text)),
-    ];
-    match told {
-        Told::Nothing => {}
-        Told::Problem(text) => {
-            spans.push(Span::styled(format!("  {text}"), theme.style(Role::Bad)))
-        }
-        Told::Note(text) => spans.push(Span::styled(format!("  {text}"), theme.style(Role::Muted))),
-    }
-    frame.render_widget(Line::from(spans), area);
-    let at = 1 + prompt.width() + input.visual_cursor().saturating_sub(start);
-    let x = area.x + (at as u16).min(area.width.saturating_sub(1));
-    frame.set_cursor_position((x, area.y));
-}
-
 /// The commands whose keys the footer of a screen shows, the most useful first.
 fn hints(state: &State) -> Vec<Command> {
     let screen: &[Command] = match state.screen {
@@ -375,9 +339,10 @@ fn pending_hints(state: &State) -> Vec<Hint> {
 
 fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
     let hints: &[(&str, &str)] = match overlay {
-        Overlay::Help { .. } => &[("type", "search"), ("up/down", "scroll"), ("esc", "close")],
+        Overlay::Help { .. } | Overlay::Log { .. } => {
+            &[("type", "search"), ("up/down", "scroll"), ("esc", "close")]
+        }
         Overlay::Palette { .. } => &[("type", "search"), ("enter", "run"), ("esc", "close")],
-        Overlay::Log { .. } => &[("type", "search"), ("up/down", "scroll"), ("esc", "close")],
         Overlay::Line { .. } => &[("enter", "accept"), ("esc", "cancel")],
         Overlay::Allocate { .. } => &[
             ("up/down", "kind"),

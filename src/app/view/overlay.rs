@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use super::chrome::Told;
 use super::format::{cut, duration, wrap};
 use super::help::{Entry, entries};
-use super::{FILL, Hits, chrome, comparison, projects, rows};
+use super::line::{Told, typed};
+use super::{FILL, Hits, chrome, comparison, projects, question, rows};
 use crate::app::command::Command;
 use crate::app::key::{Key, KeyCode};
 use crate::app::msg::Target;
@@ -51,12 +51,12 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
         Some(Overlay::Plans { selected }) => {
             comparison::choose(frame, (state, *selected), hits, theme);
         }
-        Some(Overlay::EditAgain { problem }) => edit_again(frame, problem, hits, theme),
+        Some(Overlay::EditAgain { problem }) => question::edit_again(frame, problem, hits, theme),
         Some(Overlay::Projects { selected, found }) => {
             projects::choose(frame, (state, *selected, found.as_deref()), hits, theme);
         }
-        Some(Overlay::Quit) => quit(frame, state, hits, theme),
-        Some(Overlay::Confirm(command)) => confirm(frame, *command, hits, theme),
+        Some(Overlay::Quit) => question::quit(frame, state, hits, theme),
+        Some(Overlay::Confirm(command)) => question::confirm(frame, *command, hits, theme),
     }
 }
 
@@ -123,7 +123,7 @@ fn help(
         let [found, all] = [&found, &all].map(|list| list.iter().filter(command).count());
         (found, all)
     });
-    chrome::typed(frame, search, theme, ("search: ", input, told));
+    typed(frame, search, theme, ("search: ", input, told));
     let width = list.width as usize;
     let lines = found.into_iter();
     let lines: Vec<Line> = lines
@@ -171,7 +171,7 @@ fn palette(
     let [line, list] = rows(inside, [1, FILL]);
     let found = matches(input.value());
     let told = counted(input.value(), || (found.len(), Command::ALL.len()));
-    chrome::typed(frame, line, theme, (":", input, told));
+    typed(frame, line, theme, (":", input, told));
     let height = list.height as usize;
     let first = super::scroll(selected, found.len(), height);
     hits.rows(list, first..found.len());
@@ -227,7 +227,7 @@ fn log(
     let query = input.value();
     let found = state.log_lines(query);
     let told = counted(query, || (found.count(), state.log.len()));
-    chrome::typed(frame, search, theme, ("search: ", input, told));
+    typed(frame, search, theme, ("search: ", input, told));
     let width = list.width as usize;
     let mut lines: Vec<Line> = Vec::new();
     for notice in state
@@ -295,7 +295,7 @@ fn allocate(
     hits.add(widths, Target::Answer(Key::plain(KeyCode::Tab)));
     frame.render_widget(activations, widths);
     frame.render_widget(Paragraph::new(lines), kinds);
-    chrome::typed(
+    typed(
         frame,
         line,
         theme,
@@ -341,86 +341,4 @@ fn themes(frame: &mut Frame, (state, selected): (&State, usize), hits: &mut Hits
         Line::styled(format!("{mark} {name:<24}"), theme.style(role))
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
-}
-
-/// A question: its title, its text, and the answers by their key.
-struct Question<'a> {
-    title: &'a str,
-    text: &'a str,
-    answers: &'a [(char, &'a str)],
-}
-
-fn question(frame: &mut Frame, asked: &Question, hits: &mut Hits, theme: &Theme) {
-    let wrapped = wrap(asked.text, 52);
-    let (above, answers) = (wrapped.len() as u16 + 1, asked.answers);
-    let height = above + answers.len() as u16 + 2;
-    let inside = window(frame, ((58, height), asked.title), hits, theme);
-    for ((key, _), y) in answers.iter().zip(inside.y + above..inside.bottom()) {
-        let row = Rect {
-            y,
-            height: 1,
-            ..inside
-        };
-        hits.add(row, Target::Answer(Key::plain(KeyCode::Char(*key))));
-    }
-    let mut lines: Vec<Line> = wrapped.into_iter().map(Line::raw).collect();
-    lines.push(Line::raw(""));
-    lines.extend(answers.iter().map(|(key, what)| {
-        Line::from(vec![
-            Span::styled(format!("  {key}  "), theme.style(Role::Key)),
-            Span::raw((*what).to_owned()),
-        ])
-    }));
-    frame.render_widget(Paragraph::new(lines), inside);
-}
-
-fn edit_again(frame: &mut Frame, problem: &str, hits: &mut Hits, theme: &Theme) {
-    let asked = Question {
-        title: "The text is no plan",
-        text: &format!("{problem}."),
-        answers: &[
-            ('e', "edit the same text again"),
-            ('k', "keep it for later: the plan stays as it is"),
-            ('d', "drop it: the plan stays as it is"),
-        ],
-    };
-    question(frame, &asked, hits, theme);
-}
-
-fn quit(frame: &mut Frame, state: &State, hits: &mut Hits, theme: &Theme) {
-    let Some(running) = state.foreground() else {
-        return;
-    };
-    let stays = state.leaves_work_running();
-    let kept = if running.kind.is_resumable() {
-        "Stopping saves what is finished; it can go on later."
-    } else {
-        "Stopping gives it up."
-    };
-    let text = format!("{} is running. {kept}", running.kind.name());
-    let finish = if stays {
-        "finish without me: it goes on in the background"
-    } else {
-        "finish, then leave"
-    };
-    let answers = [
-        ('f', finish),
-        ('s', "stop and save, then leave"),
-        ('c', "cancel: stay here"),
-    ];
-    let asked = Question {
-        title: "Leave?",
-        text: &text,
-        answers: &answers,
-    };
-    question(frame, &asked, hits, theme);
-}
-
-fn confirm(frame: &mut Frame, command: Command, hits: &mut Hits, theme: &Theme) {
-    let asked = Question {
-        title: "Sure?",
-        text: &format!("{}?", command.doc()),
-        answers: &[('y', "yes"), ('n', "no")],
-    };
-    question(frame, &asked, hits, theme);
 }

@@ -150,7 +150,7 @@ fn bars(frame: &mut Frame, area: Rect, (state, hits): (&State, &mut Hits), theme
         state.analysis.measured_count(),
         state.analysis.sort.name()
     );
-    frame.render_widget(bars_heading(text, (title.width, &columns), theme), title);
+    frame.render_widget(bars_heading(&text, (title.width, &columns), theme), title);
     let cursor = state.cursor(&visible).unwrap_or(0);
     let first = scroll(cursor, visible.len(), list.height as usize);
     hits.layers(list, &visible[first.min(visible.len())..]);
@@ -174,13 +174,13 @@ fn bars(frame: &mut Frame, area: Rect, (state, hits): (&State, &mut Hits), theme
 }
 
 /// The heading over the bars, with the names of the numbers where there is room for both.
-fn bars_heading<'a>(text: String, (width, columns): (u16, &Columns), theme: &Theme) -> Line<'a> {
+fn bars_heading<'a>(text: &str, (width, columns): (u16, &Columns), theme: &Theme) -> Line<'a> {
     let room = 3 + NAME + columns.bar;
     if columns.bar < NAME {
         let room = (width as usize).saturating_sub(1);
-        return heading(cut(&text, room, theme.symbols.ellipsis), width, theme);
+        return heading(cut(text, room, theme.symbols.ellipsis), width, theme);
     }
-    let text = cut(&text, room - 1, theme.symbols.ellipsis);
+    let text = cut(text, room - 1, theme.symbols.ellipsis);
     let mut line = heading(text, room as u16, theme);
     let named = [
         (true, theme.symbols.lambda),
