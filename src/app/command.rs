@@ -113,6 +113,7 @@ commands! {
     CopyPlan "copy-plan" Global "copy plan" "Copy the plan to the clipboard, as a plan file"
     Mouse "mouse" Global "mouse" "Leave the mouse to the terminal, or take it back"
     Freeze "freeze" Global "freeze" "Hold what Sensitivity and Fine-tune show while the work goes on, or let it move again"
+    Projects "projects" Global "projects" "Go to another project; work that a worker does goes on"
     Redraw "redraw" Global "redraw" "Draw the whole screen again"
     Suspend "suspend" Global "suspend" "Go back to the shell; `fg` returns"
     Quit "quit" Global "quit" "Leave; asks while work is running"
@@ -141,6 +142,8 @@ commands! {
     Convergence "convergence" Sensitivity "convergence" "Show how the eigenvalue of the selected layer converged"
     Compare "compare" Sensitivity "compare" "Compare the rankings by eigenvalue, trace and loss change, or go back to the bars"
     Compute "compute" Sensitivity "compute" "Compute what the view shows of the selected layer"
+    NarrowList "narrow-list" Sensitivity "narrower" "Give the closer look more room, and the list less"
+    WidenList "widen-list" Sensitivity "wider" "Give the list more room, and the closer look less"
     Remeasure "remeasure" Sensitivity "measure again" "Measure the selected layer again at a tenth of its tolerance"
     RemeasureShown "remeasure-shown" Sensitivity "all again" "Measure the layers that the filter shows again at a tenth of their tolerance"
 
@@ -165,6 +168,10 @@ commands! {
     Allocate "allocate" Bits "allocate" "Choose bits for all unpinned layers to fit a budget"
     SmallerBest "smaller-best" Bits "smaller best" "Go to the next smaller plan of the frontier"
     LargerBest "larger-best" Bits "larger best" "Go to the next larger plan of the frontier"
+    EditPlan "edit-plan" Bits "editor" "Edit the plan as a text in $VISUAL or $EDITOR"
+    ComparePlan "compare-plan" Bits "compare" "Compare with another plan, or end the comparison"
+    NextDifference "next-difference" Bits "next diff." "Go to the next row where the compared plans differ"
+    PreviousDifference "previous-difference" Bits "prev. diff." "Go to the previous row where the compared plans differ"
     Metric "metric" Bits "metric" "Change the metric that predicts harm"
 
     Tune "tune" Tune "start" "Start fine-tuning the plan, or go on with a stopped run"

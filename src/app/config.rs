@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::keymap::Keymap;
+use super::settings::Settings;
 use super::symbols::Symbols;
 use super::theme::{Depth, Library};
 
@@ -23,6 +24,8 @@ pub struct Surroundings {
     pub unicode: bool,
     /// What is logged.
     pub log: String,
+    /// The user's editor, as a shell understands it.
+    pub editor: Option<String>,
 }
 
 impl Surroundings {
@@ -42,6 +45,7 @@ impl Surroundings {
             depth,
             unicode: Symbols::detect(locale.as_deref(), term.as_deref()).unicode,
             log: set("HAWQEYE_LOG").unwrap_or_else(|| "info".to_owned()),
+            editor: set("VISUAL").or_else(|| set("EDITOR")),
         }
     }
 }
@@ -60,6 +64,28 @@ pub fn keymap(config: &Path) -> (Keymap, Vec<String>) {
         .into_iter()
         .map(|problem| format!("{}: {problem}", path.display()));
     (keymap, problems.collect())
+}
+
+/// What the user set, and what is wrong with the file: then the defaults are used.
+#[must_use]
+pub fn settings(config: &Path, library: &Library) -> (Settings, Vec<String>) {
+    let path = config.join("config.toml");
+    let themes: Vec<&str> = library.names().collect();
+    let parsed = match read(&path) {
+        Ok(Some(text)) => Settings::parse(&text, &themes),
+        Ok(None) => Ok(Settings::default()),
+        Err(problem) => Err(vec![problem]),
+    };
+    parsed.map_or_else(
+        |problems| {
+            let name = path.display();
+            let problems = problems.into_iter();
+            let told =
+                problems.map(|problem| format!("{name}: {problem}; the defaults are in use"));
+            (Settings::default(), told.collect())
+        },
+        |settings| (settings, Vec::new()),
+    )
 }
 
 /// The themes, the user's over the built-in ones; and what could not be read.

@@ -55,6 +55,12 @@ pub enum Effect {
     Ring,
     /// Give the terminal to the shell.
     Suspend,
+    /// Give the terminal to the user's editor, with this text of a plan.
+    EditPlan(String),
+    /// The edited text was taken over or given up: its file is not needed any more.
+    DropEdited,
+    /// Leave for the project of this name; what can outlive the application goes on.
+    OpenProject(String),
     /// Leave with an exit code.
     Leave {
         /// The exit code.
@@ -73,8 +79,17 @@ pub enum AtLeave {
     Keep,
 }
 
+/// A file for the user's editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The editor, as a shell understands it.
+    pub editor: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
 /// How the loop goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flow {
     /// As before.
     Continue,
@@ -82,6 +97,10 @@ pub enum Flow {
     Redraw,
     /// After the shell had the terminal.
     Suspend,
+    /// After the editor had the terminal.
+    Edit(Edit),
+    /// With the project of this name.
+    Open(String),
     /// Not at all.
     Leave(u8),
 }
@@ -104,6 +123,7 @@ pub struct Effects {
     project: Project,
     inputs: InputFile,
     look: Look,
+    editor: Option<String>,
     copies: Vec<String>,
     ring: bool,
 }
@@ -111,15 +131,22 @@ pub struct Effects {
 impl Effects {
     /// For an open project.
     #[must_use]
-    pub fn new(jobs: Jobs, project: Project, inputs: InputFile, look: Look) -> Self {
+    pub fn new(jobs: Jobs, (project, inputs): (Project, InputFile), look: Look) -> Self {
         Self {
             jobs,
             project,
             inputs,
             look,
+            editor: None,
             copies: Vec::new(),
             ring: false,
         }
+    }
+
+    /// Edits plans with this editor.
+    #[must_use]
+    pub fn with_editor(self, editor: Option<String>) -> Self {
+        Self { editor, ..self }
     }
 
     /// Texts for the clipboard of the terminal, once.
@@ -180,9 +207,15 @@ impl Effects {
             }
             Effect::ShowTheme(name) => self.show_theme(&name, state),
             Effect::Copy(text) => self.copies.push(text),
-            Effect::Ring => self.ring = true,
+            Effect::Ring => self.ring = state.settings.bell,
+            Effect::EditPlan(text) => return self.edit(&text, state),
+            Effect::DropEdited => self.project.drop_edited(),
             Effect::Redraw => return Flow::Redraw,
             Effect::Suspend => return Flow::Suspend,
+            Effect::OpenProject(name) => {
+                self.jobs.leave(true);
+                return Flow::Open(name);
+            }
             Effect::Leave { code, work } => {
                 self.jobs.leave(work == AtLeave::Keep);
                 return Flow::Leave(code);
@@ -191,11 +224,49 @@ impl Effects {
         Flow::Continue
     }
 
+    /// Writes the text for the editor.
+    fn edit(&self, text: &str, state: &mut State) -> Flow {
+        let Some(editor) = self.editor.clone() else {
+            let text = "no editor is named; set EDITOR, as in EDITOR=nano hawqeye";
+            state.notify(Level::Warning, text);
+            return Flow::Continue;
+        };
+        match self.project.write_edited(text) {
+            Ok(path) => Flow::Edit(Edit { editor, path }),
+            Err(error) => {
+                state.notify(Level::Bad, error.to_string());
+                Flow::Continue
+            }
+        }
+    }
+
+    /// What the editor left; `ended` is how it ended, a sentence when not well.
+    #[must_use]
+    pub fn edited(&self, ended: Result<(), String>) -> Msg {
+        match self.project.read_edited() {
+            Ok(text) => Msg::Edited { text, ended },
+            Err(error) => Msg::Edited {
+                text: String::new(),
+                ended: ended.and(Err(error.to_string())),
+            },
+        }
+    }
+
+    /// The theme that is shown, where it is not the one of the settings.
+    fn chosen_theme(&self, state: &State) -> Option<String> {
+        let shown = &self.look.theme.name;
+        (!self.look.fixed && *shown != state.settings.theme).then(|| shown.clone())
+    }
+
     fn session(&self, state: &State) -> Session {
         Session {
             screen: state.screen,
-            theme: (!self.look.fixed).then(|| self.look.theme.name.clone()),
-            mouse: state.mouse,
+            theme: self.chosen_theme(state),
+            mouse: (state.mouse != state.settings.mouse).then_some(state.mouse),
+            list_share: state.list_share,
+            layer: state.selected().map(|layer| layer.layer.to_string()),
+            sort: state.analysis.sort,
+            view: state.detail.view,
             analysis: state.analysis.request.clone(),
             tune: state.tune.settings.clone(),
             export: ExportSettings {

@@ -7,6 +7,7 @@
 
 pub mod command;
 pub mod config;
+mod editor;
 pub mod effect;
 pub mod engine;
 pub mod jobs;
@@ -15,7 +16,9 @@ pub mod keymap;
 mod log;
 pub mod msg;
 pub mod notes;
+mod opening;
 pub mod project;
+pub mod settings;
 pub mod shell;
 pub mod state;
 pub mod symbols;
@@ -27,34 +30,28 @@ pub mod worker;
 
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crossterm::event::EventStream;
+use futures::FutureExt;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 
-use crate::folders::Folders;
-use crate::project::{folder as project_folder, is_name};
-use config::Surroundings;
-use effect::{Effects, Look};
+use effect::Edit;
 use engine::ProjectEngine;
-use jobs::{Engine, Jobs};
+use jobs::Engine;
 use msg::Signal;
+use opening::{Around, Opened};
 use project::{InputFile, Project};
-use state::{LongWork, Place, State, Themes};
-use symbols::Symbols;
-use theme::MONO;
+use shell::Left;
+use state::Level;
 use worker::Client;
 
 /// Exit code when something failed.
 const FAILED: u8 = 1;
 /// Exit code when it cannot be done as asked.
 const USAGE: u8 = 2;
-/// The project of the embedded demo.
-const DEMO: &str = "demo";
-/// The theme when none was chosen.
-const DEFAULT_THEME: &str = "terminal";
 
 /// What the application is opened on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,11 +66,30 @@ pub struct Options {
     pub theme: Option<String>,
     /// Draw without colours.
     pub no_color: bool,
+    /// Leave aside what the last session left: its screen, settings and colours.
+    pub fresh: bool,
     /// A run to show, and to follow if some process works on it; it may be in any folder.
     pub attach: Option<PathBuf>,
     /// This executable, which workers are started from.
     pub program: PathBuf,
 }
+
+impl Options {
+    /// The same wishes for another project, as it was left.
+    fn on(&self, project: &str) -> Self {
+        Self {
+            inputs: None,
+            seed: None,
+            project: Some(project.to_owned()),
+            attach: None,
+            fresh: false,
+            ..self.clone()
+        }
+    }
+}
+
+/// How another project is opened, by its name.
+type Reopen<'a> = &'a dyn Fn(&str) -> Result<Opened, Refusal>;
 
 /// How the engine of a project is made.
 type MakeEngine<'a> = &'a dyn Fn(&InputFile, &Project) -> Arc<dyn Engine>;
@@ -113,154 +129,46 @@ fn failed<E: ToString>(error: E) -> Refusal {
 
 fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
     term::check_interactive().map_err(|sentence| (USAGE, sentence.to_owned()))?;
-    let surroundings = Surroundings::read();
-    let folders = Folders::find().ok_or_else(|| {
-        failed("there is no home folder; name one for projects with HAWQEYE_HOME")
-    })?;
-    let name = project_name(options, &folders)?;
-    let project = Project::open(&project_folder(&folders.data, &name)).map_err(failed)?;
-    remember(&folders.data, &name);
-    let log = project.folder().join("hawqeye.log");
-    log::to_file(&log, &surroundings.log).map_err(failed)?;
-    let inputs = inputs(options, &project).map_err(failed)?;
-    let (mut state, look) = prepare(
-        options,
-        (&folders, &surroundings),
-        (&project, &inputs, log, name),
-    )
-    .map_err(failed)?;
-    let engine = make(&inputs, &project);
-    if engine.outlives() && !state.is_watching() {
-        state.long_work = LongWork::InWorker;
-    }
-    let jobs = Jobs::new(engine);
-    let effects = Effects::new(jobs, project, inputs, look);
+    let around = Around::find()?;
+    let first = around.open(options, make)?;
+    let reopen = |project: &str| around.open(&options.on(project), make);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime
         .map_err(failed)?
-        .block_on(in_terminal(state, effects))
+        .block_on(in_terminal(first, &reopen))
 }
 
-/// The project that is meant; a name that is no folder name is refused.
-fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal> {
-    let last = || std::fs::read_to_string(folders.data.join("last-project")).ok();
-    let named = match (&options.project, &options.inputs) {
-        (Some(name), _) => Some(name.clone()),
-        (None, Some(inputs)) => {
-            let data = inputs.data.split(':').next().unwrap_or_default();
-            Some(format!("{}-{data}", inputs.model))
-        }
-        (None, None) => last().filter(|name| project_folder(&folders.data, name).is_dir()),
-    };
-    let name = named.unwrap_or_else(|| DEMO.to_owned());
-    if is_name(&name) {
-        Ok(name)
-    } else {
-        Err((
-            USAGE,
-            format!("project {name:?}: expected letters, digits, -, _ and ."),
-        ))
-    }
-}
-
-/// The next start opens the same project. Only a convenience: failing to write it is logged.
-fn remember(data: &Path, name: &str) {
-    let written =
-        crate::engine::files::write_atomically(&data.join("last-project"), name.as_bytes());
-    if let Err(error) = written {
-        tracing::warn!("{error}");
-    }
-}
-
-fn inputs(options: &Options, project: &Project) -> crate::engine::Result<InputFile> {
-    let stored = project.inputs()?;
-    let demo = || InputFile {
-        model: "resnet20".into(),
-        data: DEMO.into(),
-        ..InputFile::default()
-    };
-    let inputs = options.inputs.clone().or(stored).unwrap_or_else(demo);
-    Ok(InputFile {
-        seed: options.seed.or(inputs.seed),
-        ..inputs
-    })
-}
-
-/// The first state, and the colours.
-fn prepare(
-    options: &Options,
-    (folders, surroundings): (&Folders, &Surroundings),
-    (project, inputs, log, name): (&Project, &InputFile, PathBuf, String),
-) -> crate::engine::Result<(State, Look)> {
-    let left = Client::new(project.folder(), options.program.clone()).order();
-    let mut stored = project.load();
-    if let Some(order) = left {
-        stored.adopt(&order.work);
-    }
-    if let Some(run) = &options.attach {
-        stored.attach(run.clone())?;
-    }
-    let (keymap, problems) = config::keymap(&folders.config);
-    stored.problems.extend(problems);
-    let (library, problems) = config::themes(&folders.config);
-    stored.problems.extend(problems);
-    let place = Place {
-        project: name,
-        folder: project.folder().to_owned(),
-        model: inputs.model.clone(),
-        data: inputs.data.clone(),
-        log,
-    };
-    let fixed = options.no_color || surroundings.no_color;
-    let symbols = if surroundings.unicode {
-        Symbols::UNICODE
-    } else {
-        Symbols::ASCII
-    };
-    let chosen = options
-        .theme
-        .clone()
-        .or_else(|| stored.session.theme.clone());
-    let wanted = if fixed {
-        MONO
-    } else {
-        chosen.as_deref().unwrap_or(DEFAULT_THEME)
-    };
-    let theme = library
-        .load(wanted, surroundings.depth, symbols)
-        .or_else(|problem| {
-            stored.problems.push(problem);
-            let usual = if fixed { MONO } else { DEFAULT_THEME };
-            theme::Library::default().load(usual, surroundings.depth, symbols)
-        });
-    let theme = theme.expect("invariant: the embedded themes are right");
-    let look = Look {
-        library,
-        theme,
-        depth: surroundings.depth,
-        fixed,
-    };
-    let mut state = State::new(place, keymap, stored);
-    if !fixed {
-        state.themes = Themes {
-            names: look.library.names().map(str::to_owned).collect(),
-            shown: look.theme.name.clone(),
-        };
-    }
-    Ok((state, look))
-}
-
-async fn in_terminal(mut state: State, mut effects: Effects) -> Result<u8, Refusal> {
+/// Shows a project, and those that the user goes to from there. The terminal stays ours between
+/// them. One that cannot be opened is told in the one before.
+async fn in_terminal(mut opened: Opened, reopen: Reopen<'_>) -> Result<u8, Refusal> {
     let mut signals = Signals::listen().map_err(failed)?;
     let (guard, terminal) = term::Guard::enter().map_err(failed)?;
     // Dropping it would print to a terminal that may be gone; the guard restores everything.
     let mut terminal = ManuallyDrop::new(terminal);
     signals.guard = Some(guard);
-    let code = shell::run(&mut terminal, &mut signals, &mut state, &mut effects).await;
-    tracing::info!("left with exit code {code}");
-    Ok(code)
+    loop {
+        let Opened { state, effects } = &mut opened;
+        let next = match shell::run(&mut terminal, &mut signals, state, effects).await {
+            Left::Code(code) => {
+                tracing::info!("left with exit code {code}");
+                return Ok(code);
+            }
+            Left::For(next) => next,
+        };
+        let here = state.place.project.clone();
+        // Its lock is free from here on.
+        drop(opened);
+        opened = match reopen(&next) {
+            Ok(opened) => opened,
+            Err((_, sentence)) => {
+                let mut back = reopen(&here)?;
+                back.state.notify(Level::Bad, format!("{next}: {sentence}"));
+                back
+            }
+        };
+    }
 }
 
 /// The real outside: this process's terminal and signals.
@@ -299,5 +207,16 @@ impl shell::Outside for Signals {
 
     fn suspend(&mut self) -> io::Result<()> {
         self.guard.as_ref().map_or(Ok(()), term::Guard::suspend)
+    }
+
+    async fn edit(&mut self, edit: &Edit) -> io::Result<Result<(), String>> {
+        let ended = match &self.guard {
+            Some(guard) => guard.lend(|| editor::run(edit))?,
+            None => editor::run(edit),
+        };
+        // ^C in the editor was not meant for us. Whatever came is known after the runtime looked.
+        tokio::task::yield_now().await;
+        while self.interrupt.recv().now_or_never().is_some() {}
+        Ok(ended)
     }
 }

@@ -32,6 +32,13 @@ pub enum Msg {
     Job(JobMessage),
     /// The operating system asks for something.
     Signal(Signal),
+    /// The user's editor ended.
+    Edited {
+        /// The text it left.
+        text: String,
+        /// How it ended, a sentence when not well.
+        ended: Result<(), String>,
+    },
     /// A file could not be written.
     WriteFailed(String),
 }
@@ -41,6 +48,10 @@ pub enum Msg {
 pub enum Gesture {
     /// The left button was pressed.
     Click,
+    /// The mouse was moved with the button held down.
+    Drag,
+    /// The button was let go.
+    Release,
     /// The wheel was turned up.
     WheelUp,
     /// The wheel was turned down.
@@ -58,6 +69,10 @@ pub enum Target {
     Bits(usize, Column),
     /// The row of a run, by position.
     Run(usize),
+    /// The line between two panes.
+    Splitter,
+    /// The share of the first pane, in per cent, when that line is dragged here.
+    Share(u8),
     /// The row of a format, by position.
     Format(usize),
     /// The name of a command.

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::jobs::{AnalysisRequest, LeftRun, LeftRunning};
 use super::state::Screen;
+use super::state::analysis::Sort;
+use super::state::detail::View;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
 use super::worker::{Tail, Work, is_worked_on};
@@ -30,35 +32,33 @@ const LIMIT: u64 = 64 << 20;
 const MAX_EVENTS: usize = 2_000_000;
 
 /// What is remembered of the last session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Session {
     /// The screen that was shown.
     pub screen: Screen,
-    /// The theme that was chosen.
+    /// The theme that was chosen, where it is not as the settings say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub theme: Option<String>,
-    /// Whether the application has the mouse.
-    pub mouse: bool,
+    /// Whether the application has the mouse, where it is not as the settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mouse: Option<bool>,
+    /// Per cent of Sensitivity that its list takes, once that was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list_share: Option<u8>,
+    /// The layer that was selected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The order of the layers on Sensitivity.
+    pub sort: Sort,
+    /// The closer look that was shown there.
+    pub view: View,
     /// Settings of the analysis.
     pub analysis: AnalysisRequest,
     /// Settings of fine-tuning.
     pub tune: TuneSettings,
     /// Settings of the export.
     pub export: ExportSettings,
-}
-
-impl Default for Session {
-    fn default() -> Self {
-        Self {
-            screen: Screen::default(),
-            theme: None,
-            mouse: true,
-            analysis: AnalysisRequest::default(),
-            tune: TuneSettings::default(),
-            export: ExportSettings::default(),
-        }
-    }
 }
 
 /// A run that is in the folder.
@@ -180,6 +180,37 @@ impl Project {
     /// When the file cannot be written.
     pub fn save_plan(&self, text: &str) -> Result<()> {
         self.write("plan.toml", text)
+    }
+
+    /// The file that the user's editor works on.
+    fn edited_path(&self) -> PathBuf {
+        self.folder.join("plan-edited.toml")
+    }
+
+    /// Writes a text for the user's editor; tells the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_edited(&self, text: &str) -> Result<PathBuf> {
+        let path = self.edited_path();
+        write_atomically(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
+    /// What the user's editor left.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no text.
+    pub fn read_edited(&self) -> Result<String> {
+        let path = self.edited_path();
+        let bytes = read_limited(&path, LIMIT)?;
+        String::from_utf8(bytes)
+            .map_err(|_| Error::format(&path, "expected a plan in TOML, got bytes"))
+    }
+
+    /// Forgets the text for the user's editor. That it cannot be removed harms nobody.
+    pub fn drop_edited(&self) {
+        let _ = fs::remove_file(self.edited_path());
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {

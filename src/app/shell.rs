@@ -1,24 +1,21 @@
 //! The loop: waits for a key, a job, a signal or the clock; updates the state; draws when something
-//! changed, at most once in 16 ms. Nothing moves, nothing runs.
+//! changed, at most once in 16 ms, or less often when the user set so. Nothing moves, nothing runs.
 
 use std::future::{Future, pending, ready};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossterm::event::Event;
 use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
-use super::effect::{Effects, Flow};
-use super::msg::{Msg, Signal};
+use super::effect::{Edit, Effects, Flow};
+use super::msg::{Gesture, Msg, Signal};
 use super::state::State;
 use super::term::{Brackets, Input, translate};
 use super::update::update;
 use super::view::{self, Hits};
-
-/// Shortest time between two frames.
-const FRAME: Duration = Duration::from_millis(16);
 
 /// What the loop listens to besides the jobs, and how it gives the terminal away.
 pub trait Outside {
@@ -36,9 +33,25 @@ pub trait Outside {
     /// # Errors
     /// When the terminal is gone.
     fn suspend(&mut self) -> io::Result<()>;
+
+    /// Gives the terminal to the user's editor, and returns when it is ours again: with how the
+    /// editor ended, a sentence when not well.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn edit(&mut self, edit: &Edit) -> impl Future<Output = io::Result<Result<(), String>>>;
 }
 
-/// Runs until the user leaves; gives the exit code.
+/// How the user left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// For good, with an exit code.
+    Code(u8),
+    /// For the project of this name.
+    For(String),
+}
+
+/// Runs until the user leaves.
 ///
 /// A terminal that is gone is a way of leaving, not an error.
 pub async fn run<B, O>(
@@ -46,7 +59,7 @@ pub async fn run<B, O>(
     outside: &mut O,
     state: &mut State,
     effects: &mut Effects,
-) -> u8
+) -> Left
 where
     B: Brackets,
     O: Outside,
@@ -61,7 +74,12 @@ where
         let woken = Instant::now();
         queue.insert(0, Msg::Clock(start.elapsed()));
         match deliver(queue.drain(..), state, effects) {
-            Flow::Leave(code) => return code,
+            Flow::Leave(code) => return Left::Code(code),
+            Flow::Open(name) => {
+                // The next project says itself whether it wants the mouse.
+                let _ = terminal.backend_mut().mouse(false);
+                return Left::For(name);
+            }
             Flow::Suspend => {
                 // The stream would go on reading what is typed into the shell.
                 drop(input);
@@ -69,18 +87,31 @@ where
                 let back = outside.suspend().is_ok();
                 input = outside.input();
                 if !back || forget(terminal, state).is_err() {
-                    return leave(state, effects);
+                    return Left::Code(leave(state, effects));
                 }
             }
-            Flow::Redraw if forget(terminal, state).is_err() => return leave(state, effects),
+            Flow::Edit(edit) => {
+                drop(input);
+                screen = Screen::default();
+                let ended = outside.edit(&edit).await;
+                input = outside.input();
+                let Some(ended) = ended.ok().filter(|_| forget(terminal, state).is_ok()) else {
+                    return Left::Code(leave(state, effects));
+                };
+                queue.push(effects.edited(ended));
+                continue;
+            }
+            Flow::Redraw if forget(terminal, state).is_err() => {
+                return Left::Code(leave(state, effects));
+            }
             Flow::Redraw | Flow::Continue => {}
         }
-        let due = drawn.map_or(start, |drawn| drawn + FRAME);
+        let due = drawn.map_or(start, |drawn| drawn + state.settings.frame());
         if state.dirty && Instant::now() >= due {
             state.dirty = false;
             drawn = Some(Instant::now());
             if draw(terminal, &mut screen, (state, effects)).is_err() {
-                return leave(state, effects);
+                return Left::Code(leave(state, effects));
             }
             tracing::debug!("frame of {} us", woken.elapsed().as_micros());
         }
@@ -94,7 +125,7 @@ where
             signal = outside.signal() => queue.push(Msg::Signal(signal)),
             event = input.next() => match event {
                 Some(Ok(event)) => queue.extend(message(event, &screen.hits)),
-                Some(Err(_)) | None => return leave(state, effects),
+                Some(Err(_)) | None => return Left::Code(leave(state, effects)),
             },
             () = inbox.arrived() => {}
             () = sleep(wake) => {}
@@ -124,7 +155,10 @@ fn message(event: Event, hits: &Hits) -> Option<Msg> {
         Input::Key(key) => Msg::Key(key),
         Input::Mouse(gesture, (column, row)) => Msg::Mouse {
             gesture,
-            target: hits.at(column, row),
+            target: match gesture {
+                Gesture::Drag => hits.dragged(column, row),
+                _ => hits.at(column, row),
+            },
         },
         Input::Paste(text) => Msg::Paste(text),
         Input::Resize => Msg::Resize,
@@ -138,7 +172,7 @@ fn deliver(messages: impl Iterator<Item = Msg>, state: &mut State, effects: &mut
         for effect in update(state, message) {
             match effects.perform(effect, state) {
                 Flow::Continue => {}
-                Flow::Leave(code) => return Flow::Leave(code),
+                ends @ (Flow::Leave(_) | Flow::Open(_)) => return ends,
                 other => flow = other,
             }
         }

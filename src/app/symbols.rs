@@ -22,6 +22,8 @@ pub struct Symbols {
     pub marked: &'static str,
     /// Pinned bits.
     pub pin: &'static str,
+    /// A row whose bits are others in the plan compared with.
+    pub differs: &'static str,
     /// A check that passed.
     pub good: &'static str,
     /// A check that failed.
@@ -71,6 +73,7 @@ impl Symbols {
         cursor: "▸",
         marked: "•",
         pin: "¤",
+        differs: "≠",
         good: "✓",
         bad: "✗",
         lambda: "λ",
@@ -95,6 +98,7 @@ impl Symbols {
         cursor: ">",
         marked: "*",
         pin: "!",
+        differs: "/",
         good: "ok",
         bad: "X",
         lambda: "lambda",

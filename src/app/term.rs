@@ -165,9 +165,17 @@ impl Guard {
     /// # Errors
     /// When the terminal refuses to be taken again.
     pub fn suspend(&self) -> io::Result<()> {
+        self.lend(|| signal_hook::low_level::raise(signal_hook::consts::SIGTSTP))?
+    }
+
+    /// Gives the terminal away as long as `borrower` runs.
+    ///
+    /// # Errors
+    /// When the terminal refuses to be taken again.
+    pub fn lend<T>(&self, borrower: impl FnOnce() -> T) -> io::Result<T> {
         restore(&self.entered);
-        signal_hook::low_level::raise(signal_hook::consts::SIGTSTP)?;
-        self.take()
+        let brought = borrower();
+        self.take().map(|()| brought)
     }
 }
 
@@ -234,6 +242,8 @@ pub fn translate(event: Event) -> Option<Input> {
         Event::Mouse(mouse) => {
             let gesture = match mouse.kind {
                 MouseEventKind::Down(MouseButton::Left) => Gesture::Click,
+                MouseEventKind::Drag(MouseButton::Left) => Gesture::Drag,
+                MouseEventKind::Up(MouseButton::Left) => Gesture::Release,
                 MouseEventKind::ScrollUp => Gesture::WheelUp,
                 MouseEventKind::ScrollDown => Gesture::WheelDown,
                 _ => return None,

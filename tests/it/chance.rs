@@ -5,6 +5,15 @@ use std::time::Duration;
 use hawqeye::app::key::{Key, KeyCode};
 use hawqeye::app::msg::Gesture;
 
+/// What the mouse does.
+const GESTURES: [Gesture; 5] = [
+    Gesture::Click,
+    Gesture::Drag,
+    Gesture::Release,
+    Gesture::WheelUp,
+    Gesture::WheelDown,
+];
+
 /// Something that happens to the application.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Happening {
@@ -41,8 +50,7 @@ impl Chance {
         match self.below(20) {
             0 => Happening::Resize((1 + self.below(200) as u16, 1 + self.below(70) as u16)),
             1..4 => {
-                let gestures = [Gesture::Click, Gesture::WheelUp, Gesture::WheelDown];
-                let gesture = gestures[self.below(3)];
+                let gesture = GESTURES[self.below(GESTURES.len())];
                 let (x, y) = (self.below(size.0 as usize), self.below(size.1 as usize));
                 Happening::Point(gesture, (x as u16, y as u16))
             }

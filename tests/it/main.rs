@@ -10,8 +10,10 @@
 mod attach;
 mod bench;
 mod chance;
+mod comparison;
 mod detail;
 mod detail_views;
+mod editor;
 mod fake;
 mod gallery;
 mod imports;
@@ -20,6 +22,7 @@ mod keymap;
 mod many;
 mod mouse;
 mod pictures;
+mod projects;
 mod pty;
 mod random;
 mod readme;

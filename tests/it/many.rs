@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use hawqeye::app::state::bits::UNDO;
+use hawqeye::app::state::bits::kept_changes;
 use hawqeye::app::state::{Level, Screen};
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::{Depth, Theme};
 use hawqeye::app::view;
+use hawqeye::engine::plan::Plan;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -40,16 +41,23 @@ fn every_screen_shows_five_hundred_layers() {
 #[test]
 fn a_long_session_stays_in_bounded_memory() {
     let mut bench = Bench::planned();
-    bench.keys("3");
-    for change in 0..2 * UNDO {
-        bench.keys(if change % 2 == 0 { "b 5" } else { "b 6" });
+    for _ in 0..3000 {
         bench.state.notify(Level::Info, "once more");
-        bench.asked.clear();
         bench.state.fresh.clear();
     }
     assert!(bench.state.log.len() <= 1000);
+    let (one, layers) = (bench.state.bits.plan.clone().unwrap(), 50_000);
+    let rows = one.layers.iter().cycle().take(layers).cloned();
+    let mut plans = [(); 2].map(|()| Plan {
+        layers: rows.clone().collect(),
+        ..(*one).clone()
+    });
+    plans[1].layers[0].pinned = !plans[0].layers[0].pinned;
+    for change in 0..3 * kept_changes(layers) {
+        bench.state.bits.change(plans[change % 2].clone(), "pinned");
+    }
     let undone = std::iter::from_fn(|| bench.state.bits.undo()).count();
-    assert_eq!(undone, UNDO, "as many changes as are kept");
+    assert_eq!(undone, kept_changes(layers), "as many changes as are kept");
 }
 
 /// Prints how long frames take: run it in a release build.

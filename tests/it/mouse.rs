@@ -168,3 +168,46 @@ fn the_plan_is_copied_as_its_file() {
         |effect: &Effect| matches!(effect, Effect::Copy(text) if text.contains("hawqeye/plan"));
     assert!(bench.asked.iter().any(whole));
 }
+
+#[test]
+fn rows_of_sensitivity_are_clicked_and_the_line_between_the_panes_is_dragged() {
+    let mut bench = Bench::analysed();
+    bench.keys("2");
+    let target = click(&mut bench, "layer2.0.conv1");
+    assert_eq!((target, bench.state.layer), (Some(Target::Layer(3)), 3));
+    let (hits, _) = drawn(&bench);
+    let splitter = |hits: &Hits| (0..120).find(|x| hits.at(*x, 20) == Some(Target::Splitter));
+    let at = splitter(&hits).unwrap();
+    // What is not held is not dragged.
+    point(&mut bench, Gesture::Drag, hits.dragged(60, 20));
+    assert_eq!(bench.state.list_share, None);
+    point(&mut bench, Gesture::Click, hits.at(at, 20));
+    for x in [at - 2, 60, 50] {
+        point(&mut bench, Gesture::Drag, hits.dragged(x, 20));
+        assert!(splitter(&drawn(&bench).0).unwrap().abs_diff(x) <= 2, "{x}");
+    }
+    point(&mut bench, Gesture::Release, None);
+    let share = bench.state.list_share;
+    point(&mut bench, Gesture::Drag, hits.dragged(80, 20));
+    assert_eq!(bench.state.list_share, share);
+    bench.keys("<");
+    assert!(bench.state.list_share < share);
+    bench.keys("> >");
+    assert!(bench.state.list_share > share);
+}
+
+#[test]
+fn bars_are_right_at_any_share() {
+    let mut bench = Bench::analysed();
+    bench.keys("2");
+    for share in 0..=100 {
+        bench.state.list_share = Some(share);
+        let (_, rows) = drawn(&bench);
+        let row = rows
+            .iter()
+            .find(|row| row.contains("layer2.0.conv1"))
+            .unwrap();
+        let lambda = format!("{:.3}", bench.state.analysis.layers[3].eigenvalue.unwrap());
+        assert!(row.contains(&lambda[..4]), "{share}: {row}");
+    }
+}

@@ -1,8 +1,8 @@
 //! Thousands of random keys, gestures and sizes: nothing panics, and everything can be undone.
 
-use hawqeye::app::msg::Msg;
+use hawqeye::app::msg::{Gesture, Msg};
 use hawqeye::app::state::State;
-use hawqeye::app::state::bits::UNDO;
+use hawqeye::app::state::bits::kept_changes;
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::{Depth, Library, Theme};
 use hawqeye::app::view::{self, Hits};
@@ -65,7 +65,10 @@ fn storm(seed: u64) {
             }
             Happening::Point(gesture, (x, y)) => Msg::Mouse {
                 gesture,
-                target: hits.at(x, y),
+                target: match gesture {
+                    Gesture::Drag => hits.dragged(x, y),
+                    _ => hits.at(x, y),
+                },
             },
             Happening::Paste(text) => Msg::Paste(text.into()),
             Happening::Wait(time) => Msg::Clock(bench.state.now + time),
@@ -88,7 +91,10 @@ fn storm(seed: u64) {
         bench.state.bits.undo();
         undone += 1;
     }
-    assert!(undone < UNDO, "the first change was not forgotten");
+    assert!(
+        undone < kept_changes(6),
+        "the first change was not forgotten"
+    );
     assert_eq!(
         bench.state.bits.plan, first,
         "seed {seed}: undone to the start"

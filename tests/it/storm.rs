@@ -58,6 +58,8 @@ fn sent(happening: Happening) -> String {
             let at = format!("{};{}", x + 1, y + 1);
             match gesture {
                 Gesture::Click => format!("\u{1b}[<0;{at}M\u{1b}[<0;{at}m"),
+                Gesture::Drag => format!("\u{1b}[<32;{at}M"),
+                Gesture::Release => format!("\u{1b}[<0;{at}m"),
                 Gesture::WheelUp => format!("\u{1b}[<64;{at}M"),
                 Gesture::WheelDown => format!("\u{1b}[<65;{at}M"),
             }

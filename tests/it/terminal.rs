@@ -142,3 +142,18 @@ fn output_that_is_no_terminal_is_refused() {
             .contains("must be a terminal")
     );
 }
+
+#[test]
+fn the_line_between_the_panes_of_sensitivity_is_dragged() {
+    let heading = |row: u16| {
+        move |screen: &vt100::Screen| screen.contents_between(row, 0, row, 80).contains("conv1 ─")
+    };
+    let mut session = Session::fake("");
+    session.wait_text("93.75 %");
+    session.send("2");
+    session.wait("the closer look below the list", heading(13));
+    session.send("\u{1b}[<0;40;14M\u{1b}[<32;40;12M\u{1b}[<32;40;10M\u{1b}[<0;40;10m");
+    session.wait("the closer look where it was dragged", heading(9));
+    session.send("q");
+    assert_eq!(session.end(), 0);
+}

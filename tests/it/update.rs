@@ -9,13 +9,15 @@ use hawqeye::app::jobs::{
 };
 use hawqeye::app::msg::{Msg, Signal};
 use hawqeye::app::project::{Session, Stored, StoredRun};
+use hawqeye::app::settings::Motion;
 use hawqeye::app::state::analysis::{Sort, Status};
 use hawqeye::app::state::bits::Accuracy;
+use hawqeye::app::state::detail::View;
 use hawqeye::app::state::export::Exported;
 use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
-use hawqeye::app::state::{Checking, Loading, LongWork, Screen, Themes, planning};
+use hawqeye::app::state::{Checking, Level, Loading, LongWork, Screen, Themes, planning};
 use hawqeye::engine::finetune::{Kept, Start};
 use hawqeye::engine::job::{Event, Outcome, Phase};
 use hawqeye::engine::plan::file;
@@ -701,4 +703,86 @@ fn themes_are_shown_while_one_chooses_and_escaping_goes_back() {
     assert!(bench.has_asked(&show("dark")) && bench.has_asked(&Effect::SaveSession));
     assert_eq!(bench.state.themes.shown, "dark");
     assert!(bench.state.overlays.is_empty());
+}
+
+#[test]
+fn with_less_motion_progress_waits_for_the_second() {
+    let mut bench = Bench::loaded();
+    bench.state.settings.motion = Motion::Reduced;
+    bench.keys("a");
+    let (job, _) = bench.started().remove(0);
+    bench.wait(1);
+    bench.state.dirty = false;
+    let event = Event::Progress {
+        phase: Phase::Eigenvalue,
+        done: 1,
+        total: 6,
+    };
+    bench.send(Msg::Job(JobMessage::Event { job, event }));
+    assert!(!bench.state.dirty);
+    let pulse = bench.state.wake_at().unwrap().abs_diff(bench.state.now);
+    assert_eq!(pulse.as_millis(), 1000);
+    bench.wait(1);
+    assert!(bench.state.dirty);
+}
+
+#[test]
+fn the_log_is_searched_by_text_and_by_level() {
+    let mut bench = Bench::loaded();
+    bench.state.notify(Level::Warning, "the disk is slow");
+    bench.state.notify(Level::Bad, "the disk is full");
+    let found = |query: &str| bench.state.log_lines(query).count();
+    assert_eq!(
+        [
+            found("DISK"),
+            found("warning"),
+            found("error"),
+            found("tape")
+        ],
+        [2, 1, 1, 0]
+    );
+    bench.keys("L").text("disk");
+    assert!(matches!(
+        bench.state.overlays.last(),
+        Some(Overlay::Log { input, .. }) if input.value() == "disk"
+    ));
+}
+
+#[test]
+fn what_may_follow_a_key_is_shown_after_a_moment() {
+    let mut bench = Bench::analysed();
+    bench.keys("3 b");
+    assert!(!bench.state.hints_sequence());
+    let wake = bench.state.wake_at().unwrap();
+    assert!(wake.abs_diff(bench.state.now).as_millis() <= 300);
+    bench.wait(1);
+    assert!(bench.state.hints_sequence() && bench.state.dirty);
+    bench.keys("4");
+    assert!(!bench.state.hints_sequence());
+}
+
+#[test]
+fn a_session_goes_on_with_the_layer_the_order_and_the_view() {
+    let session = Session {
+        screen: Screen::Sensitivity,
+        layer: Some("layer2.0.conv1".into()),
+        sort: Sort::Eigenvalue,
+        view: View::Weights,
+        list_share: Some(40),
+        mouse: Some(false),
+        ..Session::default()
+    };
+    let stored = Stored {
+        session,
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored);
+    bench.work();
+    let state = &bench.state;
+    assert_eq!((state.layer, state.analysis.sort), (3, Sort::Eigenvalue));
+    assert_eq!(
+        (state.detail.view, state.list_share),
+        (View::Weights, Some(40))
+    );
+    assert!(!state.mouse);
 }

@@ -76,6 +76,17 @@ fn find(name: &str) -> Bench {
 }
 
 #[test]
+fn a_pending_prefix_and_a_filter_are_told() {
+    let theme = theme("terminal", Symbols::UNICODE);
+    let mut bench = Bench::analysed();
+    bench.keys("3 b").wait(1);
+    insta::assert_snapshot!("which-key", text(&draw(&bench, (80, 24), &theme)));
+    bench.keys("esc /").text("layer1").keys("enter");
+    bench.keys("/ ctrl-u").text("conv2");
+    insta::assert_snapshot!("filtered", text(&draw(&bench, (80, 24), &theme)));
+}
+
+#[test]
 fn a_long_notice_is_shown_to_its_end() {
     let theme = theme("terminal", Symbols::UNICODE);
     let mut bench = Bench::planned();

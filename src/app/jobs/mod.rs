@@ -11,7 +11,9 @@
 mod control;
 pub mod detail;
 mod inbox;
+mod plans;
 mod port;
+mod projects;
 mod runs;
 mod task;
 
@@ -20,6 +22,7 @@ pub use inbox::Inbox;
 pub use port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, TuneReport, TuneRequest,
 };
+pub use projects::{FoundProject, Held};
 pub use runs::{Facts, Known, Listed, Runs, RunsRequest, Stamp};
 pub use task::{Done, Failure, JobId, JobKind, JobMessage, Task};
 

@@ -1,12 +1,15 @@
 //! Pieces of work, what they bring, and the messages on the way.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Steered;
 use super::detail::{Detail, DetailDone};
+use super::plans;
 use super::port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, TuneReport, TuneRequest,
 };
+use super::projects::{self, FoundProject};
 use super::runs::{Runs, RunsRequest};
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
@@ -40,6 +43,17 @@ pub enum Task {
     Detail(Detail),
     /// Read the runs of the project.
     Runs(RunsRequest),
+    /// Read the plans of the runs in a folder.
+    RunPlans(PathBuf),
+    /// Read a plan file.
+    PlanFile(PathBuf),
+    /// Find the projects in a folder.
+    Projects {
+        /// The folder.
+        folder: PathBuf,
+        /// The project that is open here.
+        own: String,
+    },
 }
 
 /// Kinds of tasks.
@@ -71,6 +85,12 @@ pub enum JobKind {
     Remeasure,
     /// [`Task::Runs`].
     Runs,
+    /// [`Task::RunPlans`].
+    RunPlans,
+    /// [`Task::PlanFile`].
+    PlanFile,
+    /// [`Task::Projects`].
+    Projects,
 }
 
 impl JobKind {
@@ -91,7 +111,16 @@ impl JobKind {
             Self::Weights => "weights",
             Self::Remeasure => "measuring again",
             Self::Runs => "reading the runs",
+            Self::RunPlans => "plans of the runs",
+            Self::PlanFile => "plan file",
+            Self::Projects => "projects",
         }
+    }
+
+    /// Whether it only reads small files, so that nobody has to be told that it runs.
+    #[must_use]
+    pub const fn is_brief(self) -> bool {
+        matches!(self, Self::RunPlans | Self::PlanFile | Self::Projects)
     }
 
     /// Whether the user asked for it and waits for it: asked about on leaving, one at a time.
@@ -134,6 +163,9 @@ impl Task {
             Self::Export(_) => JobKind::Export,
             Self::Detail(detail) => detail.kind(),
             Self::Runs(_) => JobKind::Runs,
+            Self::RunPlans(_) => JobKind::RunPlans,
+            Self::PlanFile(_) => JobKind::PlanFile,
+            Self::Projects { .. } => JobKind::Projects,
         }
     }
 
@@ -165,6 +197,12 @@ impl Task {
             }
             Self::Detail(detail) => Done::Detail(Box::new(detail.run(engine, observer)?)),
             Self::Runs(request) => Done::Runs(engine.runs(request, observer)?),
+            Self::Projects { folder, own } => Done::Projects(projects::find(folder, own)),
+            Self::RunPlans(runs) => Done::RunPlans(plans::of_runs(runs)),
+            Self::PlanFile(path) => Done::PlanFile {
+                text: plans::text(path)?,
+                path: path.clone(),
+            },
         })
     }
 }
@@ -202,6 +240,17 @@ pub enum Done {
     Detail(Box<DetailDone>),
     /// The runs of the project.
     Runs(Runs),
+    /// Names of runs, and the texts of their plans.
+    RunPlans(Vec<(String, String)>),
+    /// A plan file.
+    PlanFile {
+        /// Which.
+        path: PathBuf,
+        /// What it holds.
+        text: String,
+    },
+    /// The projects there are, the one used last first.
+    Projects(Vec<FoundProject>),
 }
 
 impl Done {

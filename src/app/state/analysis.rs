@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::engine::hessian::agreement::agreements;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
@@ -24,7 +26,8 @@ pub enum Status {
 }
 
 /// The order of the layers on the sensitivity screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sort {
     /// As in the network.
     #[default]
@@ -108,6 +111,12 @@ impl AnalysisState {
     pub fn open(&mut self, inputs: &Inputs) {
         self.layers.clone_from(&inputs.layers);
         self.live.clear();
+    }
+
+    /// With the layers in this order.
+    #[must_use]
+    pub fn by(self, sort: Sort) -> Self {
+        Self { sort, ..self }
     }
 
     /// An analysis starts.

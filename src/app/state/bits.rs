@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::comparison::Other;
 use super::planning;
 pub use super::planning::{Allocation, BUDGETS, Frontier};
 use crate::engine::allocate::ActivationBits;
@@ -16,8 +17,14 @@ use crate::engine::quant::Bits;
 
 /// Measured accuracies that are drawn at most.
 const REMEMBERED: usize = 256;
-/// Changes of the plan that can be undone; older ones are forgotten.
-pub const UNDO: usize = 500;
+/// Rows of plans that undoing keeps at most, so that memory has an end: some 50 MB.
+const UNDO_ROWS: usize = 1_000_000;
+
+/// Changes that can be undone on a plan of `layers` rows: more than anybody makes by hand.
+#[must_use]
+pub fn kept_changes(layers: usize) -> usize {
+    UNDO_ROWS / layers.max(1)
+}
 /// Quiet time after an edit before the accuracy is measured.
 pub const DEBOUNCE: Duration = Duration::from_millis(400);
 
@@ -67,6 +74,15 @@ pub enum Accuracy {
     Failed(String),
 }
 
+/// The text of a plan in the user's editor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// The editor has it.
+    Given(String),
+    /// It came back with a mistake, and can be edited again.
+    Kept(String),
+}
+
 /// The bit table.
 #[derive(Debug, Clone)]
 pub struct BitsState {
@@ -96,6 +112,14 @@ pub struct BitsState {
     pub evaluating: Option<PlanKey>,
     /// An accuracy is wanted as soon as other work ends.
     pub waiting: bool,
+    /// The plan that this one is compared with.
+    pub other: Option<Other>,
+    /// The plans of the project's runs, by name.
+    pub run_plans: Vec<Other>,
+    /// The path of a plan file that was typed last.
+    pub other_path: String,
+    /// The text that the editor was given last, or left with a mistake.
+    pub draft: Option<Draft>,
     undo: VecDeque<(Arc<Plan>, String)>,
     redo: Vec<(Arc<Plan>, String)>,
     measured: BTreeMap<PlanKey, Score>,
@@ -120,6 +144,10 @@ impl Default for BitsState {
             evaluate_at: None,
             evaluating: None,
             waiting: false,
+            other: None,
+            run_plans: Vec::new(),
+            other_path: String::new(),
+            draft: None,
             undo: VecDeque::new(),
             redo: Vec::new(),
             measured: BTreeMap::new(),
@@ -138,7 +166,7 @@ impl BitsState {
         if **before == plan {
             return false;
         }
-        if self.undo.len() == UNDO {
+        if self.undo.len() == kept_changes(plan.layers.len()) {
             self.undo.pop_front();
         }
         self.undo.push_back((before.clone(), what.into()));
@@ -161,6 +189,12 @@ impl BitsState {
         let now = self.plan.replace(after)?;
         self.undo.push_back((now, what.clone()));
         Some(what)
+    }
+
+    /// The plans before each change that can be undone, with that change, the newest first.
+    pub fn past(&self) -> impl Iterator<Item = (&Arc<Plan>, &str)> {
+        let undo = self.undo.iter().rev();
+        undo.map(|(plan, what)| (plan, what.as_str()))
     }
 
     /// Whether there is a change to take back.
@@ -232,6 +266,12 @@ impl BitsState {
         }
     }
 
+    /// The accuracy of any plan, if it was measured.
+    #[must_use]
+    pub fn score_of(&self, plan: &Plan) -> Option<Score> {
+        self.measured.get(&key(plan)).copied()
+    }
+
     /// The accuracies of the plans measured last, the newest at the end.
     #[must_use]
     pub fn history(&self) -> impl ExactSizeIterator<Item = f64> + DoubleEndedIterator {
@@ -261,5 +301,7 @@ impl BitsState {
         self.history.clear();
         self.refused.clear();
         self.frontier = None;
+        self.other = None;
+        self.run_plans.clear();
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::State;
 use crate::app::jobs::JobKind;
 use crate::app::jobs::detail::{LandscapeRequest, SpectrumRequest, WeightsRequest};
@@ -20,7 +22,8 @@ const MOST_LAYERS: usize = 512;
 const WIDEST: u8 = 4;
 
 /// What is shown of the selected layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum View {
     /// Its numbers.
     #[default]

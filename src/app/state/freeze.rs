@@ -46,6 +46,7 @@ impl State {
         let shown = &mut frozen.shown;
         shown.screen = self.screen;
         shown.layer = self.layer;
+        shown.list_share = self.list_share;
         shown.analysis.sort = self.analysis.sort;
         shown.detail.view = self.detail.view;
         shown.tune.look = self.tune.look;

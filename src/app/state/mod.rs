@@ -3,12 +3,15 @@
 
 pub mod analysis;
 pub mod bits;
+pub mod comparison;
 pub mod detail;
 pub mod eta;
 pub mod export;
+mod filter;
 pub mod freeze;
 pub mod guide;
 pub mod look;
+mod notice;
 pub mod overlay;
 pub mod planning;
 pub mod ranking;
@@ -23,7 +26,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Group};
@@ -31,24 +33,18 @@ use super::jobs::{Inputs, JobId, JobKind};
 use super::key::Key;
 use super::keymap::Keymap;
 use super::project::Stored;
+use super::settings::Settings;
 use crate::engine::job::Score;
 use analysis::AnalysisState;
 use bits::BitsState;
 use detail::DetailState;
 use export::ExportState;
+pub use filter::Filter;
 use freeze::Frozen;
+pub use notice::{Level, Notice};
 use overlay::Overlay;
 use running::Running;
 use tune::TuneState;
-
-/// Lines of the log that are kept in memory.
-const LOG_LINES: usize = 1000;
-/// How long a notice stays.
-const TOAST: Duration = Duration::from_secs(6);
-/// How long a bad notice stays.
-const BAD_TOAST: Duration = Duration::from_secs(20);
-/// How often the time left is drawn again while work runs.
-const PULSE: Duration = Duration::from_millis(500);
 
 /// The five screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -106,28 +102,6 @@ impl Screen {
     pub const fn scopes(self) -> [Group; 3] {
         [self.group(), Group::Movement, Group::Global]
     }
-}
-
-/// How much a notice matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Good to know.
-    Info,
-    /// Something to look at.
-    Warning,
-    /// Something failed.
-    Bad,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// When, since the start.
-    pub at: Duration,
-    /// How much it matters.
-    pub level: Level,
-    /// One sentence.
-    pub text: String,
 }
 
 /// Where loading the inputs stands.
@@ -198,36 +172,6 @@ pub struct Themes {
     pub shown: String,
 }
 
-/// Which layers are shown.
-#[derive(Debug, Clone)]
-pub struct Filter {
-    /// As typed.
-    pub text: String,
-    glob: Option<GlobMatcher>,
-}
-
-impl Filter {
-    /// A filter for names that contain `text`, or match it when it has a `*` or `?`.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let wild = text.contains(['*', '?', '[', '{']);
-        let glob = if wild { Glob::new(text).ok() } else { None };
-        Self {
-            text: text.to_owned(),
-            glob: glob.map(|glob| glob.compile_matcher()),
-        }
-    }
-
-    /// Whether a layer is shown.
-    #[must_use]
-    pub fn shows(&self, layer: &str) -> bool {
-        match &self.glob {
-            Some(glob) => glob.is_match(layer),
-            None => layer.contains(&self.text),
-        }
-    }
-}
-
 /// Everything the screens show.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -271,14 +215,22 @@ pub struct State {
     pub fresh: Vec<Notice>,
     /// Keys of an unfinished sequence.
     pub pending: Vec<Key>,
+    /// When what may follow them is shown.
+    pub hint_at: Option<Duration>,
     /// Keys to commands.
     pub keymap: Keymap,
+    /// What the user set.
+    pub settings: Settings,
     /// Work that runs.
     pub running: Vec<Running>,
     /// Set when the application leaves as soon as it can.
     pub leaving: Option<Leaving>,
     /// Whether the application has the mouse; else the terminal selects text with it.
     pub mouse: bool,
+    /// Per cent of Sensitivity that its list takes, once that was changed.
+    pub list_share: Option<u8>,
+    /// Whether the mouse holds the line between two panes.
+    pub dragging: bool,
     /// Exit code for leaving.
     pub exit_code: u8,
     /// Who does analysis and fine-tuning.
@@ -301,8 +253,11 @@ impl State {
             inputs: Loading::Running,
             check: Checking::Never,
             pace: None,
-            analysis: AnalysisState::new(session.analysis),
-            detail: DetailState::default(),
+            analysis: AnalysisState::new(session.analysis).by(session.sort),
+            detail: DetailState {
+                view: session.view,
+                ..DetailState::default()
+            },
             frozen: None,
             bits: BitsState::default(),
             tune: TuneState::new(session.tune, &place.folder),
@@ -315,10 +270,14 @@ impl State {
             log: VecDeque::new(),
             fresh: Vec::new(),
             pending: Vec::new(),
+            hint_at: None,
             keymap,
+            settings: Settings::default(),
             running: Vec::new(),
             leaving: None,
-            mouse: session.mouse,
+            mouse: session.mouse.unwrap_or(true),
+            list_share: session.list_share,
+            dragging: false,
             exit_code: 0,
             long_work: if stored.watching {
                 LongWork::OfAnother
@@ -330,6 +289,15 @@ impl State {
             next_job: 1,
             place,
         }
+    }
+
+    /// With what the user set; what was chosen in the project comes before it.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        let chosen = self.stored.as_ref().and_then(|stored| stored.session.mouse);
+        self.mouse = chosen.unwrap_or(settings.mouse);
+        self.settings = settings;
+        self
     }
 
     /// The loaded inputs.
@@ -389,33 +357,6 @@ impl State {
         id
     }
 
-    /// Shows a notice and writes it down.
-    pub fn notify(&mut self, level: Level, text: impl Into<String>) {
-        let notice = Notice {
-            at: self.now,
-            level,
-            text: text.into(),
-        };
-        if self.log.len() == LOG_LINES {
-            self.log.pop_front();
-        }
-        self.log.push_back(notice.clone());
-        self.fresh.push(notice.clone());
-        let stays = if level == Level::Info {
-            TOAST
-        } else {
-            BAD_TOAST
-        };
-        let covered = self
-            .toast
-            .as_ref()
-            .is_some_and(|(shown, _)| shown.level > level);
-        if !covered {
-            self.toast = Some((notice, self.now + stays));
-        }
-        self.dirty = true;
-    }
-
     /// When something changes although nothing happens; `None`: never.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
@@ -424,11 +365,18 @@ impl State {
             .running
             .iter()
             .any(|running| !running.paused)
-            .then(|| self.now + PULSE);
-        [toast, pulse, self.bits.evaluate_at]
+            .then(|| self.now + self.settings.motion.pulse());
+        let hint = self.hint_at.filter(|at| *at > self.now);
+        [toast, pulse, self.bits.evaluate_at, hint]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether what may follow an unfinished sequence is shown.
+    #[must_use]
+    pub fn hints_sequence(&self) -> bool {
+        !self.pending.is_empty() && self.hint_at.is_some_and(|at| at <= self.now)
     }
 
     /// The layers a screen lists, in its order, as positions in the network.

@@ -3,6 +3,7 @@
 use tui_input::Input;
 
 use crate::app::command::{Command, fuzzy};
+use crate::app::jobs::FoundProject;
 
 /// One layer over the screen; the topmost has the keyboard.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub enum Overlay {
     },
     /// What happened so far.
     Log {
+        /// What is searched for.
+        input: Input,
         /// Lines up from the newest.
         scroll: usize,
     },
@@ -46,12 +49,29 @@ pub enum Overlay {
         /// What is wrong with it.
         problem: Option<String>,
     },
+    /// Choose a plan to compare with.
+    Plans {
+        /// The chosen one, by position.
+        selected: usize,
+    },
+    /// Choose a project to go to.
+    Projects {
+        /// The chosen one, by position.
+        selected: usize,
+        /// Those there are; absent while they are looked for.
+        found: Option<Vec<FoundProject>>,
+    },
     /// Choose the colours.
     Themes {
         /// The one that is shown.
         selected: usize,
         /// The one that was shown before.
         before: String,
+    },
+    /// Edit the text again that is no plan?
+    EditAgain {
+        /// What is wrong with it, a sentence.
+        problem: String,
     },
     /// Leave while work is running?
     Quit,
@@ -72,6 +92,8 @@ pub enum Purpose {
     Note,
     /// The learning rate that the run goes on at.
     Rate,
+    /// The plan file to compare with.
+    OtherPlan,
 }
 
 impl Purpose {
@@ -84,6 +106,7 @@ impl Purpose {
             Self::Path => "write to: ",
             Self::Note => "note: ",
             Self::Rate => "learning rate from here on: ",
+            Self::OtherPlan => "compare with the plan file: ",
         }
     }
 }

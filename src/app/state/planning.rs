@@ -230,6 +230,23 @@ pub fn read(text: &str, inputs: &Inputs) -> std::result::Result<Plan, String> {
     file::parse(text, Some(&names))
 }
 
+/// Reads a plan file that may be of another network, which is refused.
+///
+/// # Errors
+/// One sentence with the line.
+pub fn read_foreign(text: &str, inputs: &Inputs) -> std::result::Result<Plan, String> {
+    let network = &inputs.architecture;
+    let plan = read(text, inputs)?;
+    if plan.model.is_empty() || *plan.model == **network {
+        Ok(plan)
+    } else {
+        Err(format!(
+            "this is a plan of {}, not of {network}",
+            plan.model
+        ))
+    }
+}
+
 /// The plan with other bits in `rows`; weight bits of tied layers move along. Bits set by hand
 /// become pinned. Also a sentence about what could not be changed.
 #[must_use]

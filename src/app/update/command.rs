@@ -14,7 +14,9 @@ use crate::app::state::tune::RunStatus;
 use crate::app::state::{Filter, Level, Loading, Screen, State};
 use crate::engine::quant::Bits;
 
-use super::{clipboard, detail, edit, launch, leave, runs, start, themes};
+use super::{
+    clipboard, comparison, detail, draft, edit, launch, leave, projects, runs, start, themes,
+};
 
 /// Sizes of the sample to choose from.
 const SAMPLES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
@@ -78,7 +80,11 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
 /// Whether a command changes the project or its work.
 const fn steers(command: Command) -> bool {
     match command.group() {
-        Group::Model | Group::Bits | Group::Export => true,
+        Group::Bits => !matches!(
+            command,
+            Command::ComparePlan | Command::NextDifference | Command::PreviousDifference
+        ),
+        Group::Model | Group::Export => true,
         Group::Tune => !runs::only_looks(command),
         Group::Sensitivity => matches!(command, Command::Remeasure | Command::RemeasureShown),
         Group::Movement => false,
@@ -113,6 +119,9 @@ fn why_not_edit(state: &State, command: Command) -> Option<String> {
             if state.analysis.sensitivity().is_none() =>
         {
             Some("finish the analysis first (screen 2)".to_owned())
+        }
+        Command::NextDifference | Command::PreviousDifference if state.bits.other.is_none() => {
+            Some("compare with another plan first (c)".to_owned())
         }
         Command::PasteBits if state.bits.copied.is_none() => {
             Some("no row was copied yet (y)".to_owned())
@@ -190,7 +199,12 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
                 selected: 0,
             });
         }
-        Command::ShowLog => state.overlays.push(Overlay::Log { scroll: 0 }),
+        Command::ShowLog => {
+            state.overlays.push(Overlay::Log {
+                input: String::new().into(),
+                scroll: 0,
+            });
+        }
         Command::Filter => {
             let text = state.filter.as_ref().map(|filter| filter.text.clone());
             ask(state, Purpose::Filter, text.unwrap_or_default());
@@ -207,6 +221,7 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::CopyPlan => return clipboard::copy_plan(state),
         Command::Mouse => mouse(state),
         Command::Freeze => return detail::execute(state, command),
+        Command::Projects => return projects::open(state),
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => return quit(state),
@@ -275,6 +290,8 @@ fn proceed(state: &mut State) -> Vec<Effect> {
 fn back(state: &mut State) {
     if state.bits.has_selection() && state.screen == Screen::Bits {
         state.bits.clear_selection();
+    } else if state.bits.other.is_some() && state.screen == Screen::Bits {
+        state.bits.other = None;
     } else if state.toast.is_some() {
         state.toast = None;
     } else if state.screen == Screen::Tune && state.tune.list.pane == Pane::Runs {
@@ -452,6 +469,9 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::SmallerBest => return edit::frontier_step(state, Ordering::Less),
         Command::LargerBest => return edit::frontier_step(state, Ordering::Greater),
         Command::Metric => return edit::next_metric(state),
+        Command::EditPlan => return draft::open(state),
+        Command::ComparePlan => return comparison::toggle(state),
+        Command::NextDifference | Command::PreviousDifference => comparison::jump(state, command),
         _ => edit::ask_budget(state),
     }
     Vec::new()

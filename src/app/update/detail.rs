@@ -13,6 +13,12 @@ use crate::app::state::{Level, Screen, State};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Outcome;
 
+/// Per cent that a key moves the line between the list and the closer look.
+const SHARE_STEP: i16 = 5;
+/// About the share that the list has before it is moved.
+const USUAL_SHARE: i16 = 55;
+/// Smallest and largest share of the list.
+const SHARES: [u8; 2] = [20, 80];
 /// What a tolerance is divided by when a layer is measured again.
 const TIGHTER: f64 = 10.0;
 /// The smallest tolerance: rows are float32 numbers.
@@ -93,11 +99,25 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Convergence => *view = View::Convergence,
         Command::Compare if *view == View::Compare => *view = View::Overview,
         Command::Compare => *view = View::Compare,
+        Command::NarrowList => move_share(state, -SHARE_STEP),
+        Command::WidenList => move_share(state, SHARE_STEP),
         Command::Compute => return compute(state),
         Command::Freeze => freeze(state),
         _ => return remeasure(state, command),
     }
     Vec::new()
+}
+
+/// Moves the line between the list and the closer look.
+fn move_share(state: &mut State, by: i16) {
+    let share = state.list_share.map_or(USUAL_SHARE, i16::from) + by;
+    set_share(state, share.clamp(0, 100) as u8);
+}
+
+/// Gives the list this share, in per cent, within what leaves room for both panes.
+pub(super) fn set_share(state: &mut State, share: u8) {
+    state.list_share = Some(share.clamp(SHARES[0], SHARES[1]));
+    state.follow_frozen();
 }
 
 fn freeze(state: &mut State) {

@@ -15,7 +15,7 @@ use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
-use super::{detail, edit, launch, leave, runs, start};
+use super::{comparison, detail, edit, launch, leave, projects, runs, start};
 
 /// Work whose end is announced takes at least this long.
 const LONG: Duration = Duration::from_secs(10);
@@ -134,6 +134,9 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
             outcome,
         } => return analyzed(state, *sensitivity, outcome),
         Done::Allocated(plan) => return edit::allocated(state, *plan),
+        Done::Projects(found) => projects::listed(state, found),
+        Done::RunPlans(texts) => comparison::listed(state, texts),
+        Done::PlanFile { path, text } => comparison::opened(state, &path, &text),
         Done::Frontier(points) => state.bits.frontier = Some(points),
         Done::Evaluated {
             plan,
@@ -198,7 +201,11 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
             detail::failed(state, running.kind, &reason);
         }
         JobKind::Runs => state.tune.list.problem = Some(reason.clone()),
-        JobKind::Allocate | JobKind::Frontier => {}
+        JobKind::Allocate
+        | JobKind::Frontier
+        | JobKind::RunPlans
+        | JobKind::PlanFile
+        | JobKind::Projects => {}
     }
     if state.leaving == Some(Leaving::WhenDone) {
         state.leaving = None;
@@ -274,6 +281,9 @@ fn restore(state: &mut State, inputs: &Inputs) {
         }
         None => {}
     }
+    let mut layers = inputs.layers.iter();
+    let selected = layers.position(|layer| Some(&*layer.layer) == stored.session.layer.as_deref());
+    state.layer = selected.unwrap_or(state.layer);
     state.tune.next = stored.next_run.max(1);
     state.tune.run = stored.run.map(|run| Run::replay(run.folder, run.events));
     if let Some(run) = state.tune.finished().map(Run::name) {

@@ -2,25 +2,33 @@
 
 mod clipboard;
 mod command;
+mod comparison;
 mod detail;
+mod draft;
 mod edit;
 mod job;
 mod launch;
 mod mouse;
 mod overlay;
+mod projects;
 mod runs;
 mod themes;
 
 pub use command::{available, why_not};
 
+use std::time::Duration;
+
 use super::effect::{AtLeave, Effect};
-use super::jobs::Task;
+use super::jobs::{JobMessage, Task};
 use super::key::{Key, KeyCode};
 use super::keymap::Meaning;
-use super::msg::{Msg, Signal};
+use super::msg::{Gesture, Msg, Signal};
+use super::settings::Motion;
 use super::state::running::Running;
 use super::state::{Level, State};
 
+/// How long a sequence of keys is unfinished before what may follow is shown.
+const HINT: Duration = Duration::from_millis(300);
 /// Exit code after a signal.
 const INTERRUPTED: u8 = 130;
 
@@ -41,7 +49,8 @@ fn react(state: &mut State, message: Msg) -> Vec<Effect> {
             press(state, key)
         }
         Msg::Mouse { gesture, target } => {
-            state.dirty = true;
+            let moves = matches!(gesture, Gesture::Drag | Gesture::Release);
+            state.dirty |= !moves || state.dragging;
             mouse::pointed(state, gesture, target)
         }
         Msg::Paste(text) => {
@@ -54,7 +63,9 @@ fn react(state: &mut State, message: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Job(message) => {
-            state.dirty = true;
+            // With less motion, progress waits for the clock.
+            let progress = matches!(message, JobMessage::Event { .. });
+            state.dirty |= !progress || state.settings.motion == Motion::Usual;
             job::arrived(state, message)
         }
         Msg::Signal(signal) => {
@@ -66,6 +77,10 @@ fn react(state: &mut State, message: Msg) -> Vec<Effect> {
                     Signal::HangUp => AtLeave::Keep,
                 },
             )
+        }
+        Msg::Edited { text, ended } => {
+            state.dirty = true;
+            draft::ended(state, text, ended)
         }
         Msg::WriteFailed(reason) => {
             state.notify(Level::Bad, reason);
@@ -85,12 +100,15 @@ fn begin(state: &mut State) -> Vec<Effect> {
     start(state, Task::Open)
 }
 
-fn clock(state: &mut State, now: std::time::Duration) -> Vec<Effect> {
-    let second = |time: std::time::Duration| time.as_millis() / 500;
+fn clock(state: &mut State, now: Duration) -> Vec<Effect> {
+    let pulse = state.settings.motion.pulse().as_millis();
+    let second = |time: Duration| time.as_millis() / pulse;
     if !state.running.is_empty() && second(now) != second(state.now) {
         state.dirty = true;
     }
+    let hinted = state.hints_sequence();
     state.now = now;
+    state.dirty |= hinted != state.hints_sequence();
     if state.toast.as_ref().is_some_and(|(_, until)| *until <= now) {
         state.toast = None;
         state.dirty = true;
@@ -135,7 +153,10 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
     }
     state.pending.push(key);
     match state.keymap.meaning(&state.screen.scopes(), &state.pending) {
-        Meaning::Prefix => Vec::new(),
+        Meaning::Prefix => {
+            state.hint_at = Some(state.now + HINT);
+            Vec::new()
+        }
         Meaning::Command(command) => {
             state.pending.clear();
             command::execute(state, command)

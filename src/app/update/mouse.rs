@@ -1,6 +1,6 @@
 //! What the mouse does: everything that a key does too.
 
-use super::{command, overlay};
+use super::{command, detail, overlay};
 use crate::app::command::Command;
 use crate::app::effect::Effect;
 use crate::app::key::{Key, KeyCode};
@@ -14,17 +14,32 @@ const WHEEL: usize = 3;
 
 /// A gesture, and what it hit.
 pub(super) fn pointed(state: &mut State, gesture: Gesture, target: Option<Target>) -> Vec<Effect> {
+    let dragging = std::mem::take(&mut state.dragging);
     if state.overlays.is_empty() {
         return match gesture {
+            Gesture::Drag => {
+                drag(state, dragging, target);
+                Vec::new()
+            }
+            Gesture::Release => Vec::new(),
             Gesture::Click => target.map_or_else(Vec::new, |target| click(state, target)),
             Gesture::WheelUp => wheel(state, Command::Up),
             Gesture::WheelDown => wheel(state, Command::Down),
         };
     }
     match gesture {
+        Gesture::Drag | Gesture::Release => Vec::new(),
         Gesture::Click => click_window(state, target),
         Gesture::WheelUp => turn(state, KeyCode::Up),
         Gesture::WheelDown => turn(state, KeyCode::Down),
+    }
+}
+
+/// Moves the line between two panes, if that is what was pressed.
+fn drag(state: &mut State, dragging: bool, target: Option<Target>) {
+    state.dragging = dragging;
+    if let (true, Some(Target::Share(share))) = (dragging, target) {
+        detail::set_share(state, share);
     }
 }
 
@@ -41,7 +56,8 @@ fn click(state: &mut State, target: Target) -> Vec<Effect> {
             state.export.format = Format::ALL.get(at).copied().unwrap_or(state.export.format);
         }
         Target::Command(asked) => return command::execute(state, asked),
-        Target::Row(_) | Target::Answer(_) | Target::Window => {}
+        Target::Splitter => state.dragging = true,
+        Target::Share(_) | Target::Row(_) | Target::Answer(_) | Target::Window => {}
     }
     Vec::new()
 }

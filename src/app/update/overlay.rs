@@ -11,7 +11,7 @@ use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::{Leaving, Level, State};
 use crate::engine::finetune::{Kept, Start};
 
-use super::{command, edit, launch, leave, runs, themes};
+use super::{command, comparison, draft, edit, launch, leave, projects, runs, themes};
 
 /// Longest line that can be typed.
 const LONGEST: usize = 4096;
@@ -37,7 +37,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     }
     let closed = match &mut top {
         Overlay::Help { input, scroll } => help(key, input, scroll),
-        Overlay::Log { scroll } => log(state, key, scroll),
+        Overlay::Log { input, scroll } => log(state, key, (input, scroll)),
         Overlay::Palette { input, selected } => palette(state, key, (input, selected)),
         Overlay::Line {
             purpose,
@@ -50,8 +50,11 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             suggested,
             problem,
         } => suggest(state, key, (kind, input, suggested, problem)),
+        Overlay::Plans { selected } => comparison::press(state, key, selected),
+        Overlay::Projects { selected, found } => projects::press(state, key, (selected, found)),
         // Handled above: escaping it has to show the former colours again.
         Overlay::Themes { .. } => None,
+        Overlay::EditAgain { .. } => draft::press(state, key),
         Overlay::Quit => quit(state, key),
         Overlay::Confirm(asked) => confirm(state, key, *asked),
     };
@@ -64,7 +67,11 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
 /// A click on a row of the list in the topmost window.
 pub(super) fn choose(state: &mut State, at: usize) -> Vec<Effect> {
     match state.overlays.last_mut() {
-        Some(Overlay::Palette { selected, .. }) => {
+        Some(
+            Overlay::Palette { selected, .. }
+            | Overlay::Plans { selected }
+            | Overlay::Projects { selected, .. },
+        ) => {
             *selected = at;
             press(state, Key::plain(KeyCode::Enter))
         }
@@ -91,20 +98,23 @@ fn help(key: Key, input: &mut Input, scroll: &mut usize) -> Closed {
     None
 }
 
-fn log(state: &State, key: Key, scroll: &mut usize) -> Closed {
-    if matches!(key.code, KeyCode::Char('L' | 'q')) {
+fn log(state: &State, key: Key, (input, scroll): (&mut Input, &mut usize)) -> Closed {
+    if key.code == KeyCode::Enter {
         return Some(Vec::new());
     }
     // The log grows upwards: up is further from the newest line.
     let mirrored = match key.code {
-        KeyCode::Up | KeyCode::Char('k') => KeyCode::Down,
-        KeyCode::Down | KeyCode::Char('j') => KeyCode::Up,
+        KeyCode::Up => KeyCode::Down,
+        KeyCode::Down => KeyCode::Up,
         KeyCode::PageUp => KeyCode::PageDown,
         KeyCode::PageDown => KeyCode::PageUp,
         other => other,
     };
-    scrolled(Key::plain(mirrored), scroll);
-    *scroll = (*scroll).min(state.log.len().saturating_sub(1));
+    if !scrolled(Key::plain(mirrored), scroll) && typed(input, key) {
+        *scroll = 0;
+    }
+    let found = state.log_lines(input.value()).count();
+    *scroll = (*scroll).min(found.saturating_sub(1));
     None
 }
 
@@ -243,16 +253,18 @@ fn budget(
 }
 
 fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>, String> {
+    let text = text.trim();
     match purpose {
-        Purpose::Filter => command::filter(state, text.trim())?,
-        Purpose::Pattern => edit::select(state, text.trim())?,
-        Purpose::Note => return runs::note(state, text.trim()),
-        Purpose::Path if text.trim().is_empty() => {
+        Purpose::Filter => command::filter(state, text)?,
+        Purpose::Pattern => edit::select(state, text)?,
+        Purpose::Note => return runs::note(state, text),
+        Purpose::Path | Purpose::OtherPlan if text.is_empty() => {
             return Err("expected the path of a file".to_owned());
         }
+        Purpose::OtherPlan => return Ok(comparison::open(state, text)),
         Purpose::Path => {
             let format = state.export.format.name();
-            state.export.paths.insert(format, text.trim().into());
+            state.export.paths.insert(format, text.into());
             state.export.written.remove(format);
         }
         Purpose::Rate => return launch::change_rate(state, text.trim()),
@@ -273,6 +285,7 @@ pub(super) fn paste(state: &mut State, text: &str) {
         *input = Input::default();
     }
     let (Overlay::Help { input, .. }
+    | Overlay::Log { input, .. }
     | Overlay::Palette { input, .. }
     | Overlay::Line { input, .. }
     | Overlay::Allocate { input, .. }) = top
@@ -283,6 +296,19 @@ pub(super) fn paste(state: &mut State, text: &str) {
     for c in text.chars().filter(|c| !c.is_control()).take(room) {
         input.handle(InputRequest::InsertChar(c));
     }
+}
+
+/// Moves through a list of `len` rows where no text is typed, so that letters move too.
+pub(super) fn moved(key: Key, at: &mut usize, len: usize) {
+    let last = len.saturating_sub(1);
+    match key.code {
+        KeyCode::Char('j') => *at += 1,
+        KeyCode::Char('k') => *at = at.saturating_sub(1),
+        KeyCode::Home | KeyCode::Char('g') => *at = 0,
+        KeyCode::End | KeyCode::Char('G') => *at = last,
+        _ => drop(scrolled(key, at)),
+    }
+    *at = (*at).min(last);
 }
 
 /// Moves a list; whether the key was one for that.

@@ -21,6 +21,8 @@ use crate::engine::quant::{Bits, ScaleRule};
 
 /// Cells of a layer's name.
 const NAME: usize = 16;
+/// Cells of the bits of two plans.
+const COMPARED: usize = 9;
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +89,14 @@ pub(super) fn draw(
     }
 }
 
-/// The columns that fit.
-fn fitting(width: u16) -> Vec<(Column, usize)> {
+/// The columns that fit; those of the bits are wider where another plan stands beside.
+fn fitting(width: u16, compares: bool) -> Vec<(Column, usize)> {
     let mut kept = COLUMNS.to_vec();
+    if compares {
+        let bits = |column: Column| [Column::WeightBits, Column::ActivationBits].contains(&column);
+        let bits = kept.iter_mut().filter(|(column, ..)| bits(*column));
+        bits.for_each(|(_, width, _)| *width = COMPARED);
+    }
     let room = (width as usize).saturating_sub(NAME + 4);
     while kept.iter().map(|(_, width, _)| width).sum::<usize>() > room {
         let worst = kept
@@ -113,7 +120,9 @@ fn table(
     theme: &Theme,
 ) {
     let [title, list] = rows(area, [1, FILL]);
-    let columns = fitting(area.width);
+    let other = state.bits.other.as_ref();
+    let reference = other.map_or(state.bits.automatic.as_ref(), |other| Some(&other.plan));
+    let columns = fitting(area.width, other.is_some());
     frame.render_widget(header(&columns, state, theme), title);
     let visible = state.visible_layers();
     let selected = state.bits.selection(state.layer, &visible);
@@ -127,11 +136,8 @@ fn table(
             let cells = Cells {
                 state,
                 row: &plan.layers[*index],
-                automatic: state
-                    .bits
-                    .automatic
-                    .as_ref()
-                    .map(|plan| &plan.layers[*index]),
+                reference: reference.map(|plan| &plan.layers[*index]),
+                compares: other.is_some(),
                 layer: &state.analysis.layers[*index],
                 rank: ranks[*index],
                 bytes: totals.weight_bytes(),
@@ -240,7 +246,10 @@ fn header<'a>(columns: &[(Column, usize)], state: &State, theme: &Theme) -> Line
 struct Cells<'a> {
     state: &'a State,
     row: &'a Row,
-    automatic: Option<&'a Row>,
+    /// The row of the plan compared with, else of the automatic one.
+    reference: Option<&'a Row>,
+    /// Whether another plan stands beside.
+    compares: bool,
     layer: &'a LayerSensitivity,
     rank: Option<usize>,
     bytes: f64,
@@ -267,7 +276,13 @@ impl Cells<'_> {
             " "
         };
         let name = tail(&self.layer.layer, NAME, theme);
-        let mut spans = vec![Span::styled(format!("{pointer}{mark} {name:<NAME$}"), base)];
+        let sign = if self.compares && self.differs() {
+            theme.symbols.differs
+        } else {
+            " "
+        };
+        let head = format!("{pointer}{mark}{sign}{name:<NAME$}");
+        let mut spans = vec![Span::styled(head, base)];
         for (column, width) in columns {
             let text = self.text(*column, theme);
             let gap = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str()));
@@ -277,16 +292,34 @@ impl Cells<'_> {
         Line::from(spans)
     }
 
-    /// Bits stand out when pinned or unlike the automatic plan; the edited cell of the row most.
+    /// Whether the bits are others than in the plan that they are compared with.
+    fn differs(&self) -> bool {
+        self.reference.is_some_and(|other| {
+            other.weight_bits != self.row.weight_bits
+                || other.activation_bits != self.row.activation_bits
+        })
+    }
+
+    /// The bits, and those of the plan compared with where they are others.
+    fn bits(&self, of: impl Fn(&Row) -> Bits, theme: &Theme) -> String {
+        let (own, other) = (of(self.row), self.reference.map(of));
+        match other.filter(|other| self.compares && *other != own) {
+            Some(other) => format!("{}{}{}", show(own), theme.symbols.arrow, show(other)),
+            None => show(own),
+        }
+    }
+
+    /// Bits stand out when pinned or unlike the plan compared with, else the automatic one; the
+    /// edited cell of the row most.
     fn style(&self, column: Column, base: Style, theme: &Theme) -> Style {
         let is_bits = matches!(column, Column::WeightBits | Column::ActivationBits);
-        let changed = self.automatic.is_some_and(|automatic| match column {
-            Column::WeightBits => automatic.weight_bits != self.row.weight_bits,
-            _ => automatic.activation_bits != self.row.activation_bits,
+        let changed = self.reference.is_some_and(|other| match column {
+            Column::WeightBits => other.weight_bits != self.row.weight_bits,
+            _ => other.activation_bits != self.row.activation_bits,
         });
         if !is_bits || self.cursor {
             base
-        } else if self.row.pinned {
+        } else if self.row.pinned && !(self.compares && changed) {
             base.patch(theme.style(Role::Pinned))
         } else if changed {
             base.patch(theme.style(Role::Changed))
@@ -315,10 +348,10 @@ impl Cells<'_> {
                 .map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             Column::WeightBits => {
                 let pin = if row.pinned { theme.symbols.pin } else { "" };
-                format!("{pin}{}", show(row.weight_bits))
+                format!("{pin}{}", self.bits(|row| row.weight_bits, theme))
             }
             Column::ActivationBits if layer.reads_image => "img".to_owned(),
-            Column::ActivationBits => show(row.activation_bits),
+            Column::ActivationBits => self.bits(|row| row.activation_bits, theme),
             Column::Perturbation => cell(layer.perturbation_at(row.weight_bits, self.scale)),
             Column::Omega => cell(self.harm()),
             Column::LossChange => cell(layer.loss_change.get(&bits(row.weight_bits)).copied()),

@@ -9,12 +9,15 @@ use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::Hits;
+use super::filter::found;
 use super::format::{cut, cut_start, duration, wrap};
+use super::line::{Told, typed};
 use crate::app::command::Command;
 use crate::app::key::sequence;
 use crate::app::msg::Target;
+use crate::app::settings::Motion;
 use crate::app::state::guide::{Step, guide as next};
-use crate::app::state::overlay::Overlay;
+use crate::app::state::overlay::{Overlay, Purpose};
 use crate::app::state::remaining::Remaining;
 use crate::app::state::running::Running;
 use crate::app::state::runs::Pane;
@@ -70,11 +73,11 @@ fn facts(state: &State, room: usize, theme: &Theme) -> String {
 
 /// The running job in words: `analysis: eigenvalues 7/20 35 % 0:12 left`.
 fn job(state: &State, theme: &Theme) -> String {
-    let Some(running) = state.foreground().or_else(|| state.running.last()) else {
+    let Some(running) = state.foreground().or_else(|| longest(state)) else {
         return String::new();
     };
     let mut text = String::new();
-    if !running.paused {
+    if !running.paused && state.settings.motion == Motion::Usual {
         let turn = (state.now.as_millis() / 500) as usize % theme.symbols.spinner.len();
         text.push_str(theme.symbols.spinner[turn]);
         text.push(' ');
@@ -82,6 +85,12 @@ fn job(state: &State, theme: &Theme) -> String {
     text.push_str(running.kind.name());
     text.push_str(&progress(running, state));
     text
+}
+
+/// The work in the background that is worth telling of.
+fn longest(state: &State) -> Option<&Running> {
+    let mut running = state.running.iter();
+    running.rfind(|running| !running.kind.is_brief())
 }
 
 fn progress(running: &Running, state: &State) -> String {
@@ -146,12 +155,15 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
         problem,
     }) = state.overlays.last()
     {
-        return typed(
-            frame,
-            area,
-            theme,
-            (purpose.prompt(), input, problem.as_deref()),
-        );
+        let told = match problem {
+            Some(problem) => Told::Problem(problem),
+            None if input.value().trim().is_empty() => Told::Nothing,
+            None if matches!(purpose, Purpose::Filter | Purpose::Pattern) => {
+                Told::Note(found(input.value(), state))
+            }
+            None => Told::Nothing,
+        };
+        return typed(frame, area, theme, (purpose.prompt(), input, told));
     }
     let width = (area.width as usize).saturating_sub(2);
     if let Some((notice, _)) = &state.toast {
@@ -200,29 +212,6 @@ fn told(frame: &mut Frame, area: Rect, notice: &Notice, theme: &Theme) {
     frame.render_widget(told.style(theme.style(role)), area);
 }
 
-/// A line of text with its cursor.
-pub(super) fn typed(
-    frame: &mut Frame,
-    area: Rect,
-    theme: &Theme,
-    (prompt, input, problem): (&str, &tui_input::Input, Option<&str>),
-) {
-    let room = (area.width as usize).saturating_sub(prompt.width() + 2);
-    let start = input.visual_scroll(room);
-    let shown: String = input.value().chars().skip(start).take(room).collect();
-    let mut spans = vec![
-        Span::styled(format!(" {prompt}"), theme.style(Role::Key)),
-        Span::styled(shown, theme.style(Role::Text)),
-    ];
-    if let Some(problem) = problem {
-        spans.push(Span::styled(format!("  {problem}"), theme.style(Role::Bad)));
-    }
-    frame.render_widget(Line::from(spans), area);
-    let at = 1 + prompt.width() + input.visual_cursor().saturating_sub(start);
-    let x = area.x + (at as u16).min(area.width.saturating_sub(1));
-    frame.set_cursor_position((x, area.y));
-}
-
 /// The commands whose keys the footer of a screen shows, the most useful first.
 fn hints(state: &State) -> Vec<Command> {
     let screen: &[Command] = match state.screen {
@@ -244,6 +233,7 @@ fn hints(state: &State) -> Vec<Command> {
             Command::Freeze,
         ],
         Screen::Bits => &[
+            Command::NextDifference,
             Command::Allocate,
             Command::MoreBits,
             Command::FewerBits,
@@ -254,6 +244,7 @@ fn hints(state: &State) -> Vec<Command> {
             Command::SelectPattern,
             Command::Tie,
             Command::Reset,
+            Command::ComparePlan,
             Command::Metric,
         ],
         Screen::Tune if state.tune.list.pane == Pane::Runs => &[
@@ -377,9 +368,10 @@ fn pending_hints(state: &State) -> Vec<Hint> {
 
 fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
     let hints: &[(&str, &str)] = match overlay {
-        Overlay::Help { .. } => &[("type", "search"), ("up/down", "scroll"), ("esc", "close")],
+        Overlay::Help { .. } | Overlay::Log { .. } => {
+            &[("type", "search"), ("up/down", "scroll"), ("esc", "close")]
+        }
         Overlay::Palette { .. } => &[("type", "search"), ("enter", "run"), ("esc", "close")],
-        Overlay::Log { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Line { .. } => &[("enter", "accept"), ("esc", "cancel")],
         Overlay::Allocate { .. } => &[
             ("up/down", "kind"),
@@ -387,7 +379,14 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             ("enter", "allocate"),
             ("esc", "cancel"),
         ],
+        Overlay::Plans { .. } => &[
+            ("up/down", "choose"),
+            ("enter", "compare"),
+            ("esc", "close"),
+        ],
+        Overlay::Projects { .. } => &[("up/down", "choose"), ("enter", "open"), ("esc", "close")],
         Overlay::Themes { .. } => &[("up/down", "show"), ("enter", "keep"), ("esc", "as before")],
+        Overlay::EditAgain { .. } => &[("e", "edit again"), ("k", "keep"), ("d", "drop")],
         Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],
         Overlay::Confirm(_) => &[("y", "yes"), ("n", "no")],
     };

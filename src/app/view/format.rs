@@ -28,6 +28,18 @@ pub fn cell(value: Option<f64>) -> String {
     }
 }
 
+/// How long ago something was: `now`, `5 min ago`, `3 h ago`, `12 days ago`.
+#[must_use]
+pub fn age(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    match minutes {
+        0 => "now".to_owned(),
+        1..60 => format!("{minutes} min ago"),
+        60..2880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1440),
+    }
+}
+
 /// `text` in at most `width` cells, its end replaced by `ellipsis` when it is longer.
 #[must_use]
 pub fn cut(text: &str, width: usize, ellipsis: &str) -> String {
@@ -104,6 +116,18 @@ mod tests {
         let values = [f64::NAN, f64::NEG_INFINITY, -1.0e-300, 123_456.0, -0.5];
         for value in values.map(Some).into_iter().chain([None]) {
             assert!(cell(value).len() <= 8, "{value:?}: {}", cell(value));
+        }
+    }
+
+    #[test]
+    fn ages_are_told_in_the_unit_that_fits() {
+        for (seconds, text) in [
+            (59, "now"),
+            (60, "1 min ago"),
+            (3600, "1 h ago"),
+            (2 * 86_400, "2 days ago"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
         }
     }
 

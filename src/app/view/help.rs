@@ -18,8 +18,8 @@ pub(super) enum Entry {
 const INTRODUCTION: [&str; 5] = [
     "Enter does what the line above the footer says: from the model through",
     "analysis, bits and fine-tuning to the exported file. Digits go to a screen.",
-    "Keys come from keymap.toml and colours from themes/*.toml in the",
-    "configuration folder, which `hawqeye doctor` names.",
+    "Settings come from config.toml, keys from keymap.toml and colours from",
+    "themes/*.toml in the configuration folder, which `hawqeye doctor` names.",
     "",
 ];
 

@@ -4,16 +4,21 @@ use std::ops::Range;
 
 use ratatui::layout::{Position, Rect};
 
+use super::split::Split;
 use crate::app::msg::Target;
 
 /// Regions of a frame, the last drawn on top.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Hits(Vec<(Rect, Target)>);
+pub struct Hits {
+    reached: Vec<(Rect, Target)>,
+    /// Where two panes meet that can be dragged.
+    pub(super) split: Option<Split>,
+}
 
 impl Hits {
     /// `target` was drawn in `area`.
     pub(super) fn add(&mut self, area: Rect, target: Target) {
-        self.0.push((area, target));
+        self.reached.push((area, target));
     }
 
     /// The rows of a list in a window, from the first position that is shown.
@@ -28,9 +33,29 @@ impl Hits {
         }
     }
 
+    /// Rows of layers in a list, by their places in the network.
+    pub(super) fn layers(&mut self, list: Rect, shown: &[usize]) {
+        for (y, layer) in (list.y..list.bottom()).zip(shown) {
+            let row = Rect {
+                y,
+                height: 1,
+                ..list
+            };
+            self.add(row, Target::Layer(*layer));
+        }
+    }
+
+    /// What a place means to a line between panes that is dragged there.
+    #[must_use]
+    pub fn dragged(&self, column: u16, row: u16) -> Option<Target> {
+        let split = self.split?;
+        Some(Target::Share(split.share(Position::new(column, row))))
+    }
+
     /// A window was drawn over `area`: what lies below cannot be reached, nor anything beside it.
     pub(super) fn cover(&mut self, area: Rect) {
-        self.0.clear();
+        self.reached.clear();
+        self.split = None;
         self.add(area, Target::Window);
     }
 
@@ -38,7 +63,7 @@ impl Hits {
     #[must_use]
     pub fn at(&self, column: u16, row: u16) -> Option<Target> {
         let place = Position::new(column, row);
-        let mut found = self.0.iter().rev();
+        let mut found = self.reached.iter().rev();
         found
             .find(|(area, _)| area.contains(place))
             .map(|(_, target)| *target)

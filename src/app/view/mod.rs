@@ -12,18 +12,25 @@
 mod axis;
 mod bits;
 mod chrome;
+mod comparison;
 mod detail;
 mod export;
+mod filter;
 pub mod format;
 mod freeze;
 mod help;
 mod hits;
+mod line;
 mod model;
 mod overlay;
 pub mod plot;
+mod projects;
+mod question;
 mod sensitivity;
+mod split;
 mod totals;
 mod tune;
+mod which;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -51,10 +58,11 @@ pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) -> Hits {
     chrome::header(frame, header, state, theme);
     chrome::tabs(frame, tabs, (state, &mut hits), theme);
     freeze::mark(frame, tabs, state, theme);
+    filter::mark(frame, tabs, state, theme);
     let body = padded(body);
     match state.screen {
         Screen::Model => model::draw(frame, body, state, theme),
-        Screen::Sensitivity => sensitivity::draw(frame, body, state.drawn(), theme),
+        Screen::Sensitivity => sensitivity::draw(frame, body, (state.drawn(), &mut hits), theme),
         Screen::Bits => bits::draw(frame, body, (state, &mut hits), theme),
         Screen::Tune => tune::draw(frame, body, (state.drawn(), &mut hits), theme),
         Screen::Export => export::draw(frame, body, (state, &mut hits), theme),
@@ -64,6 +72,7 @@ pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) -> Hits {
         hits.add(guide, Target::Command(Command::Proceed));
     }
     overlay::draw(frame, (state, &mut hits), theme);
+    which::draw(frame, (state, &mut hits), theme);
     chrome::footer(frame, footer, (state, &mut hits), theme);
     hits
 }

@@ -7,7 +7,8 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::format::{cut, duration, wrap};
 use super::help::{Entry, entries};
-use super::{FILL, Hits, chrome, rows};
+use super::line::{Told, typed};
+use super::{FILL, Hits, chrome, comparison, projects, question, rows};
 use crate::app::command::Command;
 use crate::app::key::{Key, KeyCode};
 use crate::app::msg::Target;
@@ -34,7 +35,7 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
         Some(Overlay::Palette { input, selected }) => {
             palette(frame, (state, input, *selected), hits, theme);
         }
-        Some(Overlay::Log { scroll }) => log(frame, (state, *scroll), hits, theme),
+        Some(Overlay::Log { input, scroll }) => log(frame, (state, input, *scroll), hits, theme),
         Some(Overlay::Allocate {
             kind,
             input,
@@ -51,13 +52,20 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
         Some(Overlay::Themes { selected, .. }) => {
             themes(frame, (state, *selected), hits, theme);
         }
-        Some(Overlay::Quit) => quit(frame, state, hits, theme),
-        Some(Overlay::Confirm(command)) => confirm(frame, *command, hits, theme),
+        Some(Overlay::Plans { selected }) => {
+            comparison::choose(frame, (state, *selected), hits, theme);
+        }
+        Some(Overlay::EditAgain { problem }) => question::edit_again(frame, problem, hits, theme),
+        Some(Overlay::Projects { selected, found }) => {
+            projects::choose(frame, (state, *selected, found.as_deref()), hits, theme);
+        }
+        Some(Overlay::Quit) => question::quit(frame, state, hits, theme),
+        Some(Overlay::Confirm(command)) => question::confirm(frame, *command, hits, theme),
     }
 }
 
 /// A window of at most this size in the middle; gives its inside.
-fn window(
+pub(super) fn window(
     frame: &mut Frame,
     ((width, height), title): ((u16, u16), &str),
     hits: &mut Hits,
@@ -95,6 +103,15 @@ fn window(
     }
 }
 
+/// How much a search found; nothing before something is typed.
+fn counted(query: &str, count: impl FnOnce() -> (usize, usize)) -> Told<'static> {
+    if query.trim().is_empty() {
+        return Told::Nothing;
+    }
+    let (found, all) = count();
+    Told::Note(format!("{found} of {all}"))
+}
+
 fn help(
     frame: &mut Frame,
     (state, input, scroll): (&State, &tui_input::Input, usize),
@@ -103,9 +120,16 @@ fn help(
 ) {
     let inside = window(frame, ((92, frame.area().height), "Help"), hits, theme);
     let [search, list] = rows(inside, [1, FILL]);
-    chrome::typed(frame, search, theme, ("search: ", input, None));
+    let found = entries(state, input.value());
+    let told = counted(input.value(), || {
+        let command = |entry: &&Entry| matches!(entry, Entry::Command(..));
+        let all = entries(state, "");
+        let [found, all] = [&found, &all].map(|list| list.iter().filter(command).count());
+        (found, all)
+    });
+    typed(frame, search, theme, ("search: ", input, told));
     let width = list.width as usize;
-    let lines = entries(state, input.value()).into_iter();
+    let lines = found.into_iter();
     let lines: Vec<Line> = lines
         .flat_map(|entry| help_lines(entry, width, theme))
         .collect();
@@ -149,8 +173,9 @@ fn palette(
 ) {
     let inside = window(frame, ((76, 18), "Commands"), hits, theme);
     let [line, list, doc] = rows(inside, [1, FILL, PALETTE_DOC]);
-    chrome::typed(frame, line, theme, (":", input, None));
     let found = matches(input.value());
+    let told = counted(input.value(), || (found.len(), Command::ALL.len()));
+    typed(frame, line, theme, (":", input, told));
     let chosen = found.get(selected).map_or("", |command| command.doc());
     let lines = wrap(chosen, doc.width as usize).into_iter().map(Line::raw);
     let lines = Paragraph::new(lines.collect::<Vec<_>>());
@@ -199,15 +224,22 @@ fn palette(
     frame.render_widget(Paragraph::new(lines), list);
 }
 
-fn log(frame: &mut Frame, (state, scroll): (&State, usize), hits: &mut Hits, theme: &Theme) {
+fn log(
+    frame: &mut Frame,
+    (state, input, scroll): (&State, &tui_input::Input, usize),
+    hits: &mut Hits,
+    theme: &Theme,
+) {
     let inside = window(frame, ((110, frame.area().height), "Log"), hits, theme);
-    let [list, path] = rows(inside, [FILL, 1]);
+    let [search, list, path] = rows(inside, [1, FILL, 1]);
+    let query = input.value();
+    let found = state.log_lines(query);
+    let told = counted(query, || (found.count(), state.log.len()));
+    typed(frame, search, theme, ("search: ", input, told));
     let width = list.width as usize;
     let mut lines: Vec<Line> = Vec::new();
     for notice in state
-        .log
-        .iter()
-        .rev()
+        .log_lines(query)
         .skip(scroll)
         .take(list.height as usize)
     {
@@ -226,10 +258,12 @@ fn log(frame: &mut Frame, (state, scroll): (&State, usize), hits: &mut Hits, the
     lines.truncate(list.height as usize);
     lines.reverse();
     if lines.is_empty() {
-        lines.push(Line::styled(
-            "nothing happened yet",
-            theme.style(Role::Muted),
-        ));
+        let text = if state.log.is_empty() {
+            "nothing happened yet"
+        } else {
+            "nothing that happened contains this"
+        };
+        lines.push(Line::styled(text, theme.style(Role::Muted)));
     }
     frame.render_widget(Paragraph::new(lines), list);
     let file = chrome::tail(&state.place.log.display().to_string(), width, theme);
@@ -267,11 +301,11 @@ fn allocate(
     hits.add(widths, Target::Answer(Key::plain(KeyCode::Tab)));
     frame.render_widget(activations, widths);
     frame.render_widget(Paragraph::new(lines), kinds);
-    chrome::typed(
+    typed(
         frame,
         line,
         theme,
-        (&format!("{}: ", BUDGETS[kind].name), input, None),
+        (&format!("{}: ", BUDGETS[kind].name), input, Told::Nothing),
     );
     let subject = state
         .analysis
@@ -313,73 +347,4 @@ fn themes(frame: &mut Frame, (state, selected): (&State, usize), hits: &mut Hits
         Line::styled(format!("{mark} {name:<24}"), theme.style(role))
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
-}
-
-/// A question: its title, its text, and the answers by their key.
-struct Question<'a> {
-    title: &'a str,
-    text: &'a str,
-    answers: &'a [(char, &'a str)],
-}
-
-fn question(frame: &mut Frame, asked: &Question, hits: &mut Hits, theme: &Theme) {
-    let wrapped = wrap(asked.text, 52);
-    let (above, answers) = (wrapped.len() as u16 + 1, asked.answers);
-    let height = above + answers.len() as u16 + 2;
-    let inside = window(frame, ((58, height), asked.title), hits, theme);
-    for ((key, _), y) in answers.iter().zip(inside.y + above..inside.bottom()) {
-        let row = Rect {
-            y,
-            height: 1,
-            ..inside
-        };
-        hits.add(row, Target::Answer(Key::plain(KeyCode::Char(*key))));
-    }
-    let mut lines: Vec<Line> = wrapped.into_iter().map(Line::raw).collect();
-    lines.push(Line::raw(""));
-    lines.extend(answers.iter().map(|(key, what)| {
-        Line::from(vec![
-            Span::styled(format!("  {key}  "), theme.style(Role::Key)),
-            Span::raw((*what).to_owned()),
-        ])
-    }));
-    frame.render_widget(Paragraph::new(lines), inside);
-}
-
-fn quit(frame: &mut Frame, state: &State, hits: &mut Hits, theme: &Theme) {
-    let Some(running) = state.foreground() else {
-        return;
-    };
-    let stays = state.leaves_work_running();
-    let kept = if running.kind.is_resumable() {
-        "Stopping saves what is finished; it can go on later."
-    } else {
-        "Stopping gives it up."
-    };
-    let text = format!("{} is running. {kept}", running.kind.name());
-    let finish = if stays {
-        "finish without me: it goes on in the background"
-    } else {
-        "finish, then leave"
-    };
-    let answers = [
-        ('f', finish),
-        ('s', "stop and save, then leave"),
-        ('c', "cancel: stay here"),
-    ];
-    let asked = Question {
-        title: "Leave?",
-        text: &text,
-        answers: &answers,
-    };
-    question(frame, &asked, hits, theme);
-}
-
-fn confirm(frame: &mut Frame, command: Command, hits: &mut Hits, theme: &Theme) {
-    let asked = Question {
-        title: "Sure?",
-        text: &format!("{}?", command.doc()),
-        answers: &[('y', "yes"), ('n', "no")],
-    };
-    question(frame, &asked, hits, theme);
 }

@@ -7,14 +7,15 @@
 //! ```
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Direction, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
 use super::format::{cell, cut};
-use super::{FILL, axis, columns, detail, heading, plot, rows, scroll};
+use super::split::Split;
+use super::{FILL, Hits, axis, detail, heading, plot, rows, scroll};
 use crate::app::state::State;
 use crate::app::state::detail::View;
 use crate::app::theme::{Role, Theme};
@@ -35,34 +36,46 @@ const OVERVIEW: u16 = 9;
 /// Rows of the bars above a closer look.
 const FEW_BARS: u16 = 7;
 
-pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    (state, hits): (&State, &mut Hits),
+    theme: &Theme,
+) {
     if state.analysis.layers.is_empty() {
         frame.render_widget(Line::raw("no layers yet"), area);
         return;
     }
     let overview = state.detail.view == View::Overview;
     if state.detail.view == View::Compare {
-        detail::compare(frame, area, state, theme);
-    } else if area.width >= 96 {
-        let most = if overview { 46 } else { 90 };
-        let share = if overview { 40 } else { 48 };
-        let right = (u32::from(area.width) * share / 100) as u16;
-        let [left, _, right] = columns(area, [FILL, 2, right.min(most)]);
-        bars(frame, left, state, theme);
-        detail::draw(frame, right, state, theme);
+        detail::compare(frame, area, (state, hits), theme);
+    } else if let Some((split, usual)) = split(area, overview) {
+        let [list, closer] = split.panes((state.list_share, usual), hits);
+        bars(frame, list, (state, hits), theme);
+        detail::draw(frame, closer, state, theme);
+    } else if overview {
+        bars(frame, area, (state, hits), theme);
+    } else {
+        detail::draw(frame, area, state, theme);
+    }
+}
+
+/// How the list and the closer look share the area, and the usual size of the closer look; `None`
+/// where there is room for one of them.
+fn split(area: Rect, overview: bool) -> Option<(Split, u16)> {
+    if area.width >= 96 {
+        let (share, most) = if overview { (40, 46) } else { (48, 90) };
+        let usual = (u32::from(area.width) * share / 100) as u16;
+        Some((Split::new(area, Direction::Horizontal), usual.min(most)))
     } else if area.height >= 16 {
-        let below = if overview {
+        let usual = if overview {
             OVERVIEW
         } else {
             area.height - FEW_BARS
         };
-        let [top, bottom] = rows(area, [FILL, below]);
-        bars(frame, top, state, theme);
-        detail::draw(frame, bottom, state, theme);
-    } else if overview {
-        bars(frame, area, state, theme);
+        Some((Split::new(area, Direction::Vertical), usual))
     } else {
-        detail::draw(frame, area, state, theme);
+        None
     }
 }
 
@@ -125,7 +138,7 @@ fn scale(state: &State) -> Option<[f64; 2]> {
     Some([low, high.ceil().max(low + 1.0)])
 }
 
-fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+fn bars(frame: &mut Frame, area: Rect, (state, hits): (&State, &mut Hits), theme: &Theme) {
     let visible = state.visible_layers();
     let columns = Columns::new(area.width, state);
     let scaled = u16::from(area.height >= 7);
@@ -137,9 +150,10 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
         state.analysis.measured_count(),
         state.analysis.sort.name()
     );
-    frame.render_widget(bars_heading(text, (title.width, &columns), theme), title);
+    frame.render_widget(bars_heading(&text, (title.width, &columns), theme), title);
     let cursor = state.cursor(&visible).unwrap_or(0);
     let first = scroll(cursor, visible.len(), list.height as usize);
+    hits.layers(list, &visible[first.min(visible.len())..]);
     let shown = visible.iter().skip(first).take(list.height as usize);
     let lines: Vec<Line> = shown
         .map(|index| bar(state, *index, &columns, theme))
@@ -162,12 +176,13 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
 }
 
 /// The heading over the bars, with the names of the numbers where there is room for both.
-fn bars_heading<'a>(text: String, (width, columns): (u16, &Columns), theme: &Theme) -> Line<'a> {
+fn bars_heading<'a>(text: &str, (width, columns): (u16, &Columns), theme: &Theme) -> Line<'a> {
     let room = 3 + NAME + columns.bar;
     if columns.bar < NAME {
-        return heading(text, width, theme);
+        let room = (width as usize).saturating_sub(1);
+        return heading(cut(text, room, theme.symbols.ellipsis), width, theme);
     }
-    let text = cut(&text, room - 1, theme.symbols.ellipsis);
+    let text = cut(text, room - 1, theme.symbols.ellipsis);
     let mut line = heading(text, room as u16, theme);
     let named = [
         (true, theme.symbols.lambda),

@@ -7,7 +7,7 @@ use ratatui::widgets::Paragraph;
 
 use super::format::{bytes, cell, percent, short_count, wrap};
 use super::plot::{self, Curve, Kind, Labels};
-use super::{FILL, columns, heading, rows};
+use super::{FILL, columns, comparison, heading, rows};
 use crate::app::command::Command;
 use crate::app::state::bits::Accuracy;
 use crate::app::state::{Checking, State, planning};
@@ -44,7 +44,7 @@ fn harm(state: &State, plan: &Plan) -> Option<f64> {
     planning::harm_of(plan, &state.analysis.layers, state.bits.metric)
 }
 
-const fn metric_name(state: &State) -> &'static str {
+pub(super) const fn metric_name(state: &State) -> &'static str {
     match state.bits.metric {
         crate::engine::hessian::Metric::Eigenvalue => "omega",
         crate::engine::hessian::Metric::Trace => "trace harm",
@@ -90,6 +90,7 @@ pub(super) fn summary(
     theme: &Theme,
 ) {
     let sums = sums(state, plan, totals);
+    let other = state.bits.other.as_ref();
     let piece = |(name, value): &(&'static str, String)| {
         [
             Span::styled(format!("{name} "), theme.style(Role::Muted)),
@@ -99,12 +100,19 @@ pub(super) fn summary(
     let line = |range: &[(&'static str, String)]| {
         Line::from(range.iter().flat_map(piece).collect::<Vec<_>>())
     };
-    let measured = Line::from(vec![
+    let mut measured = Line::from(vec![
         Span::styled("post-training accuracy ", theme.style(Role::Muted)),
         accuracy(state, theme),
     ]);
+    if let Some(other) = comparison::accuracy(state) {
+        measured.spans.push(Span::raw(format!(", other {other}")));
+    }
     let lines = if area.height == 1 {
         vec![measured]
+    } else if let Some(other) = other {
+        let mut lines = comparison::summary((state, plan, other), area.width, theme);
+        lines.push(measured);
+        lines
     } else {
         let title = heading("This plan", area.width, theme);
         vec![title, line(&sums[..4]), line(&sums[4..]), measured]
@@ -150,16 +158,16 @@ pub(super) fn side(
     (state, plan, totals): (&State, &Plan, &Totals),
     theme: &Theme,
 ) {
-    let sums = sums(state, plan, totals);
-    let mut lines = vec![heading("This plan", area.width, theme)];
-    lines.extend(
-        sums.into_iter()
-            .map(|(name, value)| super::fact(name, value, theme)),
-    );
+    let mut lines = match &state.bits.other {
+        Some(other) => comparison::side((state, plan, other), area.width, theme),
+        None => alone((state, plan, totals), area.width, theme),
+    };
     let mut measured = super::fact("accuracy", "", theme);
     measured.spans.pop();
     measured.spans.push(accuracy(state, theme));
     lines.push(measured);
+    lines
+        .extend(comparison::accuracy(state).map(|other| super::fact("of the other", other, theme)));
     lines.push(Line::styled(
         "              post-training, test set",
         theme.style(Role::Muted),
@@ -168,6 +176,19 @@ pub(super) fn side(
     let [top, _, bottom] = rows(area, [lines.len() as u16, 1, FILL]);
     frame.render_widget(Paragraph::new(lines), top);
     frontier(frame, bottom, (state, plan, totals), theme);
+}
+
+/// The sums of the plan, one to a line.
+fn alone<'a>(
+    (state, plan, totals): (&State, &Plan, &Totals),
+    width: u16,
+    theme: &Theme,
+) -> Vec<Line<'a>> {
+    let sums = sums(state, plan, totals).into_iter();
+    let facts = sums.map(|(name, value)| super::fact(name, value, theme));
+    std::iter::once(heading("This plan", width, theme))
+        .chain(facts)
+        .collect()
 }
 
 /// The accuracies of the plans measured last, from the lowest to the highest of them; nothing

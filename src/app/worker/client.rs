@@ -156,8 +156,15 @@ pub fn is_worked_on(run: &Path) -> bool {
     is_locked(&lock_path(run))
 }
 
+/// Whether a worker lives in a project folder.
+#[must_use]
+pub fn works_on(project: &Path) -> bool {
+    is_locked(&project.join("worker/order.json"))
+}
+
 /// Whether a process holds the lock of this file.
-fn is_locked(path: &Path) -> bool {
+#[must_use]
+pub fn is_locked(path: &Path) -> bool {
     let Ok(file) = File::options().read(true).write(true).open(path) else {
         return false;
     };

@@ -26,7 +26,7 @@ use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome};
 use crate::engine::plan::file as plan_file;
 
-pub use client::{Client, Ended, Following, is_worked_on};
+pub use client::{Client, Ended, Following, is_locked, is_worked_on, works_on};
 pub use tail::Tail;
 
 /// First line of a worker's events, before its process number.

@@ -13,13 +13,22 @@ pub struct Args {
     /// Which network, and which images.
     #[command(flatten)]
     pub inputs: InputArgs,
-    /// Project to open or to make [default: named after the inputs; else the last one, or the demo]
+    /// Project to open or to make [default: the last one, or the demo]
+    ///
+    /// With a network or images of your own it is named after them.
     #[arg(long, value_name = "NAME", help_heading = "Application")]
     pub project: Option<String>,
     /// Colours: terminal, dark, light, okabe-ito, mono or a file of your own
     #[arg(long, value_name = "NAME", help_heading = "Application")]
     pub theme: Option<String>,
-    /// Show a run, and follow it while it goes on; also one that `hawqeye tune` works on
+    /// Start without what the last session left
+    ///
+    /// The first screen is shown, with the default settings; measurements, plan and runs stay.
+    #[arg(long, help_heading = "Application")]
+    pub fresh: bool,
+    /// Show a run, and follow it while it goes on
+    ///
+    /// Also one that `hawqeye tune` works on, and in any folder.
     #[arg(long, value_name = "RUN", help_heading = "Application")]
     pub attach: Option<PathBuf>,
 }
@@ -43,7 +52,8 @@ impl Args {
             || data.is_some()
             || mean.is_some()
             || std.is_some();
-        let application = self.project.is_some() || self.theme.is_some() || self.attach.is_some();
+        let application =
+            self.project.is_some() || self.theme.is_some() || self.attach.is_some() || self.fresh;
         if inputs || application {
             return Err(Failure::usage(
                 "options of a command stand after it, as in hawqeye eval --model resnet20",
@@ -82,6 +92,7 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
         project: args.project.clone(),
         theme: args.theme.clone(),
         no_color: shared.no_color,
+        fresh: args.fresh,
         attach: args.attach.as_deref().map(absolute),
         program: program(),
     })

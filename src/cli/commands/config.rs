@@ -9,6 +9,7 @@ use crate::folders::Folders;
 const EXAMPLES: &str = "\
 Examples:
   hawqeye config                                        where the files belong
+  hawqeye config --print config > ~/.config/hawqeye/config.toml
   hawqeye config --print keymap > ~/.config/hawqeye/keymap.toml
   hawqeye config --print theme > ~/.config/hawqeye/themes/mine.toml
 
@@ -26,6 +27,8 @@ pub struct Args {
 /// A default file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum What {
+    /// Settings: colours, symbols, mouse, bell, motion
+    Config,
     /// Keys and their commands
     Keymap,
     /// Colours: the theme that is used when none was chosen
@@ -38,6 +41,7 @@ pub enum What {
 /// When stdout cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
     match args.print {
+        Some(What::Config) => output::print(include_str!("../../../assets/config.toml")),
         Some(What::Keymap) => output::print(include_str!("../../../assets/keymap.toml")),
         Some(What::Theme) => output::print(include_str!("../../../themes/terminal.toml")),
         None => places(),
@@ -49,9 +53,12 @@ fn places() -> Result<(), Failure> {
         Failure::failed("there is no home folder; name a folder with HAWQEYE_HOME")
     })?;
     let state = |found: bool| if found { "in use" } else { "defaults in use" };
+    let settings = config.join("config.toml");
     let (keymap, themes) = (config.join("keymap.toml"), config.join("themes"));
     let text = format!(
-        "keymap    {} ({})\nthemes    {} ({})\nprojects  {}\n",
+        "settings  {} ({})\nkeymap    {} ({})\nthemes    {} ({})\nprojects  {}\n",
+        settings.display(),
+        state(settings.is_file()),
         keymap.display(),
         state(keymap.is_file()),
         themes.display(),

@@ -10,7 +10,7 @@ use crate::app::state::ranking::{Ranked, Ranking};
 use crate::app::theme::{Role, Theme};
 use crate::app::view::chrome::tail;
 use crate::app::view::format::{cut, number, wrap};
-use crate::app::view::{FILL, columns, heading, rows, scroll};
+use crate::app::view::{FILL, Hits, columns, heading, rows, scroll};
 
 /// Cells of a number.
 const NUMBER: usize = 9;
@@ -18,7 +18,12 @@ const NUMBER: usize = 9;
 const WIDE: u16 = 24;
 
 /// Draws the three rankings, each scrolled to the selected layer, and how far they agree.
-pub(in crate::app::view) fn compare(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+pub(in crate::app::view) fn compare(
+    frame: &mut Frame,
+    area: Rect,
+    (state, hits): (&State, &mut Hits),
+    theme: &Theme,
+) {
     let rankings = state.rankings();
     let agreed = wrap(&agreements(state, &rankings, theme), area.width as usize);
     let below = if area.height >= 8 {
@@ -29,7 +34,7 @@ pub(in crate::app::view) fn compare(frame: &mut Frame, area: Rect, state: &State
     let [lists, agreement] = rows(area, [FILL, below]);
     let [a, _, b, _, c] = columns(lists, [FILL, 1, FILL, 1, FILL]);
     for (place, ranking) in [a, b, c].into_iter().zip(&rankings) {
-        column(frame, place, (ranking, state), theme);
+        column(frame, place, (ranking, state, hits), theme);
     }
     let lines = std::iter::once(String::new()).chain(agreed).map(Line::raw);
     let lines: Vec<Line> = lines.collect();
@@ -52,7 +57,12 @@ fn agreements(state: &State, rankings: &[Ranking; 3], theme: &Theme) -> String {
     format!("agreement: {}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-fn column(frame: &mut Frame, area: Rect, (ranking, state): (&Ranking, &State), theme: &Theme) {
+fn column(
+    frame: &mut Frame,
+    area: Rect,
+    (ranking, state, hits): (&Ranking, &State, &mut Hits),
+    theme: &Theme,
+) {
     let [title, list] = rows(area, [1, FILL]);
     let name = cut(&ranking.name, area.width as usize, theme.symbols.ellipsis);
     frame.render_widget(heading(name, title.width, theme), title);
@@ -65,6 +75,8 @@ fn column(frame: &mut Frame, area: Rect, (ranking, state): (&Ranking, &State), t
     let height = list.height as usize;
     let first = scroll(at.unwrap_or(0), ranking.layers.len(), height);
     let shown = ranking.layers.iter().skip(first).take(height);
+    let reached: Vec<usize> = shown.clone().map(|ranked| ranked.index).collect();
+    hits.layers(list, &reached);
     let lines: Vec<Line> = shown
         .map(|ranked| row(ranked, (area.width, state), theme))
         .collect();

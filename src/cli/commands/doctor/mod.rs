@@ -134,12 +134,23 @@ fn folders() -> Lines {
         |folders| {
             vec![
                 ("configuration", place(&folders.config)),
+                ("settings", used(&folders.config.join("config.toml"))),
+                ("keymap", used(&folders.config.join("keymap.toml"))),
                 ("projects", place(&folders.data)),
             ]
         },
     );
     lines.push(("temporary", place(&env::temp_dir())));
     lines
+}
+
+fn used(file: &Path) -> String {
+    let state = if file.is_file() {
+        "in use"
+    } else {
+        "absent, defaults in use"
+    };
+    format!("{} ({state})", file.display())
 }
 
 fn state(folder: &Path) -> String {

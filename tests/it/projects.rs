@@ -1,0 +1,92 @@
+//! Going from project to project, starting afresh, and what the user set.
+
+use std::sync::Arc;
+
+use portable_pty::CommandBuilder;
+
+use crate::pty::Session;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hawqeye");
+
+fn start(home: &Arc<tempfile::TempDir>, arguments: &[&str]) -> Session {
+    let mut command = CommandBuilder::new(PROGRAM);
+    command.env_remove("NO_COLOR");
+    command.args(arguments);
+    Session::start_in(home.clone(), command, (80, 24))
+}
+
+fn first_line(screen: &vt100::Screen) -> String {
+    screen.contents_between(0, 0, 0, 80)
+}
+
+#[test]
+fn another_project_is_opened_in_the_same_terminal_and_the_first_one_again() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let mut other = start(&home, &["--project", "other"]);
+    other.wait_text("1 Model");
+    other.send("3");
+    other.wait_text("This plan");
+    other.send("q");
+    assert_eq!(other.end(), 0);
+    let mut session = start(&home, &["--project", "demo"]);
+    session.wait("the demo", |screen| {
+        first_line(screen).contains("hawqeye  demo")
+    });
+    for (project, screen_has) in [("other", "This plan"), ("demo", "1 Model")] {
+        session.send("\u{f}");
+        session.wait_text("used");
+        session.send("\r");
+        session.wait(project, |screen| {
+            first_line(screen).contains(&format!("hawqeye  {project}"))
+                && screen.contents().contains(screen_has)
+                && screen.alternate_screen()
+        });
+    }
+    session.send("q");
+    assert_eq!(session.end(), 0);
+    let log = std::fs::read_to_string(home.path().join("projects/demo/hawqeye.log")).unwrap();
+    assert!(log.contains("left with exit code 0"), "{log}");
+}
+
+#[test]
+fn a_fresh_start_shows_the_first_screen_and_keeps_the_plan() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let mut session = start(&home, &[]);
+    session.send("3");
+    session.wait_text("W-comp 4.00x");
+    session.send("vGb4");
+    session.wait_text("W-comp 8.00x");
+    session.send("q");
+    assert_eq!(session.end(), 0);
+    let mut session = start(&home, &["--fresh"]);
+    session.wait_text("Float network");
+    session.send("3");
+    session.wait_text("W-comp 8.00x");
+    session.send("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn settings_are_read_and_a_mistake_is_told_while_the_defaults_work() {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let settings = home.path().join("config.toml");
+    std::fs::write(&settings, "symbols = \"ascii\"\nmouse = false\n").unwrap();
+    let mut session = start(&home, &[]);
+    session.wait("signs in ASCII", |screen| {
+        let text = screen.contents();
+        text.contains("[1 Model]") && text.is_ascii()
+    });
+    session.wait("no mouse", |screen| {
+        screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+    });
+    session.send("q");
+    assert_eq!(session.end(), 0);
+    std::fs::write(&settings, "symbols = \"ascii\"\nmouze = false\n").unwrap();
+    let mut session = start(&home, &[]);
+    session.wait("what is wrong, in the defaults", |screen| {
+        let text = screen.contents();
+        text.contains("did you mean") && text.contains("`mouse`") && !text.is_ascii()
+    });
+    session.send("q");
+    assert_eq!(session.end(), 0);
+}
