@@ -91,6 +91,8 @@ pub struct Stored {
     pub watching: bool,
     /// Number of the next run.
     pub next_run: u32,
+    /// Files that were exported: names and bytes.
+    pub exports: Vec<(String, u64)>,
     /// What could not be read, a sentence each.
     pub problems: Vec<String>,
 }
@@ -209,8 +211,21 @@ impl Project {
         let plan = read_text(&self.folder.join("plan.toml"));
         stored.plan = noted(plan, &mut problems).flatten();
         self.load_runs(&mut stored, &mut problems);
+        stored.exports = self.exports();
         stored.problems = problems;
         stored
+    }
+
+    /// The files in the folder of exports; none when there is no such folder yet.
+    fn exports(&self) -> Vec<(String, u64)> {
+        let files = fs::read_dir(self.folder.join("exports"));
+        let files = files.into_iter().flatten().flatten();
+        let file = |entry: fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let facts = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some((name, facts.len()))
+        };
+        files.filter_map(file).collect()
     }
 
     fn load_runs(&self, stored: &mut Stored, problems: &mut Vec<String>) {
@@ -375,6 +390,15 @@ mod tests {
         };
         project.save_session(&session).unwrap();
         assert_eq!(project.load().session, session);
+    }
+
+    #[test]
+    fn files_that_were_exported_are_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::open(folder.path()).unwrap();
+        fs::create_dir_all(folder.path().join("exports/more")).unwrap();
+        fs::write(folder.path().join("exports/run-001.onnx"), "12345").unwrap();
+        assert_eq!(project.load().exports, [("run-001.onnx".to_owned(), 5)]);
     }
 
     #[test]

@@ -211,3 +211,25 @@ impl Observer for Silent {
         Verdict::Continue
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measured_layer_is_read_as_it_was_written() {
+        let numbers: std::collections::BTreeMap<u8, f64> = [(2, 1.5), (8, 0.25)].into();
+        let layer = LayerSensitivity {
+            layer: "conv1".into(),
+            perturbation: numbers.clone(),
+            perturbation_by_scale: [(crate::engine::quant::ScaleRule::Mse, numbers.clone())].into(),
+            loss_change: numbers.clone(),
+            omega: numbers,
+            ..LayerSensitivity::default()
+        };
+        let measured = Box::new(layer);
+        let event = Event::Layer { measured };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+}

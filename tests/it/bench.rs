@@ -14,6 +14,7 @@ use hawqeye::engine::job::{Event, Silent, Verdict};
 
 use crate::fake::{Fake, Trouble};
 
+#[derive(Clone)]
 pub struct Bench {
     pub state: State,
     pub engine: Fake,
@@ -27,6 +28,15 @@ pub struct Bench {
 impl Bench {
     /// Before the first message.
     pub fn empty(trouble: Trouble, stored: Stored) -> Self {
+        let engine = Fake {
+            trouble,
+            ..Fake::default()
+        };
+        Self::over(engine, stored)
+    }
+
+    /// Before the first message, over an engine.
+    pub fn over(engine: Fake, stored: Stored) -> Self {
         let place = Place {
             project: "demo".into(),
             folder: "project".into(),
@@ -35,10 +45,6 @@ impl Bench {
             log: "project/hawqeye.log".into(),
         };
         let state = State::new(place, Keymap::default(), stored);
-        let engine = Fake {
-            trouble,
-            ..Fake::default()
-        };
         let mut bench = Self {
             state,
             engine,
@@ -52,30 +58,42 @@ impl Bench {
 
     /// With the inputs loaded and tested.
     pub fn loaded() -> Self {
-        let mut bench = Self::empty(Trouble::None, Stored::default());
-        bench.work();
-        bench.wait(30);
-        bench.work();
-        bench
+        Self::empty(Trouble::None, Stored::default()).load()
+    }
+
+    /// Lets the inputs be loaded and tested.
+    pub fn load(mut self) -> Self {
+        self.work();
+        self.wait(30);
+        self.work();
+        self
     }
 
     /// With every layer measured.
     pub fn analysed() -> Self {
-        let mut bench = Self::loaded();
-        bench.keys("a");
-        bench.work();
-        bench.wait(30);
-        bench
+        Self::loaded().analyse()
+    }
+
+    /// Lets every layer be measured.
+    pub fn analyse(mut self) -> Self {
+        self.keys("1 a");
+        self.work();
+        self.wait(30);
+        self
     }
 
     /// With a plan of the allocator.
     pub fn planned() -> Self {
-        let mut bench = Self::analysed();
-        bench.keys("3 a enter");
-        bench.work();
-        bench.wait(30);
-        bench.work();
-        bench
+        Self::analysed().plan()
+    }
+
+    /// Lets the allocator make a plan, and measures it.
+    pub fn plan(mut self) -> Self {
+        self.keys("3 a enter");
+        self.work();
+        self.wait(30);
+        self.work();
+        self
     }
 
     pub fn send(&mut self, message: Msg) {
@@ -115,6 +133,13 @@ impl Bench {
     /// Lets seconds pass.
     pub fn wait(&mut self, seconds: u64) -> &mut Self {
         self.now += Duration::from_secs(seconds);
+        self.send(Msg::Clock(self.now));
+        self
+    }
+
+    /// Lets parts of a second pass.
+    pub fn pass(&mut self, seconds: f64) -> &mut Self {
+        self.now += Duration::from_secs_f64(seconds);
         self.send(Msg::Clock(self.now));
         self
     }
@@ -173,6 +198,13 @@ impl Bench {
             self.send(Msg::Job(JobMessage::Event { job, event }));
         }
         self.send(Msg::Job(JobMessage::Ended { job, result }));
+    }
+
+    /// Begins the first job that was asked for, reports the first `events` of it and leaves it
+    /// running.
+    pub fn begin_next(&mut self, events: usize) {
+        let (job, task) = self.started().remove(0);
+        self.begin(job, &task, events);
     }
 
     /// Reports the first `events` of a job and leaves it running.

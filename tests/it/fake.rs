@@ -1,4 +1,5 @@
-//! A deterministic engine of six layers: the application is tested against it, numbers are not.
+//! A deterministic engine of six layers, or of any number: the application is tested against it,
+//! numbers are not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,15 +49,29 @@ pub enum Trouble {
     Endless,
     /// Closer looks fail.
     Detail,
+    /// Everything that takes long fails.
+    Work,
     /// The runs cannot be read.
     Runs,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Fake {
     pub trouble: Trouble,
+    /// Layers of the network.
+    pub layers: usize,
     /// Runs of earlier sessions; the second one is broken.
     pub runs: usize,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            trouble: Trouble::None,
+            layers: LAYERS.len(),
+            runs: 0,
+        }
+    }
 }
 
 fn per_bits(value: impl Fn(f64) -> f64) -> PerBits {
@@ -66,19 +81,30 @@ fn per_bits(value: impl Fn(f64) -> f64) -> PerBits {
         .collect()
 }
 
-/// The layers before an analysis.
-pub fn layers() -> Vec<LayerSensitivity> {
-    let layer = |(index, name): (usize, &&str)| {
-        let width = 8 << (index / 2);
-        let shape = if index == 5 {
+/// The name of a layer among `count`.
+fn name(index: usize, count: usize) -> Arc<str> {
+    if count == LAYERS.len() {
+        return LAYERS[index].into();
+    }
+    let block = index / 2 % 25;
+    let (stage, conv) = (1 + index / 50, 1 + index % 2);
+    format!("encoder.layer{stage}.{block}.conv{conv}").into()
+}
+
+/// The layers of a network of `count` before an analysis.
+pub fn layers_of(count: usize) -> Vec<LayerSensitivity> {
+    let layer = |index: usize| {
+        let last = index + 1 == count;
+        let width = 8 << (6 * index / count / 2);
+        let shape = if last {
             vec![10, 32]
         } else {
             vec![width, width, 3, 3]
         };
         let parameters: usize = shape.iter().product();
         LayerSensitivity {
-            layer: (*name).into(),
-            kind: Some(if index == 5 { "linear" } else { "conv2d" }.to_owned()),
+            layer: name(index, count),
+            kind: Some(if last { "linear" } else { "conv2d" }.to_owned()),
             shape,
             parameters,
             macs: parameters as u64 * 100,
@@ -88,17 +114,28 @@ pub fn layers() -> Vec<LayerSensitivity> {
             ..LayerSensitivity::default()
         }
     };
-    LAYERS.iter().enumerate().map(layer).collect()
+    (0..count).map(layer).collect()
 }
 
-/// A layer after the analysis.
+/// The eigenvalue of a layer among `count`: falling over many decades when they are many.
+fn eigenvalue(index: usize, count: usize) -> f64 {
+    let decades = (index / 6) as f64 * 24.0 / count as f64;
+    [4.0, 0.5, 0.25, 2.0, 0.02, 1.0][index % 6] * 10f64.powf(-decades)
+}
+
+/// A layer of the six after the analysis.
 pub fn measured(index: usize) -> LayerSensitivity {
-    let mut layer = layers()[index].clone();
-    let eigenvalue = [4.0, 0.5, 0.25, 2.0, 0.02, 1.0][index];
+    let count = LAYERS.len();
+    measure(layers_of(count).swap_remove(index), index, count)
+}
+
+/// What the analysis makes of a layer of a network of `count`.
+fn measure(mut layer: LayerSensitivity, index: usize, count: usize) -> LayerSensitivity {
+    let eigenvalue = eigenvalue(index, count);
     layer.eigenvalue = Some(eigenvalue);
     layer.iterations = Some(4);
     layer.residual = Some(5e-4);
-    layer.converged = Some(index != 4);
+    layer.converged = Some(index % 6 != 4);
     layer.history = (1..=4).map(|i| (eigenvalue, 5f64.powi(-i))).collect();
     layer.trace = Some(3.0 * eigenvalue);
     layer.trace_stderr = Some(0.0);
@@ -116,7 +153,30 @@ pub fn measured(index: usize) -> LayerSensitivity {
     layer
 }
 
+/// A layer of which every estimate is not a number.
+fn spoilt(mut layer: LayerSensitivity) -> LayerSensitivity {
+    let nan = Some(f64::NAN);
+    (layer.eigenvalue, layer.residual) = (nan, nan);
+    (layer.trace, layer.mean_trace, layer.sensitivity) = (nan, nan, nan);
+    layer
+        .history
+        .iter_mut()
+        .for_each(|point| *point = (f64::NAN, f64::NAN));
+    let values = layer
+        .omega
+        .values_mut()
+        .chain(layer.loss_change.values_mut());
+    values.for_each(|value| *value = f64::NAN);
+    layer.converged = Some(false);
+    layer
+}
+
 pub fn inputs() -> Inputs {
+    inputs_of(LAYERS.len())
+}
+
+fn inputs_of(count: usize) -> Inputs {
+    let layers = layers_of(count);
     Inputs {
         architecture: "resnet20".into(),
         weights: "weights/resnet20.safetensors".into(),
@@ -132,26 +192,35 @@ pub fn inputs() -> Inputs {
         expected_accuracy: Some(0.9375),
         fingerprint: "f00d".into(),
         outline: Outline {
-            macs: layers().iter().map(|layer| layer.macs).collect(),
-            weights: layers().iter().map(|layer| layer.parameters).collect(),
+            macs: layers.iter().map(|layer| layer.macs).collect(),
+            weights: layers.iter().map(|layer| layer.parameters).collect(),
             kept: 200_000,
             classes: 10,
         },
-        layers: layers(),
+        layers,
     }
 }
 
-pub fn sensitivity(count: usize) -> Sensitivity {
-    let mut layers = layers();
-    for (index, layer) in layers.iter_mut().enumerate().take(count) {
-        *layer = measured(index);
-    }
+/// The measurements of the six layers, the first `done` of them measured.
+pub fn sensitivity(done: usize) -> Sensitivity {
+    sensitivity_of(done, LAYERS.len())
+}
+
+fn sensitivity_of(done: usize, count: usize) -> Sensitivity {
+    let of = |(index, layer)| {
+        if index < done {
+            measure(layer, index, count)
+        } else {
+            layer
+        }
+    };
+    let layers = layers_of(count).into_iter().enumerate().map(of).collect();
     Sensitivity {
         format: "hawqeye/sensitivity".into(),
         version: 1,
         model: Some(ModelFacts {
             name: "resnet20".into(),
-            weights_sha256: inputs().weights_sha256,
+            weights_sha256: "0123456789abcdef".repeat(4),
             parameters: 12_345,
         }),
         data: None,
@@ -192,6 +261,16 @@ impl Fake {
         Ok(())
     }
 
+    /// Long work fails.
+    fn works(self) -> Result<()> {
+        if self.trouble == Trouble::Work {
+            return Err(Error::invalid(
+                "the image file data/train-images.idx3.gz ended early; fetch it again",
+            ));
+        }
+        Ok(())
+    }
+
     fn wait_for_stop(observer: &mut dyn Observer) -> Result<(Sensitivity, Outcome)> {
         let mut done = 0;
         loop {
@@ -221,7 +300,7 @@ impl Engine for Fake {
                 "weights/resnet20.safetensors holds resnet32: expected resnet20; name another file",
             ));
         }
-        Ok(inputs())
+        Ok(inputs_of(self.layers))
     }
 
     fn check(&self, _: &mut dyn Observer) -> Result<Option<Score>> {
@@ -234,59 +313,60 @@ impl Engine for Fake {
         observer: &mut dyn Steered,
     ) -> Result<(Sensitivity, Outcome)> {
         assert!(self.trouble != Trouble::PanicInAnalysis, "the worker broke");
+        self.works()?;
         if self.trouble == Trouble::Endless {
             return Self::wait_for_stop(observer);
         }
-        for (index, name) in LAYERS.iter().enumerate() {
+        let count = self.layers;
+        let spoils = self.trouble == Trouble::NotFinite;
+        for (index, layer) in layers_of(count).into_iter().enumerate() {
             let progress = Event::Progress {
                 phase: Phase::Eigenvalue,
                 done: index as u64,
-                total: LAYERS.len() as u64,
+                total: count as u64,
             };
-            let mut layer = measured(index);
+            let whole = measure(layer, index, count);
+            let measured = if spoils { spoilt(whole) } else { whole };
             let mut verdict = observer.on(progress);
-            for (at, (value, residual)) in layer.history.clone().into_iter().enumerate() {
-                let wrong = self.trouble == Trouble::NotFinite;
-                let value = if wrong { f64::NAN } else { value };
-                let layer: Arc<str> = (*name).into();
-                let event = Event::Eigenvalue {
-                    layer,
+            for (at, (value, residual)) in measured.history.iter().copied().enumerate() {
+                verdict = observer.on(Event::Eigenvalue {
+                    layer: measured.layer.clone(),
                     iteration: at + 1,
                     value,
                     residual,
-                };
-                verdict = observer.on(event);
-            }
-            if self.trouble == Trouble::NotFinite {
-                layer.eigenvalue = Some(f64::NAN);
+                });
             }
             if verdict == Verdict::Stop {
-                return Ok((sensitivity(index), Outcome::Stopped));
+                return Ok((sensitivity_of(index, count), Outcome::Stopped));
             }
             observer.on(Event::Layer {
-                measured: Box::new(layer),
+                measured: Box::new(measured),
             });
         }
-        let mut done = sensitivity(6);
-        if self.trouble == Trouble::NotFinite {
-            done.layers
-                .iter_mut()
-                .for_each(|layer| layer.eigenvalue = Some(f64::NAN));
+        let mut done = sensitivity_of(count, count);
+        if spoils {
+            done.layers = done.layers.into_iter().map(spoilt).collect();
         }
         Ok((done, Outcome::Done))
     }
 
     fn evaluate(&self, plan: &Plan, _: &mut dyn Observer) -> Result<Option<Score>> {
+        self.works()?;
         let bits: usize = plan
             .layers
             .iter()
             .map(|row| usize::from(row.weight_bits.get()))
             .sum();
-        Ok(Some(score(900 + bits.min(50))))
+        let mut score = score(900 + bits.min(50));
+        if self.trouble == Trouble::NotFinite {
+            score.loss = f64::NAN;
+        }
+        Ok(Some(score))
     }
 
     fn tune(&self, request: &TuneRequest, observer: &mut dyn Steered) -> Result<TuneReport> {
-        for event in tuning(request.epochs) {
+        self.works()?;
+        for event in self.tuning(request.epochs) {
             if observer.on(event) == Verdict::Stop {
                 return Ok(TuneReport {
                     outcome: Outcome::Stopped,
@@ -331,7 +411,7 @@ impl Engine for Fake {
     }
 
     fn attach_run(&self, _: &LeftRun, observer: &mut dyn Steered) -> Result<TuneReport> {
-        for event in tuning(2).into_iter().skip(READ) {
+        for event in self.tuning(2).into_iter().skip(READ) {
             observer.tell(event);
         }
         Ok(TuneReport {
@@ -341,6 +421,7 @@ impl Engine for Fake {
     }
 
     fn export(&self, request: &ExportRequest, _: &mut dyn Observer) -> Result<Option<Written>> {
+        self.works()?;
         Ok(Some(Written {
             path: request.path.clone(),
             beside: None,
@@ -406,7 +487,7 @@ impl Engine for Fake {
         observer: &mut dyn Observer,
     ) -> Result<(Sensitivity, Outcome)> {
         self.looks(&request.layers[0])?;
-        let mut file = sensitivity(6);
+        let mut file = sensitivity_of(self.layers, self.layers);
         for name in &request.layers {
             let layer = name.clone();
             let event = Event::Eigenvalue {
@@ -566,46 +647,56 @@ pub const READ: usize = 8;
 
 /// The events of a staged run.
 pub fn tuning(epochs: usize) -> Vec<Event> {
-    let evaluated = |split, label: &str, step, correct| Event::Evaluated {
-        split,
-        label: label.into(),
-        step,
-        score: score(correct),
-    };
-    let mut events = vec![
-        evaluated(Split::Validation, "float", 0, 960),
-        evaluated(Split::Validation, "post-training", 0, 870),
-    ];
-    let total = 20 * epochs as u64;
-    for epoch in 0..epochs {
-        let layers = vec![LAYERS[epoch % 6].into(), LAYERS[(epoch + 1) % 6].into()];
-        events.push(Event::Stage {
-            index: epoch,
-            total: epochs,
-            layers,
-        });
-        for step in 1..=20 {
-            let step = 20 * epoch as u64 + step;
-            events.push(Event::Step {
+    Fake::default().tuning(epochs)
+}
+
+impl Fake {
+    /// The events of a staged run of this network.
+    fn tuning(self, epochs: usize) -> Vec<Event> {
+        let spoils = self.trouble == Trouble::NotFinite;
+        let or_nan = |value: f64| if spoils { f64::NAN } else { value };
+        let evaluated = |split, label: &str, step, correct| {
+            let mut score = score(correct);
+            score.loss = or_nan(score.loss);
+            Event::Evaluated {
+                split,
+                label: label.into(),
                 step,
-                total,
-                epoch,
-                stage: epoch,
-                loss: 1.0 / (1.0 + step as f64 / 10.0),
-                accuracy: 0.8 + 0.003 * step as f64,
-                learning_rate: 0.01,
-                images: 128,
+                score,
+            }
+        };
+        let mut events = vec![
+            evaluated(Split::Validation, "float", 0, 960),
+            evaluated(Split::Validation, "post-training", 0, 870),
+        ];
+        let total = 20 * epochs as u64;
+        for epoch in 0..epochs {
+            let of = |index: usize| name(index % self.layers, self.layers);
+            events.push(Event::Stage {
+                index: epoch,
+                total: epochs,
+                layers: vec![of(epoch), of(epoch + 1)],
             });
+            for step in 1..=20 {
+                let step = 20 * epoch as u64 + step;
+                events.push(Event::Step {
+                    step,
+                    total,
+                    epoch,
+                    stage: epoch,
+                    loss: or_nan(1.0 / (1.0 + step as f64 / 10.0)),
+                    accuracy: (0.8 + 0.003 * step as f64).min(0.99),
+                    learning_rate: 0.01,
+                    images: 128,
+                });
+            }
+            let step = 20 * (epoch as u64 + 1);
+            let label = format!("epoch {}", epoch + 1);
+            let correct = (930 + 5 * epoch).min(1000);
+            events.push(evaluated(Split::Validation, &label, step, correct));
+            events.push(Event::Checkpoint { step });
         }
-        let step = 20 * (epoch as u64 + 1);
-        events.push(evaluated(
-            Split::Validation,
-            &format!("epoch {}", epoch + 1),
-            step,
-            930 + 5 * epoch,
-        ));
-        events.push(Event::Checkpoint { step });
+        events.push(evaluated(Split::Test, "final", total, 955));
+        events
     }
-    events.push(evaluated(Split::Test, "final", total, 955));
-    events
 }

@@ -9,15 +9,23 @@
 
 mod attach;
 mod bench;
+mod chance;
 mod detail;
 mod detail_views;
 mod fake;
+mod gallery;
 mod imports;
+mod kept;
 mod keymap;
+mod many;
 mod mouse;
+mod pictures;
 mod pty;
 mod random;
+mod readme;
 mod runs;
+mod storm;
+mod svg;
 mod terminal;
 mod themes;
 mod update;

@@ -122,10 +122,37 @@ impl Session {
 
     /// This test program again, running [`child`] over the fake engine.
     pub fn fake(trouble: &str) -> Self {
+        Self::fake_in(Arc::new(tempfile::tempdir().unwrap()), trouble, (80, 24))
+    }
+
+    /// The same, on what an earlier one left behind.
+    pub fn fake_in(home: Arc<tempfile::TempDir>, trouble: &str, size: (u16, u16)) -> Self {
         let mut command = this_test("pty::child");
         command.env_remove("NO_COLOR");
         command.env("HAWQEYE_TEST_TROUBLE", trouble);
-        Self::start(command, (80, 24))
+        Self::start_in(home, command, size)
+    }
+
+    /// Whether the program ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Every cell on the screen.
+    pub fn cells(&self) -> Vec<vt100::Cell> {
+        let guard = self.shared.parser.lock().unwrap();
+        let screen = guard.as_ref().unwrap().screen();
+        let (rows, columns) = screen.size();
+        let places = (0..rows.get()).flat_map(|y| (0..columns.get()).map(move |x| (y, x)));
+        places
+            .filter_map(|(y, x)| screen.cell(y, x).cloned())
+            .collect()
+    }
+
+    /// Empties the screen behind the program's back.
+    pub fn wipe(&self) {
+        let mut guard = self.shared.parser.lock().unwrap();
+        guard.as_mut().unwrap().process(b"\x1b[2J");
     }
 
     pub fn send(&mut self, keys: &str) {

@@ -1,10 +1,8 @@
 //! Thousands of random keys, gestures and sizes: nothing panics, and everything can be undone.
 
-use std::time::Duration;
-
-use hawqeye::app::key::{Key, KeyCode};
-use hawqeye::app::msg::{Gesture, Msg};
+use hawqeye::app::msg::Msg;
 use hawqeye::app::state::State;
+use hawqeye::app::state::bits::UNDO;
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::{Depth, Library, Theme};
 use hawqeye::app::view::{self, Hits};
@@ -12,52 +10,12 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use crate::bench::Bench;
+use crate::chance::{Chance, Happening};
 
 /// Events of a seed.
-const EVENTS: usize = 10_000;
+pub const EVENTS: usize = 10_000;
 /// Events between two frames that are drawn.
 const DRAWN_EVERY: usize = 7;
-
-/// Numbers by chance from a seed (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-
-    fn key(&mut self) -> Key {
-        use KeyCode as K;
-        const NAMED: [KeyCode; 13] = [
-            K::Enter,
-            K::Esc,
-            K::Tab,
-            K::BackTab,
-            K::Backspace,
-            K::Up,
-            K::Down,
-            K::Left,
-            K::Right,
-            K::Home,
-            K::End,
-            K::PageUp,
-            K::PageDown,
-        ];
-        let code = match self.below(3) {
-            0 => NAMED[self.below(NAMED.len())],
-            _ => K::Char(char::from(b' ' + self.below(95) as u8)),
-        };
-        let ctrl = self.below(12) == 0;
-        Key {
-            ctrl,
-            ..Key::plain(code)
-        }
-    }
-}
 
 fn draw(state: &State, theme: &Theme, (columns, rows): (u16, u16)) -> Hits {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
@@ -90,7 +48,7 @@ fn check(state: &State) {
 }
 
 fn storm(seed: u64) {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let mut bench = Bench::analysed();
     let first = bench.state.bits.plan.clone();
     let themes: Vec<Theme> = ["terminal", "mono"]
@@ -100,21 +58,18 @@ fn storm(seed: u64) {
         .collect();
     let (mut hits, mut size) = (Hits::default(), (80, 24));
     for event in 0..EVENTS {
-        let message = match chance.below(20) {
-            0 => {
-                size = (1 + chance.below(200) as u16, 1 + chance.below(70) as u16);
+        let message = match chance.event(size) {
+            Happening::Resize(other) => {
+                size = other;
                 Msg::Resize
             }
-            1..4 => {
-                let gesture =
-                    [Gesture::Click, Gesture::WheelUp, Gesture::WheelDown][chance.below(3)];
-                let (x, y) = (chance.below(size.0 as usize), chance.below(size.1 as usize));
-                let target = hits.at(x as u16, y as u16);
-                Msg::Mouse { gesture, target }
-            }
-            4 => Msg::Paste("layer1.*\n\u{7}7x".into()),
-            5 => Msg::Clock(bench.state.now + Duration::from_millis(chance.below(3000) as u64)),
-            _ => Msg::Key(chance.key()),
+            Happening::Point(gesture, (x, y)) => Msg::Mouse {
+                gesture,
+                target: hits.at(x, y),
+            },
+            Happening::Paste(text) => Msg::Paste(text.into()),
+            Happening::Wait(time) => Msg::Clock(bench.state.now + time),
+            Happening::Key(key) => Msg::Key(key),
         };
         bench.send(message);
         if chance.below(4) == 0 {
@@ -128,9 +83,12 @@ fn storm(seed: u64) {
     while !bench.state.overlays.is_empty() {
         bench.keys("esc");
     }
+    let mut undone = 0;
     while bench.state.bits.can_undo() {
         bench.state.bits.undo();
+        undone += 1;
     }
+    assert!(undone < UNDO, "the first change was not forgotten");
     assert_eq!(
         bench.state.bits.plan, first,
         "seed {seed}: undone to the start"

@@ -11,6 +11,7 @@ use hawqeye::app::msg::{Msg, Signal};
 use hawqeye::app::project::{Session, Stored, StoredRun};
 use hawqeye::app::state::analysis::{Sort, Status};
 use hawqeye::app::state::bits::Accuracy;
+use hawqeye::app::state::export::Exported;
 use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
@@ -546,10 +547,17 @@ fn a_project_is_reopened_where_it_was_left() {
             read: 0,
         }),
         next_run: 8,
+        exports: vec![
+            ("run-007.packed.safetensors".into(), 4321),
+            ("run-006.onnx".into(), 9),
+        ],
         ..Stored::default()
     };
     let mut bench = Bench::empty(Trouble::None, stored);
     bench.work();
+    let written = &bench.state.export.written;
+    assert_eq!(written.get("packed"), Some(&Exported::Earlier(4321)));
+    assert_eq!(written.get("qonnx"), None, "that file is of another run");
     assert_eq!(bench.state.screen, Screen::Tune);
     assert_eq!(bench.state.analysis.status, Status::Done);
     assert_eq!(bench.bits(), planned.bits());

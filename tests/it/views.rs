@@ -1,4 +1,5 @@
-//! Whole screens as text, at several sizes and in every state; and that no size can break them.
+//! Whole screens at unusual sizes, and that no size can break them; the usual ones are in the
+//! gallery.
 
 use hawqeye::app::project::Stored;
 use hawqeye::app::state::Level;
@@ -72,71 +73,6 @@ fn find(name: &str) -> Bench {
         .find(|(known, _)| *known == name)
         .unwrap()
         .1
-}
-
-/// Snapshots of a screen in a state at both usual sizes.
-fn snapshots(screen: &str, state: &str) {
-    let mut bench = find(state);
-    bench.keys(screen);
-    let theme = theme("terminal", Symbols::UNICODE);
-    for size in [(80, 24), (120, 40)] {
-        let name = format!("{state}-screen{screen}-{}x{}", size.0, size.1);
-        insta::assert_snapshot!(name, text(&draw(&bench, size, &theme)));
-    }
-}
-
-#[test]
-fn model() {
-    for state in ["empty", "loaded", "analysed", "failed"] {
-        snapshots("1", state);
-    }
-}
-
-#[test]
-fn sensitivity() {
-    for state in ["empty", "loaded", "running", "analysed"] {
-        snapshots("2", state);
-    }
-}
-
-#[test]
-fn bits() {
-    for state in ["empty", "loaded", "planned"] {
-        snapshots("3", state);
-    }
-}
-
-#[test]
-fn tune() {
-    for state in ["loaded", "tuning", "done"] {
-        snapshots("4", state);
-    }
-}
-
-#[test]
-fn export() {
-    for state in ["loaded", "done"] {
-        snapshots("5", state);
-    }
-}
-
-#[test]
-fn windows() {
-    let theme = theme("terminal", Symbols::UNICODE);
-    for (name, keys) in [
-        ("help", "3 ?"),
-        ("palette", ":"),
-        ("log", "L"),
-        ("budget", "3 a"),
-        ("prefix", "3 b"),
-    ] {
-        let mut bench = Bench::analysed();
-        bench.keys(keys);
-        insta::assert_snapshot!(name, text(&draw(&bench, (80, 24), &theme)));
-    }
-    let mut bench = find("running");
-    bench.keys("q");
-    insta::assert_snapshot!("quit", text(&draw(&bench, (80, 24), &theme)));
 }
 
 #[test]

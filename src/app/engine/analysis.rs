@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::load::Loaded;
 use crate::app::jobs::AnalysisRequest;
-use crate::engine::hessian::analysis::{Subject, prepare, run};
+use crate::engine::hessian::analysis::{prepare, run};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Observer, Outcome};
 use crate::engine::{Error, Result};
@@ -19,12 +19,7 @@ pub(super) fn analyze(
 ) -> Result<(Sensitivity, Outcome)> {
     let started = Instant::now();
     let images = super::detail::images(loaded, request)?;
-    let Loaded { model, backend, .. } = loaded;
-    let subject = Subject {
-        model,
-        backend,
-        images: &images,
-    };
+    let subject = super::detail::subject(loaded, &images);
     let settings = request.settings(loaded.seed);
     let fresh = prepare(&subject, &settings)?;
     let earlier = (!request.anew)

@@ -8,6 +8,7 @@ use crate::app::jobs::AnalysisRequest;
 use crate::app::jobs::detail::{
     LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest,
 };
+use crate::engine::backend::cpu::Cpu;
 use crate::engine::data::{Order, Selection, sample};
 use crate::engine::hessian::analysis::{Subject, prepare, run};
 use crate::engine::hessian::landscape::{self, Landscape};
@@ -27,18 +28,22 @@ pub(super) fn images<'a>(loaded: &'a Loaded, request: &AnalysisRequest) -> Resul
     Selection::new(&loaded.train, &loaded.normalization, indices)
 }
 
+/// A loaded network on some of its images.
+pub(super) fn subject<'a>(loaded: &'a Loaded, images: &'a Selection<'a>) -> Subject<'a, Cpu> {
+    Subject {
+        model: &loaded.model,
+        backend: &loaded.backend,
+        images,
+    }
+}
+
 pub(super) fn spectrum(
     loaded: &Loaded,
     request: &SpectrumRequest,
     observer: &mut dyn Observer,
 ) -> Result<Option<Spectrum>> {
     let images = images(loaded, &request.analysis)?;
-    let Loaded { model, backend, .. } = loaded;
-    let subject = Subject {
-        model,
-        backend,
-        images: &images,
-    };
+    let subject = subject(loaded, &images);
     let settings = request.analysis.settings(loaded.seed);
     spectrum::spectrum(&subject, &settings, &request.layer, observer)
 }
@@ -49,12 +54,7 @@ pub(super) fn landscape(
     observer: &mut dyn Observer,
 ) -> Result<Option<Landscape>> {
     let images = images(loaded, &request.analysis)?;
-    let Loaded { model, backend, .. } = loaded;
-    let subject = Subject {
-        model,
-        backend,
-        images: &images,
-    };
+    let subject = subject(loaded, &images);
     let settings = request.analysis.settings(loaded.seed);
     let line = (&*request.layer, request.reach);
     landscape::landscape(&subject, &settings, line, observer)
@@ -79,12 +79,7 @@ pub(super) fn remeasure(
     let target = if partial.exists() { &partial } else { target };
     let mut file = Sensitivity::read(target)?;
     let images = images(loaded, &request.analysis)?;
-    let Loaded { model, backend, .. } = loaded;
-    let subject = Subject {
-        model,
-        backend,
-        images: &images,
-    };
+    let subject = subject(loaded, &images);
     let settings = Analysis {
         layers: request.layers.clone(),
         ..request.analysis.settings(loaded.seed)

@@ -16,6 +16,8 @@ use crate::engine::quant::Bits;
 
 /// Measured accuracies that are drawn at most.
 const REMEMBERED: usize = 256;
+/// Changes of the plan that can be undone; older ones are forgotten.
+pub const UNDO: usize = 500;
 /// Quiet time after an edit before the accuracy is measured.
 pub const DEBOUNCE: Duration = Duration::from_millis(400);
 
@@ -94,7 +96,7 @@ pub struct BitsState {
     pub evaluating: Option<PlanKey>,
     /// An accuracy is wanted as soon as other work ends.
     pub waiting: bool,
-    undo: Vec<(Arc<Plan>, String)>,
+    undo: VecDeque<(Arc<Plan>, String)>,
     redo: Vec<(Arc<Plan>, String)>,
     measured: BTreeMap<PlanKey, Score>,
     /// Accuracies in the order they were measured.
@@ -118,7 +120,7 @@ impl Default for BitsState {
             evaluate_at: None,
             evaluating: None,
             waiting: false,
-            undo: Vec::new(),
+            undo: VecDeque::new(),
             redo: Vec::new(),
             measured: BTreeMap::new(),
             history: VecDeque::new(),
@@ -136,7 +138,10 @@ impl BitsState {
         if **before == plan {
             return false;
         }
-        self.undo.push((before.clone(), what.into()));
+        if self.undo.len() == UNDO {
+            self.undo.pop_front();
+        }
+        self.undo.push_back((before.clone(), what.into()));
         self.redo.clear();
         self.plan = Some(Arc::new(plan));
         true
@@ -144,7 +149,7 @@ impl BitsState {
 
     /// Takes the last change back; says what it was.
     pub fn undo(&mut self) -> Option<String> {
-        let (before, what) = self.undo.pop()?;
+        let (before, what) = self.undo.pop_back()?;
         let now = self.plan.replace(before)?;
         self.redo.push((now, what.clone()));
         Some(what)
@@ -154,13 +159,13 @@ impl BitsState {
     pub fn redo(&mut self) -> Option<String> {
         let (after, what) = self.redo.pop()?;
         let now = self.plan.replace(after)?;
-        self.undo.push((now, what.clone()));
+        self.undo.push_back((now, what.clone()));
         Some(what)
     }
 
     /// Whether there is a change to take back.
     #[must_use]
-    pub const fn can_undo(&self) -> bool {
+    pub fn can_undo(&self) -> bool {
         !self.undo.is_empty()
     }
 

@@ -23,6 +23,8 @@ pub enum Exported {
     Running,
     /// Written, read back and compared.
     Done(Box<Written>),
+    /// Written in an earlier session; this many bytes are there.
+    Earlier(u64),
     /// Not possible, with the reason.
     Failed(String),
 }
@@ -59,6 +61,20 @@ impl ExportState {
                 .join(format!("run-{run}.{}", format.extension()))
         };
         self.paths.get(format.name()).cloned().unwrap_or_else(usual)
+    }
+
+    /// Remembers the files of a run that are there already: names and bytes.
+    pub fn find(&mut self, run: &str, files: &[(String, u64)]) {
+        for format in Format::ALL {
+            let path = self.path(format, run);
+            let found = files
+                .iter()
+                .find(|(name, _)| path.file_name().is_some_and(|own| own == name.as_str()));
+            if let Some((_, bytes)) = found {
+                let earlier = Exported::Earlier(*bytes);
+                self.written.insert(format.name(), earlier);
+            }
+        }
     }
 
     /// Moves the selection by `steps`.

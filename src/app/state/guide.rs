@@ -99,7 +99,13 @@ fn sensitivity(state: &State) -> Guide {
 
 fn measured(state: &State) -> &'static str {
     let mut layers = state.analysis.layers.iter();
-    if layers.any(|layer| layer.converged == Some(false)) {
+    let is_wrong = |value: f64| !value.is_finite();
+    if layers
+        .clone()
+        .any(|layer| layer.eigenvalue.is_some_and(is_wrong))
+    {
+        "Some eigenvalues are no numbers; enter goes on to the bits."
+    } else if layers.any(|layer| layer.converged == Some(false)) {
         "Enter goes on to choosing bits; ? did not converge to the tolerance."
     } else {
         "Measured; enter goes on to choosing bits."
@@ -192,6 +198,10 @@ fn export(state: &State) -> Guide {
         Some(Exported::Done(_)) => Guide::new(
             "Written and verified; choose another format, or leave.",
             Step::Wait,
+        ),
+        Some(Exported::Earlier(_)) => Guide::new(
+            "Written earlier; enter writes it again and compares.",
+            Step::Run(Command::Export),
         ),
         Some(Exported::Failed(_)) => Guide::new(
             "Not written; enter tries again.",

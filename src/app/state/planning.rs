@@ -133,12 +133,24 @@ impl Subject {
         let budget: Result<Budget> = format!("{name}={}", BUDGETS[kind].example).parse();
         match budget.and_then(|budget| self.range(budget)) {
             Ok((a, b)) => {
-                let bare = |budget: Budget| budget.to_string().replace(&format!("{name}="), "");
-                format!("reachable: {} to {}", bare(a), bare(b))
+                format!("reachable: {} to {}", bare(a, name), bare(b, name))
             }
             Err(error) => error.to_string(),
         }
     }
+}
+
+/// A budget as it is typed after its name, without zeros that say nothing: `16x`.
+fn bare(budget: Budget, name: &str) -> String {
+    let text = budget.to_string().replace(&format!("{name}="), "");
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    };
+    format!("{number}{unit}")
 }
 
 /// An allocation to be solved.
@@ -279,8 +291,11 @@ pub fn is_measured(layers: &[LayerSensitivity], metric: Metric) -> bool {
 /// # Errors
 /// When it is none.
 pub fn parse_budget(kind: usize, text: &str) -> std::result::Result<Budget, String> {
-    let budget = format!("{}={}", BUDGETS[kind].name, text.trim()).parse();
-    budget.map_err(|error: crate::engine::Error| error.to_string())
+    let BudgetKind { name, example, .. } = BUDGETS[kind];
+    let budget = format!("{name}={}", text.trim()).parse();
+    budget.map_err(|_: crate::engine::Error| {
+        format!("`{}` is no {name}; type one such as {example}", text.trim())
+    })
 }
 
 /// What a plan adds up to.
@@ -311,4 +326,26 @@ pub fn harm_of(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Opti
     let rows = plan.layers.iter().zip(layers);
     rows.map(|(row, layer)| harm(layer, row, (metric, plan.scale)))
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_told_without_zeros_that_say_nothing() {
+        for (budget, text) in [
+            (Budget::Compression(16.0), "16x"),
+            (Budget::Compression(9.9994), "9.999x"),
+            (Budget::Bops(2.0e9), "2G"),
+            (Budget::Bops(100.0), "100"),
+        ] {
+            let name = if text.ends_with('x') {
+                "compression"
+            } else {
+                "bops"
+            };
+            assert_eq!(bare(budget, name), text);
+        }
+    }
 }

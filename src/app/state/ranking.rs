@@ -40,11 +40,13 @@ impl Ranking {
         }
     }
 
-    /// The values by place in the network.
-    fn value(&self, index: usize) -> Option<f64> {
-        let mut layers = self.layers.iter();
-        let found = layers.find(|ranked| ranked.index == index)?;
-        Some(found.value)
+    /// The values by place in a network of `count` layers.
+    fn values(&self, count: usize) -> Vec<Option<f64>> {
+        let mut values = vec![None; count];
+        for ranked in &self.layers {
+            values[ranked.index] = Some(ranked.value);
+        }
+        values
     }
 }
 
@@ -81,9 +83,11 @@ impl State {
     /// second and the third.
     #[must_use]
     pub fn rank_agreements(&self, rankings: &[Ranking; 3]) -> [Option<f64>; 3] {
+        let count = self.analysis.layers.len();
+        let values = rankings.each_ref().map(|ranking| ranking.values(count));
         let of = |a: usize, b: usize| {
-            let both = |index| Some((rankings[a].value(index)?, rankings[b].value(index)?));
-            let pairs: Vec<_> = (0..self.analysis.layers.len()).filter_map(both).collect();
+            let both = values[a].iter().zip(&values[b]);
+            let pairs: Vec<_> = both.filter_map(|(a, b)| (*a).zip(*b)).collect();
             agreement(&pairs)
         };
         [of(0, 1), of(0, 2), of(1, 2)]
@@ -100,7 +104,7 @@ mod tests {
         let ranking = Ranking::new("x".into(), values.into_iter().enumerate());
         let found: Vec<_> = ranking.layers.iter().map(|r| (r.index, r.rank)).collect();
         assert_eq!(found, [(0, 1), (3, 1), (4, 3), (2, 4)]);
-        assert_eq!(ranking.value(2), Some(-5.0));
-        assert_eq!(ranking.value(1), None);
+        let values = [Some(3.0), None, Some(-5.0), Some(3.0), Some(1.0)];
+        assert_eq!(ranking.values(5), values);
     }
 }

@@ -145,7 +145,8 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         Done::Evaluated { score: None, .. } => state.bits.waiting = true,
         Done::Tuned(report) => return tuned(state, &report),
         Done::Exported(Some(report)) => {
-            let (bytes, path) = (report.bytes, report.path.display().to_string());
+            let bytes = crate::numbers::count(report.bytes);
+            let path = report.path.display().to_string();
             let format = format_of(state);
             state.export.written.insert(format, Exported::Done(report));
             state.notify(
@@ -275,6 +276,9 @@ fn restore(state: &mut State, inputs: &Inputs) {
     }
     state.tune.next = stored.next_run.max(1);
     state.tune.run = stored.run.map(|run| Run::replay(run.folder, run.events));
+    if let Some(run) = state.tune.finished().map(Run::name) {
+        state.export.find(&run, &stored.exports);
+    }
 }
 
 fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {

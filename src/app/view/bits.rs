@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
-use super::format::maybe;
+use super::format::cell;
 use super::plot;
 use super::{FILL, Hits, columns, rows, scroll, totals as sums};
 use crate::app::msg::Target;
@@ -75,6 +75,10 @@ pub(super) fn draw(
         table(frame, top, (state, plan, &totals, hits), theme);
         sums::summary(frame, middle, (state, plan, &totals), theme);
         sums::frontier(frame, bottom, (state, plan, &totals), theme);
+    } else if area.height >= 18 && area.width >= 76 {
+        let [top, bottom] = rows(area, [FILL, 8]);
+        table(frame, top, (state, plan, &totals, hits), theme);
+        sums::low(frame, bottom, (state, plan, &totals), theme);
     } else {
         let lines = if area.height >= 10 { 4 } else { 1 };
         let [top, bottom] = rows(area, [FILL, lines]);
@@ -188,15 +192,15 @@ const fn edited(state: &State) -> Column {
     }
 }
 
-/// 1 is the most sensitive.
+/// 1 is the most sensitive; layers as sensitive share a rank.
 fn ranks(layers: &[LayerSensitivity]) -> Vec<Option<usize>> {
-    let size = |layer: &LayerSensitivity| layer.sensitivity.map(f64::abs);
-    let rank = |own: f64| {
-        1 + layers
-            .iter()
-            .filter(|layer| size(layer).is_some_and(|s| s > own))
-            .count()
+    let size = |layer: &LayerSensitivity| {
+        let size = layer.sensitivity.map(f64::abs);
+        size.filter(|size| !size.is_nan())
     };
+    let mut sizes: Vec<f64> = layers.iter().filter_map(size).collect();
+    sizes.sort_by(|a, b| b.total_cmp(a));
+    let rank = |own: f64| 1 + sizes.partition_point(|other| *other > own);
     layers.iter().map(|layer| size(layer).map(rank)).collect()
 }
 
@@ -304,8 +308,8 @@ impl Cells<'_> {
                 shape.join("x")
             }
             Column::Weights => layer.parameters.to_string(),
-            Column::Eigenvalue => maybe(layer.eigenvalue),
-            Column::Sensitivity => maybe(layer.sensitivity),
+            Column::Eigenvalue => cell(layer.eigenvalue),
+            Column::Sensitivity => cell(layer.sensitivity),
             Column::Rank => self
                 .rank
                 .map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
@@ -315,9 +319,9 @@ impl Cells<'_> {
             }
             Column::ActivationBits if layer.reads_image => "img".to_owned(),
             Column::ActivationBits => show(row.activation_bits),
-            Column::Perturbation => maybe(layer.perturbation_at(row.weight_bits, self.scale)),
-            Column::Omega => maybe(self.harm()),
-            Column::LossChange => maybe(layer.loss_change.get(&bits(row.weight_bits)).copied()),
+            Column::Perturbation => cell(layer.perturbation_at(row.weight_bits, self.scale)),
+            Column::Omega => cell(self.harm()),
+            Column::LossChange => cell(layer.loss_change.get(&bits(row.weight_bits)).copied()),
             Column::Share => {
                 let own = f64::from(bits(row.weight_bits)) * layer.parameters as f64 / 8.0;
                 format!("{:.1}", 100.0 * plot::unit(own / self.bytes))

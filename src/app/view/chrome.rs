@@ -32,21 +32,7 @@ pub(super) fn header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme
     let style = theme.style(Role::Header);
     let job = job(state, theme);
     let room = (area.width as usize).saturating_sub(job.width() + 2);
-    let facts = match state.loaded() {
-        Some(inputs) => [&*inputs.architecture, &*inputs.data, &*inputs.device].map(str::to_owned),
-        None => [
-            state.place.model.clone(),
-            state.place.data.clone(),
-            String::new(),
-        ],
-    };
-    let dot = format!(" {} ", theme.symbols.dot);
-    let facts: Vec<&str> = facts
-        .iter()
-        .map(String::as_str)
-        .filter(|fact| !fact.is_empty())
-        .collect();
-    let text = format!(" hawqeye  {}{dot}{}", state.place.project, facts.join(&dot));
+    let text = facts(state, room, theme);
     let left = cut(&text, room, theme.symbols.ellipsis);
     frame.render_widget(Paragraph::new(left).style(style), area);
     let right = Line::from(vec![Span::raw(job), Span::raw(" ")]).alignment(Alignment::Right);
@@ -54,6 +40,32 @@ pub(super) fn header(frame: &mut Frame, area: Rect, state: &State, theme: &Theme
         Paragraph::new(right).style(style),
         super::columns(area, [room as u16, super::FILL])[1],
     );
+}
+
+/// What is loaded, in as many words as fit: first the threads are given up, then the device, then
+/// the data.
+fn facts(state: &State, room: usize, theme: &Theme) -> String {
+    let project = &*state.place.project;
+    let told: [&str; 3] = match state.loaded() {
+        Some(inputs) => [&inputs.architecture, &inputs.data, &inputs.device],
+        None => [&state.place.model, &state.place.data, ""],
+    };
+    let [model, data, device] = told;
+    let short = device.split(',').next().unwrap_or_default();
+    let dot = format!(" {} ", theme.symbols.dot);
+    let variants = [
+        vec![project, model, data, device],
+        vec![project, model, data, short],
+        vec![project, model, data],
+        vec![project, model],
+        vec![project],
+    ];
+    let texts = variants.map(|mut words| {
+        words.retain(|word| !word.is_empty());
+        format!(" hawqeye  {}", words.join(&dot))
+    });
+    let fits = texts.iter().find(|text| text.width() <= room);
+    fits.unwrap_or(&texts[4]).clone()
 }
 
 /// The running job in words: `analysis: eigenvalues 7/20 35 % 0:12 left`.
@@ -300,14 +312,16 @@ pub(super) fn footer(
         }
         x += width;
         spans.push(Span::styled(format!(" {}", hint.0), key));
-        spans.push(Span::styled(format!(" {} ", hint.1), text));
+        let gap = if hint.1.is_empty() { "" } else { " " };
+        spans.push(Span::styled(format!("{gap}{} ", hint.1), text));
     }
     frame.render_widget(Line::from(spans), area);
 }
 
 /// Cells of a hint.
 fn cost((key, text, _): &Hint) -> usize {
-    key.width() + text.width() + 3
+    let gap = usize::from(!text.is_empty());
+    key.width() + gap + text.width() + 2
 }
 
 /// As many hints as fit; the last ones (help, quit) are kept before those in the middle.
@@ -351,7 +365,10 @@ fn pending_hints(state: &State) -> Vec<Hint> {
     let so_far = (crate::app::key::show(&state.pending), String::new(), None);
     let rest = continuations.into_iter().map(|(keys, command)| {
         let target = Target::Command(command);
-        (keys, command.short().to_owned(), Some(target))
+        // `2 bits` at the key 2 needs to be said once only.
+        let short = command.short();
+        let text = short.strip_prefix(&format!("{keys} ")).unwrap_or(short);
+        (keys, text.to_owned(), Some(target))
     });
     let mut hints: Vec<_> = std::iter::once(so_far).chain(rest).collect();
     hints.push(("esc".into(), "cancel".into(), None));

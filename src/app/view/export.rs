@@ -82,6 +82,10 @@ fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
     let status = match state.export.written.get(format.name()) {
         None => Span::styled("not written", theme.style(Role::Muted)),
         Some(Exported::Running) => Span::styled("being written ...", theme.style(Role::LiveBar)),
+        Some(Exported::Earlier(size)) => Span::styled(
+            format!("written earlier, {}", bytes(*size as f64)),
+            theme.style(Role::Text),
+        ),
         Some(Exported::Failed(_)) => Span::styled(
             format!("{} failed", theme.symbols.bad),
             theme.style(Role::Bad),

@@ -18,6 +18,16 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A number for a table: unknown is `-`, and what is no number is short enough for its column.
+#[must_use]
+pub fn cell(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value.is_nan() => "NaN".to_owned(),
+        Some(value) if value.is_infinite() => "inf".to_owned(),
+        other => maybe(other),
+    }
+}
+
 /// `text` in at most `width` cells, its end replaced by `ellipsis` when it is longer.
 #[must_use]
 pub fn cut(text: &str, width: usize, ellipsis: &str) -> String {
@@ -87,6 +97,14 @@ mod tests {
     fn time_has_hours_only_when_it_needs_them() {
         assert_eq!(duration(Duration::from_secs(3907)), "1:05:07");
         assert_eq!(duration(Duration::from_secs(65)), "1:05");
+    }
+
+    #[test]
+    fn a_number_fits_its_column() {
+        let values = [f64::NAN, f64::NEG_INFINITY, -1.0e-300, 123_456.0, -0.5];
+        for value in values.map(Some).into_iter().chain([None]) {
+            assert!(cell(value).len() <= 8, "{value:?}: {}", cell(value));
+        }
     }
 
     #[test]

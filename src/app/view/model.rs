@@ -16,6 +16,8 @@ use crate::app::theme::{Role, Theme};
 
 /// Accuracy may differ by this much from what was expected.
 const EXPECTED_WITHIN: f64 = 0.002;
+/// Cells before the value of a setting: its key and its name.
+const INDENT: usize = 16;
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let mut lines = match &state.inputs {
@@ -31,7 +33,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     if state.loaded().is_some() {
         lines.push(Line::raw(""));
         lines.push(heading("Float network", area.width, theme));
-        lines.push(check(state, theme));
+        lines.extend(check(state, area.width as usize, theme));
         lines.push(Line::raw(""));
         lines.extend(settings(state, area, theme));
     }
@@ -94,12 +96,18 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     ]
 }
 
-fn check<'a>(state: &State, theme: &Theme) -> Line<'a> {
+fn check<'a>(state: &State, width: usize, theme: &Theme) -> Vec<Line<'a>> {
     let expected = state.loaded().and_then(|inputs| inputs.expected_accuracy);
+    let told = |text: &str, role: Role| {
+        let lines = wrap(text, width).into_iter();
+        lines
+            .map(|line| Line::styled(line, theme.style(role)))
+            .collect()
+    };
     match &state.check {
-        Checking::Never => Line::styled("not tested yet", theme.style(Role::Muted)),
-        Checking::Running => Line::styled("being tested ...", theme.style(Role::Muted)),
-        Checking::Failed(reason) => Line::styled(reason.clone(), theme.style(Role::Bad)),
+        Checking::Never => told("not tested yet", Role::Muted),
+        Checking::Running => told("being tested ...", Role::Muted),
+        Checking::Failed(reason) => told(reason, Role::Bad),
         Checking::Done(score) => {
             let accuracy = score.accuracy();
             let sound = expected.is_none_or(|known| (known - accuracy).abs() <= EXPECTED_WITHIN);
@@ -111,16 +119,21 @@ fn check<'a>(state: &State, theme: &Theme) -> Line<'a> {
             let known = expected.map_or_else(String::new, |known| {
                 format!("; expected {}", percent(known))
             });
-            Line::from(vec![
-                Span::styled(format!("{sign} "), theme.style(role)),
-                Span::raw(format!(
-                    "{} right: {} of {} test images{known}; loss {}",
-                    percent(accuracy),
-                    count(score.correct as u64),
-                    count(score.total as u64),
-                    number(score.loss)
-                )),
-            ])
+            let text = format!(
+                "{} right: {} of {} test images{known}; loss {}",
+                percent(accuracy),
+                count(score.correct as u64),
+                count(score.total as u64),
+                number(score.loss)
+            );
+            let gap = sign.chars().count() + 1;
+            let lines = wrap(&text, width.saturating_sub(gap));
+            let signs = std::iter::once(format!("{sign} "));
+            let signs = signs.chain(std::iter::repeat(" ".repeat(gap)));
+            let line = |(sign, text)| {
+                Line::from(vec![Span::styled(sign, theme.style(role)), Span::raw(text)])
+            };
+            signs.zip(lines).map(line).collect()
         }
     }
 }
@@ -143,7 +156,7 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
             .insert(0, Span::styled(format!("{key} "), theme.style(Role::Key)));
         line
     };
-    vec![
+    let mut lines = vec![
         heading("Analysis", area.width, theme),
         row(
             Command::Samples,
@@ -154,16 +167,23 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
             format!("relative residual {:e}", request.tolerance),
         ),
         row(Command::Metrics, measures.join(", ")),
-        indented("takes", takes(state), theme),
-        indented("status", status(state), theme),
-    ]
+    ];
+    let width = area.width as usize;
+    lines.extend(indented("takes", &takes(state), width, theme));
+    lines.extend(indented("status", &status(state), width, theme));
+    lines
 }
 
-/// A fact below those that have keys.
-fn indented<'a>(name: &'a str, value: String, theme: &Theme) -> Line<'a> {
-    let mut line = fact(name, value, theme);
-    line.spans.insert(0, Span::raw("  "));
-    line
+/// A fact below those that have keys, on as many lines as it takes.
+fn indented<'a>(name: &str, value: &str, width: usize, theme: &Theme) -> Vec<Line<'a>> {
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    let lines = wrap(value, width.saturating_sub(INDENT));
+    let line = |(name, value): (&str, String)| {
+        let mut line = fact(name, value, theme);
+        line.spans.insert(0, Span::raw("  "));
+        line
+    };
+    names.zip(lines).map(line).collect()
 }
 
 /// Estimated time and memory of the analysis.

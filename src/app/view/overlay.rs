@@ -18,6 +18,10 @@ use crate::app::theme::{Role, Theme};
 
 /// Cells of the keys in the help.
 const HELP_KEYS: usize = 17;
+/// Cells of a time in the log.
+const LOG_TIME: usize = 7;
+/// Lines in which the palette says all of what the chosen command does.
+const PALETTE_DOC: u16 = 2;
 /// Cells of a command's name in the help.
 const HELP_NAME: usize = 16;
 
@@ -144,9 +148,13 @@ fn palette(
     theme: &Theme,
 ) {
     let inside = window(frame, ((76, 18), "Commands"), hits, theme);
-    let [line, list] = rows(inside, [1, FILL]);
+    let [line, list, doc] = rows(inside, [1, FILL, PALETTE_DOC]);
     chrome::typed(frame, line, theme, (":", input, None));
     let found = matches(input.value());
+    let chosen = found.get(selected).map_or("", |command| command.doc());
+    let lines = wrap(chosen, doc.width as usize).into_iter().map(Line::raw);
+    let lines = Paragraph::new(lines.collect::<Vec<_>>());
+    frame.render_widget(lines.style(theme.style(Role::Text)), doc);
     let height = list.height as usize;
     let first = super::scroll(selected, found.len(), height);
     hits.rows(list, first..found.len());
@@ -208,14 +216,12 @@ fn log(frame: &mut Frame, (state, scroll): (&State, usize), hits: &mut Hits, the
             Level::Warning => Role::Warning,
             Level::Bad => Role::Bad,
         };
-        let text = format!("{:>8}  {}", duration(notice.at), notice.text);
-        let wrapped = wrap(&text, width);
-        lines.extend(
-            wrapped
-                .into_iter()
-                .rev()
-                .map(|line| Line::styled(line, theme.style(role))),
-        );
+        let times = std::iter::once(duration(notice.at)).chain(std::iter::repeat(String::new()));
+        let wrapped = wrap(&notice.text, width.saturating_sub(LOG_TIME + 2));
+        let told = times.zip(wrapped).map(|(time, text)| {
+            Line::styled(format!("{time:>LOG_TIME$}  {text}"), theme.style(role))
+        });
+        lines.extend(told.collect::<Vec<_>>().into_iter().rev());
     }
     lines.truncate(list.height as usize);
     lines.reverse();

@@ -8,9 +8,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Paragraph};
 
-use super::format::number;
+use super::format::{number, wrap};
 use crate::app::theme::{Role, Theme};
 
 /// A curve.
@@ -141,14 +141,21 @@ pub fn draw_over(
     if area.width < 16 || area.height < 4 {
         return;
     }
-    let all = curves.iter().flat_map(|curve| curve.points.iter());
+    let all = || curves.iter().flat_map(|curve| curve.points.iter());
+    if all().next().is_none() {
+        let text = format!("{}: not a number so far", labels.title);
+        let lines = wrap(&text, area.width as usize);
+        let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
+        frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), area);
+        return;
+    }
     let within = |point: &&(f64, f64)| (x[0]..=x[1]).contains(&point.0);
     let x = if x[0] < x[1] && (x[1] - x[0]).is_finite() {
         x
     } else {
         bounds(x)
     };
-    let y = bounds(all.filter(within).map(|point| point.1));
+    let y = bounds(all().filter(within).map(|point| point.1));
     let y = clipped(y, labels.within);
     let (y, heights) = if labels.log {
         decades(y, area.height)

@@ -13,7 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::chrome::tail;
-use super::format::{cut, maybe};
+use super::format::{cell, cut};
 use super::{FILL, axis, columns, detail, heading, plot, rows, scroll};
 use crate::app::state::State;
 use crate::app::state::detail::View;
@@ -68,8 +68,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
 
 /// What is drawn of each layer, and on which scale.
 struct Columns {
-    /// log10 of the ends of the bars.
-    scale: [f64; 2],
+    /// log10 of the ends of the bars; nothing before there is one.
+    scale: Option<[f64; 2]>,
     /// Cells of the longest bar.
     bar: usize,
     /// Whether the error of the eigenvalue has a column.
@@ -98,7 +98,7 @@ impl Columns {
 
     /// The part of the longest bar that a layer fills.
     fn ratio(&self, state: &State, layer: &LayerSensitivity) -> Option<f64> {
-        let [low, high] = self.scale;
+        let [low, high] = self.scale?;
         height(state, layer).map(|height| plot::unit((height - low) / (high - low)))
     }
 }
@@ -112,17 +112,17 @@ fn height(state: &State, layer: &LayerSensitivity) -> Option<f64> {
 
 /// Whole decades around all layers; even the smallest gets a little length, so that measured and not
 /// measured differ.
-fn scale(state: &State) -> [f64; 2] {
+fn scale(state: &State) -> Option<[f64; 2]> {
     let layers = state.analysis.layers.iter();
     let heights = layers.filter_map(|layer| height(state, layer));
     let (low, high) = heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), height| {
         (low.min(height), high.max(height))
     });
     if low > high {
-        return [-3.0, 1.0];
+        return None;
     }
     let low = (low - 0.1).floor();
-    [low, high.ceil().max(low + 1.0)]
+    Some([low, high.ceil().max(low + 1.0)])
 }
 
 fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
@@ -156,7 +156,9 @@ fn bars(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
             .min(columns.bar as u16),
         height: axis.height,
     };
-    frame.render_widget(axis::decades(columns.scale, columns.bar, theme), below);
+    if let Some(scale) = columns.scale {
+        frame.render_widget(axis::decades(scale, columns.bar, theme), below);
+    }
 }
 
 /// The heading over the bars, with the names of the numbers where there is room for both.
@@ -199,17 +201,17 @@ fn bar<'a>(state: &State, index: usize, columns: &Columns, theme: &Theme) -> Lin
         Span::styled(format!("{mark} {name:<NAME$} "), row),
         Span::styled(format!("{drawn:<room$}"), colour),
         Span::styled(
-            format!(" {:>NUMBER$}", maybe(state.analysis.estimate(layer))),
+            format!(" {:>NUMBER$}", cell(state.analysis.estimate(layer))),
             row,
         ),
     ];
     let quiet = muted(row, selected, theme);
     if columns.error {
-        let error = maybe(state.analysis.error(layer));
+        let error = cell(state.analysis.error(layer));
         spans.push(Span::styled(format!("{error:>NUMBER$}"), quiet));
     }
     if columns.sensitivity {
-        let text = format!("{:>NUMBER$}", maybe(layer.sensitivity));
+        let text = format!("{:>NUMBER$}", cell(layer.sensitivity));
         spans.push(Span::styled(text, quiet));
     }
     spans.push(Span::styled(format!(" {}", sign(layer, live, theme)), row));

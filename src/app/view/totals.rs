@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::format::{bytes, number, percent, short_count, wrap};
+use super::format::{bytes, cell, percent, short_count, wrap};
 use super::plot::{self, Curve, Kind, Labels};
-use super::{FILL, heading, rows};
+use super::{FILL, columns, heading, rows};
+use crate::app::command::Command;
 use crate::app::state::bits::Accuracy;
 use crate::app::state::{Checking, State, planning};
 use crate::app::theme::{Role, Theme};
@@ -16,7 +17,7 @@ use crate::engine::plan::{Plan, Totals};
 /// What the whole plan comes to: names and values.
 fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
     let pinned = plan.layers.iter().filter(|row| row.pinned).count();
-    let harm = harm(state, plan).map_or_else(|| "-".to_owned(), number);
+    let harm = cell(harm(state, plan));
     let predicted = planning::predicted_bytes(plan, &state.analysis.layers);
     vec![
         ("weights", bytes(totals.weight_bytes())),
@@ -57,7 +58,17 @@ fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
         Accuracy::Unknown => Span::styled("not measured", theme.style(Role::Muted)),
         Accuracy::Waiting => Span::styled("waiting ...", theme.style(Role::Muted)),
         Accuracy::Running => Span::styled("being measured ...", theme.style(Role::LiveBar)),
-        Accuracy::Failed(reason) => Span::styled(reason, theme.style(Role::Bad)),
+        Accuracy::Failed(_) => {
+            let keys = state
+                .keymap
+                .keys_of(&state.screen.scopes(), Command::ShowLog);
+            let key = keys.into_iter().next();
+            let key = key.unwrap_or_else(|| format!(":{}", Command::ShowLog));
+            Span::styled(
+                format!("not possible; {key} says why"),
+                theme.style(Role::Bad),
+            )
+        }
         Accuracy::Done(score) => {
             let float = match &state.check {
                 Checking::Done(float) => format!(" (float {})", percent(float.accuracy())),
@@ -99,6 +110,37 @@ pub(super) fn summary(
         vec![title, line(&sums[..4]), line(&sums[4..]), measured]
     };
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Cells of a sum and its name where two stand side by side.
+const HALF: usize = 19;
+
+/// Totals beside the frontier, under a table that is neither wide nor high.
+pub(super) fn low(
+    frame: &mut Frame,
+    area: Rect,
+    (state, plan, totals): (&State, &Plan, &Totals),
+    theme: &Theme,
+) {
+    let [left, _, right] = columns(area, [2 * HALF as u16, 2, FILL]);
+    let sums = sums(state, plan, totals);
+    let mut lines = vec![heading("This plan", left.width, theme)];
+    let piece = |(name, value): &(&'static str, String)| {
+        let room = HALF.saturating_sub(name.len() + 1);
+        [
+            Span::styled(format!("{name} "), theme.style(Role::Muted)),
+            Span::styled(format!("{value:<room$}"), theme.style(Role::Text)),
+        ]
+    };
+    let pairs = sums.chunks(2);
+    lines.extend(pairs.map(|pair| Line::from(pair.iter().flat_map(piece).collect::<Vec<_>>())));
+    lines.push(Line::from(vec![
+        Span::styled("accuracy ", theme.style(Role::Muted)),
+        accuracy(state, theme),
+    ]));
+    lines.extend(history(state, left.width as usize, theme));
+    frame.render_widget(Paragraph::new(lines), left);
+    frontier(frame, right, (state, plan, totals), theme);
 }
 
 /// Totals and frontier beside a wide table.

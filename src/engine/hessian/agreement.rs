@@ -56,12 +56,10 @@ pub fn agreement(pairs: &[(f64, f64)]) -> Option<f64> {
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut ranks = vec![0.0; values.len()];
+    let (mut ranks, mut below) = (vec![0.0; values.len()], 0);
     for group in order.chunk_by(|a, b| values[*a].total_cmp(&values[*b]).is_eq()) {
-        let below = values
-            .iter()
-            .filter(|value| value.total_cmp(&values[group[0]]).is_lt());
-        let mean = below.count() as f64 + (group.len() as f64 - 1.0) / 2.0;
+        let mean = f64::from(below) + (group.len() as f64 - 1.0) / 2.0;
+        below += group.len() as u32;
         for index in group {
             ranks[*index] = mean;
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
@@ -17,6 +18,28 @@ const LARGEST: u64 = 1 << 48;
 
 /// A value for each candidate bit-width, keyed by bits.
 pub type PerBits = BTreeMap<u8, f64>;
+
+/// Reads numbers by bit-width whose keys come as text, also from inside an event: there serde does not
+/// turn the keys of a JSON object into numbers by itself.
+fn by_bits<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<PerBits, D::Error> {
+    BTreeMap::<String, f64>::deserialize(from)?
+        .into_iter()
+        .map(|(bits, value)| Ok((bits.parse().map_err(D::Error::custom)?, value)))
+        .collect()
+}
+
+/// The same for every rule of choosing step sizes.
+fn by_scale_and_bits<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<BTreeMap<ScaleRule, PerBits>, D::Error> {
+    #[derive(Deserialize)]
+    struct Values(#[serde(deserialize_with = "by_bits")] PerBits);
+    let read = BTreeMap::<ScaleRule, Values>::deserialize(from)?;
+    Ok(read
+        .into_iter()
+        .map(|(rule, values)| (rule, values.0))
+        .collect())
+}
 
 /// A whole sensitivity file. Only `layers` is needed to make a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,19 +176,31 @@ pub struct LayerSensitivity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<f64>,
     /// Squared error of the weights when quantized, for each bit-width.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "by_bits")]
     pub perturbation: PerBits,
     /// The same for every rule of choosing step sizes; a plan uses that of its own rule.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "by_scale_and_bits"
+    )]
     pub perturbation_by_scale: BTreeMap<ScaleRule, PerBits>,
     /// Omega_i = lambda_i * perturbation, for each bit-width.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "by_bits"
+    )]
     pub omega: PerBits,
     /// Measured rise of the loss when this layer alone is quantized, for each bit-width.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "by_bits"
+    )]
     pub loss_change: PerBits,
     /// Measured latency in milliseconds, for each bit-width.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "by_bits")]
     pub latency_ms: PerBits,
     /// Name of the group of layers that must share bits.
     #[serde(default)]

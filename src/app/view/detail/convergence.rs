@@ -62,8 +62,13 @@ pub(super) fn residual(
     theme: &Theme,
 ) {
     let history = state.analysis.convergence(layer);
-    if history.is_empty() {
-        told(frame, area, &["not measured yet".to_owned()], theme);
+    if !history.iter().any(|(_, residual)| residual.is_finite()) {
+        let text = if history.is_empty() {
+            "not measured yet"
+        } else {
+            "what was measured is not a number"
+        };
+        told(frame, area, &[text.to_owned()], theme);
         return;
     }
     let name = format!("residual of {}", layer.layer);

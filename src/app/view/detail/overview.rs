@@ -10,7 +10,7 @@ use super::convergence;
 use crate::app::state::State;
 use crate::app::state::analysis::Status;
 use crate::app::theme::{Role, Theme};
-use crate::app::view::format::{count, cut, maybe, number};
+use crate::app::view::format::{cell, count, cut};
 use crate::app::view::{FILL, columns, fact, heading, rows};
 use crate::engine::hessian::sensitivity::{LayerSensitivity, PerBits};
 
@@ -26,8 +26,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
     };
     let followed = in_work(state).unwrap_or(selected);
     if area.height > 12 {
-        let [facts, curve, agreement] = rows(area, [ROOMY + 3, FILL, 5]);
-        numbers(frame, facts, (selected, state), theme);
+        let lines = facts((selected, state), (area.width, Room::Enough), theme);
+        let told = (lines.len() as u16 + 1).min(area.height - 9);
+        let [facts, curve, agreement] = rows(area, [told, FILL, 5]);
+        frame.render_widget(Paragraph::new(lines), facts);
         convergence::residual(frame, curve, (followed, state), theme);
         agreements(frame, agreement, state, theme);
     } else {
@@ -51,9 +53,34 @@ fn in_work(state: &State) -> Option<&LayerSensitivity> {
 pub(in crate::app::view) fn numbers(
     frame: &mut Frame,
     area: Rect,
-    (layer, state): (&LayerSensitivity, &State),
+    of: (&LayerSensitivity, &State),
     theme: &Theme,
 ) {
+    let room = if area.height < ROOMY {
+        Room::Little
+    } else {
+        Room::Enough
+    };
+    let mut lines = facts(of, (area.width, room), theme);
+    lines.truncate(area.height as usize);
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// How many lines there are for the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// Eigenvalue and sensitivity share a line.
+    Little,
+    /// Each has its own.
+    Enough,
+}
+
+/// What is known of a layer, a line each.
+fn facts<'a>(
+    (layer, state): (&LayerSensitivity, &State),
+    (width, room): (u16, Room),
+    theme: &Theme,
+) -> Vec<Line<'a>> {
     let shape: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();
     let last = state.analysis.convergence(layer).last();
     let residual = layer.residual.or(last.map(|(_, residual)| *residual));
@@ -61,12 +88,12 @@ pub(in crate::app::view) fn numbers(
         .iterations
         .unwrap_or(state.analysis.convergence(layer).len());
     let converged = match (layer.converged, layer.tolerance) {
-        (Some(false), _) => ", not converged".to_owned(),
+        (Some(false), _) => " ?".to_owned(),
         (_, Some(tolerance)) => format!(" (to {tolerance:e})"),
         _ => String::new(),
     };
     let mut lines = vec![
-        heading(layer.layer.to_string(), area.width, theme),
+        heading(layer.layer.to_string(), width, theme),
         fact(
             "weights",
             format!("{} = {}", shape.join("x"), count(layer.parameters as u64)),
@@ -74,19 +101,19 @@ pub(in crate::app::view) fn numbers(
         ),
     ];
     let plus_minus = theme.symbols.plus_minus;
-    let mut lambda = maybe(state.analysis.estimate(layer));
+    let mut lambda = cell(state.analysis.estimate(layer));
     if let Some(error) = state.analysis.error(layer) {
-        lambda = format!("{lambda} {plus_minus} {}", number(error));
+        lambda = format!("{lambda} {plus_minus} {}", cell(Some(error)));
     }
-    let sensitivity = maybe(layer.sensitivity);
-    if area.height < ROOMY {
+    let sensitivity = cell(layer.sensitivity);
+    if room == Room::Little {
         let name = format!("{}, S", theme.symbols.lambda);
         lines.push(fact(&name, format!("{lambda}, {sensitivity}"), theme));
     } else {
         lines.push(fact(theme.symbols.lambda, lambda, theme));
         lines.push(fact("S", sensitivity, theme));
     }
-    let reached = format!("{iterations}, residual {}{converged}", maybe(residual));
+    let reached = format!("{iterations}, residual {}{converged}", cell(residual));
     lines.push(fact("iterations", reached, theme));
     lines.push(fact("trace", trace(layer, plus_minus), theme));
     for (name, values) in [
@@ -94,11 +121,10 @@ pub(in crate::app::view) fn numbers(
         ("loss change", &layer.loss_change),
         ("perturbation", &layer.perturbation),
     ] {
-        lines.extend(per_bits(name, values, area.width, theme));
+        lines.extend(per_bits(name, values, width, theme));
     }
     lines.push(fact("MACs", count(layer.macs), theme));
-    lines.truncate(area.height as usize);
-    frame.render_widget(Paragraph::new(lines), area);
+    lines
 }
 
 /// A number for each bit-width, on as many lines as they take.
@@ -106,7 +132,7 @@ fn per_bits<'a>(name: &str, values: &PerBits, width: u16, theme: &Theme) -> Vec<
     let room = (width as usize).saturating_sub(LABEL);
     let mut texts: Vec<String> = Vec::new();
     for (bits, value) in values {
-        let text = format!("{bits}:{}", number(*value));
+        let text = format!("{bits}:{}", cell(Some(*value)));
         match texts.last_mut() {
             Some(line) if line.len() + 1 + text.len() <= room => {
                 line.push(' ');
@@ -126,9 +152,9 @@ fn per_bits<'a>(name: &str, values: &PerBits, width: u16, theme: &Theme) -> Vec<
 fn trace(layer: &LayerSensitivity, plus_minus: &str) -> String {
     match (layer.trace, layer.trace_stderr) {
         (Some(trace), Some(error)) if error > 0.0 => {
-            format!("{} {plus_minus} {}", number(trace), number(error))
+            format!("{} {plus_minus} {}", cell(Some(trace)), cell(Some(error)))
         }
-        (trace, _) => maybe(trace),
+        (trace, _) => cell(trace),
     }
 }
 

@@ -16,7 +16,9 @@ use crate::app::view::{FILL, rows};
 use crate::engine::hessian::spectrum::{Source, Spectrum};
 
 /// Widest histogram.
-const WIDEST: u16 = 120;
+const WIDEST: usize = 120;
+/// Most bins of it, so that a few hundred eigenvalues make a density and no comb.
+const BINS: usize = 60;
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
     let kept = state
@@ -78,23 +80,35 @@ fn words(spectrum: &Spectrum) -> Vec<String> {
     sentences
 }
 
-/// Eigenvalues for each decade, in a column a cell.
+/// Eigenvalues for each decade, in columns of a cell or more.
 fn density(frame: &mut Frame, area: Rect, spectrum: &Spectrum, theme: &Theme) {
     let Some(range) = range(spectrum).filter(|_| area.height >= 4 && area.width >= 16) else {
         return;
     };
+    let (bins, wide) = bins((area.width as usize).min(WIDEST), spectrum);
     let area = Rect {
-        width: area.width.min(WIDEST),
+        width: (bins * wide) as u16,
         ..area
     };
     let [title, picture, ticks] = rows(area, [1, FILL, 1]);
-    let heights = heights(spectrum, (range, picture.width as usize));
+    let heights = heights(spectrum, (range, bins));
     let most = heights.iter().copied().fold(0.0, f64::max);
+    let heights: Vec<f64> = heights
+        .into_iter()
+        .flat_map(|height| vec![height; wide])
+        .collect();
     let text = format!("eigenvalues a decade, up to {}", number(most));
     frame.render_widget(Line::styled(text, theme.style(Role::Muted)), title);
     let drawn = columns(&heights, picture.height as usize, theme);
     frame.render_widget(Paragraph::new(drawn), picture);
     frame.render_widget(axis::decades(range, ticks.width as usize, theme), ticks);
+}
+
+/// How many bins a width has, and how many cells each takes: fewer bins where there are few values.
+fn bins(width: usize, spectrum: &Spectrum) -> (usize, usize) {
+    let most = (spectrum.values.len() / 2).clamp(8, BINS);
+    let wide = width.div_ceil(most).max(1);
+    (width / wide, wide)
 }
 
 /// log10 of the sizes that are shown: whole decades around them.

@@ -1,0 +1,260 @@
+//! Every screen and every window as text, in every state and at both usual sizes: one file each, to
+//! be read as a user would. A frame that looks like the one of an earlier state is only named.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use hawqeye::app::project::Stored;
+use hawqeye::app::state::{Screen, Themes};
+use hawqeye::app::symbols::Symbols;
+use hawqeye::app::theme::EMBEDDED;
+
+use crate::bench::Bench;
+use crate::fake::{Fake, Trouble};
+use crate::views::{draw, text, theme};
+
+/// Sizes of a terminal.
+const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
+/// A network with many layers; made once, because choosing their bits takes a while.
+static HUNDREDS: LazyLock<Bench> = LazyLock::new(|| many(200));
+
+/// How far things are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is loaded yet.
+    Empty,
+    /// The work that the screen is about goes on.
+    Running,
+    /// That work is done, on every screen.
+    Done,
+    /// That work failed.
+    Failed,
+    /// Nothing that was measured is a number.
+    NotFinite,
+    /// Everything is done, on a network of many layers.
+    Many,
+}
+
+impl Stage {
+    const ALL: [Self; 6] = [
+        Self::Empty,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::NotFinite,
+        Self::Many,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::NotFinite => "not finite",
+            Self::Many => "200 layers",
+        }
+    }
+
+    /// As it is on a screen.
+    fn bench(self, screen: Screen) -> Bench {
+        let mut bench = match self {
+            Self::Empty => Bench::empty(Trouble::None, Stored::default()),
+            Self::Running => running(screen),
+            Self::Done => finished(Bench::planned()),
+            Self::Failed => failed(screen),
+            Self::NotFinite => {
+                let bench = Bench::empty(Trouble::NotFinite, Stored::default());
+                finished(bench.load().analyse())
+            }
+            Self::Many => HUNDREDS.clone(),
+        };
+        bench.state.themes = Themes {
+            names: EMBEDDED
+                .iter()
+                .map(|(name, _)| (*name).to_owned())
+                .collect(),
+            shown: "terminal".into(),
+        };
+        go(&mut bench, screen);
+        bench
+    }
+}
+
+/// A network of many layers with everything done, in the middle of its lists.
+pub fn many(layers: usize) -> Bench {
+    let engine = Fake {
+        layers,
+        ..Fake::default()
+    };
+    let mut bench = Bench::over(engine, Stored::default())
+        .load()
+        .analyse()
+        .plan();
+    bench.keys("4 + + + + + + + + + + + + + + + + + + + +");
+    let mut bench = finished(bench);
+    bench.keys("2 page-down page-down page-down 5");
+    bench
+}
+
+fn go(bench: &mut Bench, screen: Screen) {
+    let digit = 1 + Screen::ALL
+        .iter()
+        .position(|other| *other == screen)
+        .unwrap();
+    bench.keys(&digit.to_string());
+}
+
+/// Fine-tuned and exported.
+fn finished(mut bench: Bench) -> Bench {
+    bench.keys("4 enter").work();
+    bench.keys("5 enter").work();
+    bench.wait(60).work();
+    bench
+}
+
+/// The work that a screen is about goes on.
+fn running(screen: Screen) -> Bench {
+    let mut bench = match screen {
+        Screen::Model => {
+            let mut bench = Bench::empty(Trouble::None, Stored::default());
+            bench.next_job();
+            return bench;
+        }
+        Screen::Sensitivity => Bench::loaded(),
+        Screen::Bits => Bench::analysed(),
+        Screen::Tune => Bench::planned(),
+        Screen::Export => {
+            let mut bench = Bench::planned();
+            bench.keys("4 enter").work();
+            bench
+        }
+    };
+    bench.keys(match screen {
+        Screen::Bits => "3 a enter",
+        Screen::Tune => "4 + enter",
+        Screen::Export => "5 enter",
+        _ => "2 enter",
+    });
+    if screen == Screen::Bits {
+        bench.work();
+        bench.wait(1);
+    }
+    bench.begin_next(if screen == Screen::Tune { 40 } else { 15 });
+    bench
+}
+
+/// The work that a screen is about failed.
+fn failed(screen: Screen) -> Bench {
+    let mut bench = match screen {
+        Screen::Model => {
+            let mut bench = Bench::empty(Trouble::Open, Stored::default());
+            bench.work();
+            return bench;
+        }
+        Screen::Sensitivity => Bench::loaded(),
+        Screen::Bits => Bench::analysed(),
+        Screen::Tune => Bench::planned(),
+        Screen::Export => {
+            let mut bench = Bench::planned();
+            bench.keys("4 enter").work();
+            bench
+        }
+    };
+    bench.engine.trouble = Trouble::Work;
+    bench.keys(match screen {
+        Screen::Bits => "3 a enter",
+        Screen::Tune => "4 enter",
+        Screen::Export => "5 enter",
+        _ => "2 enter",
+    });
+    bench.work();
+    bench.wait(1).work();
+    bench
+}
+
+/// A snapshot of what `prepare` makes of every stage, all in one file.
+fn snapshot(name: &str, screen: Screen, prepare: impl Fn(&mut Bench)) {
+    let theme = theme("terminal", Symbols::UNICODE);
+    let mut benches = Stage::ALL.map(|stage| (stage, stage.bench(screen)));
+    benches.iter_mut().for_each(|(_, bench)| prepare(bench));
+    let mut all = String::new();
+    for size in SIZES {
+        let mut seen: Vec<(Stage, String)> = Vec::new();
+        for (stage, bench) in &benches {
+            let shown = text(&draw(bench, size, &theme));
+            let before = seen.iter().find(|(_, other)| *other == shown);
+            let before = before.map(|(stage, _)| format!("(as {})", stage.name()));
+            let title = format!("==== {}, {}x{} ", stage.name(), size.0, size.1);
+            let frame = before.as_ref().unwrap_or(&shown);
+            let _ = writeln!(all, "{title:=<width$}\n{frame}\n", width = size.0 as usize);
+            seen.push((*stage, shown));
+        }
+    }
+    insta::assert_snapshot!(name, all);
+}
+
+macro_rules! gallery {
+    ($($name:ident $screen:ident $keys:literal $typed:literal)*) => {
+        $(
+            #[test]
+            fn $name() {
+                snapshot(stringify!($name), Screen::$screen, |bench| {
+                    if !$keys.is_empty() {
+                        bench.keys($keys);
+                    }
+                    if !$typed.is_empty() {
+                        bench.text($typed);
+                    }
+                });
+            }
+        )*
+    };
+}
+
+// Name, screen, the keys that open it, and what is typed then.
+gallery! {
+    screen_model Model "" ""
+    screen_sensitivity Sensitivity "" ""
+    screen_bits Bits "" ""
+    screen_tune Tune "" ""
+    screen_export Export "" ""
+    window_help Bits "?" ""
+    window_help_search Sensitivity "?" "measure"
+    window_palette Model ":" ""
+    window_palette_search Bits ":" "alloc"
+    window_log Tune "L" ""
+    window_budget Bits "a down down" ""
+    window_themes Export "ctrl-t down" ""
+    window_confirm Model "A" ""
+    window_quit Tune "q" ""
+    line_filter Sensitivity "/" "conv2"
+    line_pattern Bits "*" "layer?.*.conv1"
+    line_path Export "p" ""
+    prefix_b Bits "b" ""
+    prefix_v Sensitivity "v" ""
+    prefix_g Bits "g" ""
+}
+
+/// Answers to what cannot be done.
+#[test]
+fn refused_lines() {
+    let theme = theme("terminal", Symbols::UNICODE);
+    let mut all = String::new();
+    for (screen, open, typed) in [
+        (Screen::Bits, "a", "1000x"),
+        (Screen::Bits, "a", "much"),
+        (Screen::Bits, "/", "attention"),
+        (Screen::Bits, "*", "attention.*"),
+        (Screen::Export, "p ctrl-u", " "),
+    ] {
+        for size in SIZES {
+            let mut bench = Stage::Done.bench(screen);
+            bench.keys(open).text(typed).keys("enter");
+            let title = format!("==== {open} {typed}, {}x{} ", size.0, size.1);
+            let shown = text(&draw(&bench, size, &theme));
+            let _ = writeln!(all, "{title:=<width$}\n{shown}\n", width = size.0 as usize);
+        }
+    }
+    insta::assert_snapshot!(all);
+}
