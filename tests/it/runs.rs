@@ -1,6 +1,7 @@
 //! The fine-tuning screen: its curves, the list of runs, comparing, opening and notes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hawqeye::app::effect::Effect;
@@ -217,7 +218,7 @@ fn a_mark_keeps_its_sign_and_there_are_no_more_than_signs() {
     let mut bench = with_runs(8);
     bench.keys("m j m j m j m j m j m");
     assert!(bench.state.tune.list.marks.iter().all(Option::is_some));
-    bench.keys("j m");
+    bench.keys("G m");
     let (notice, _) = bench.state.toast.clone().unwrap();
     assert!(notice.text.contains(&format!("{MARKS} runs are marked")));
     bench.keys("g g m G m");
@@ -290,8 +291,9 @@ fn a_broken_run_says_why_and_is_not_opened() {
     bench.keys("j");
     let screen = shown(&bench, (80, 24));
     assert!(screen.contains("broken") && screen.contains("expected the settings"));
-    bench.keys("o");
+    bench.keys("m o");
     assert!(bench.state.tune.run.is_none());
+    assert!(bench.state.tune.list.marks.iter().all(Option::is_none));
     let (notice, _) = bench.state.toast.clone().unwrap();
     assert!(notice.text.contains("settings.json"), "{}", notice.text);
 }
@@ -362,10 +364,10 @@ fn who_only_watches_looks_at_runs_and_writes_no_note() {
 #[test]
 fn what_is_held_shows_other_selections_but_no_news() {
     let mut bench = with_runs(3);
-    bench.keys("f j m w");
+    bench.keys("f j j m w");
     let drawn = bench.state.drawn();
-    assert_eq!(drawn.tune.selected_folder(), Some(folder(2)));
-    assert_eq!(drawn.tune.list.marks[0], Some(folder(2)));
+    assert_eq!(drawn.tune.selected_folder(), Some(folder(1)));
+    assert_eq!(drawn.tune.list.marks[0], Some(folder(1)));
     assert_eq!(drawn.tune.look.smoothing, Smoothing::Moderate);
 }
 
@@ -422,7 +424,7 @@ fn the_memory_of_the_process_that_trains_is_told_while_it_does() {
 fn a_run_left_running_by_another_program_is_followed_when_opened() {
     let mut bench = with_runs(3);
     let mut listed = bench.state.tune.list.listed[0].clone();
-    std::sync::Arc::make_mut(&mut listed)
+    Arc::make_mut(&mut listed)
         .found
         .as_mut()
         .unwrap()
@@ -477,12 +479,19 @@ fn a_hundred_thousand_steps_stay_small() {
 #[ignore = "measures a time, which is printed and not judged"]
 fn a_frame_of_a_long_run() {
     let mut bench = watching(100_000);
-    bench.engine.runs = 6;
+    bench.engine.runs = 8;
     bench.keys("5 4");
+    for listed in &mut bench.state.tune.list.listed {
+        if let Ok(known) = &mut Arc::make_mut(listed).found {
+            let folder = known.run.folder.clone();
+            known.run = long_run(100_000);
+            known.run.folder = folder;
+        }
+    }
     let theme = theme("terminal", Symbols::UNICODE);
     for (what, keys) in [
         ("the run", "w"),
-        ("six runs, one over the other", "a m j m j m j m j m"),
+        ("six runs, one over the other", "a m j m j m j m j m j m"),
     ] {
         bench.keys(keys);
         let mut times: Vec<_> = (0..200)

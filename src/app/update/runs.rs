@@ -40,7 +40,8 @@ pub(super) fn why_not(state: &State, command: Command) -> Option<String> {
     };
     let none = || reason(state.tune.rows().is_empty(), "there is no run yet");
     match command {
-        Command::MarkRun | Command::CompareRuns => closed().or_else(none),
+        Command::MarkRun => closed().or_else(none).or_else(|| problem(state)),
+        Command::CompareRuns => closed().or_else(none),
         Command::OpenRun => closed().or_else(none).or_else(|| why_not_open(state)),
         Command::Note => reason(
             state.tune.noted().is_none(),
@@ -57,7 +58,14 @@ fn why_not_open(state: &State) -> Option<String> {
     if shown.is_some_and(|run| run.folder == row.folder) {
         return None;
     }
-    busy(state).or_else(|| row.problem.map(str::to_owned))
+    busy(state).or_else(|| problem(state))
+}
+
+/// Why the selected run cannot be read.
+fn problem(state: &State) -> Option<String> {
+    let rows = state.tune.rows();
+    let row = rows.get(state.tune.selected(&rows))?;
+    row.problem.map(str::to_owned)
 }
 
 /// Does one of these commands.
