@@ -206,7 +206,11 @@ pub(super) fn typed(
     theme: &Theme,
     (prompt, input, problem): (&str, &tui_input::Input, Option<&str>),
 ) {
-    let room = (area.width as usize).saturating_sub(prompt.width() + 2);
+    // What is wrong stays in sight beside a long line.
+    let wide = area.width as usize;
+    let problem = problem.map(|text| cut(text, wide / 2, theme.symbols.ellipsis));
+    let told = problem.as_ref().map_or(0, |text| text.width() + 2);
+    let room = wide.saturating_sub(prompt.width() + 2 + told);
     let start = input.visual_scroll(room);
     let shown: String = input.value().chars().skip(start).take(room).collect();
     let mut spans = vec![
