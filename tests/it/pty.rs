@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use hawqeye::app::{Options, run_with};
@@ -20,10 +20,14 @@ struct Shared {
     changed: Condvar,
 }
 
+/// A cell as it is seen.
+pub type Seen = (String, [vt100::Color; 2], [bool; 2]);
+
 /// A program in a terminal.
 pub struct Session {
     master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
+    /// Absent while a thread writes that the program does not read from any more.
+    writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     shared: Arc<Shared>,
     pub home: Arc<tempfile::TempDir>,
@@ -100,7 +104,7 @@ impl Session {
                 feed.changed.notify_all();
             }
         });
-        let writer = pair.master.take_writer().unwrap();
+        let writer = Some(pair.master.take_writer().unwrap());
         Self {
             master: pair.master,
             writer,
@@ -138,15 +142,24 @@ impl Session {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Every cell on the screen.
-    pub fn cells(&self) -> Vec<vt100::Cell> {
+    /// Every cell on the screen as it is seen: its character, colours, and whether it is bold.
+    pub fn cells(&self) -> Vec<Seen> {
         let guard = self.shared.parser.lock().unwrap();
         let screen = guard.as_ref().unwrap().screen();
         let (rows, columns) = screen.size();
         let places = (0..rows.get()).flat_map(|y| (0..columns.get()).map(move |x| (y, x)));
-        places
-            .filter_map(|(y, x)| screen.cell(y, x).cloned())
-            .collect()
+        let cells = places.filter_map(|(y, x)| screen.cell(y, x));
+        let seen = cells.map(|cell| {
+            // Never written and written over with a space look the same.
+            let text = if cell.has_contents() {
+                cell.contents()
+            } else {
+                " "
+            };
+            let colours = [cell.fgcolor(), cell.bgcolor()];
+            (text.to_owned(), colours, [cell.bold(), cell.inverse()])
+        });
+        seen.collect()
     }
 
     /// Empties the screen behind the program's back.
@@ -156,8 +169,33 @@ impl Session {
     }
 
     pub fn send(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+
+    /// Types; whether the program took it. One that ended while it was typed at did not.
+    pub fn offer(&mut self, keys: &str) -> bool {
+        let Some(mut writer) = self.writer.take() else {
+            return false;
+        };
+        let (done, written) = mpsc::channel();
+        let bytes = keys.as_bytes().to_vec();
+        // A terminal that nobody reads from takes no more than it has room for.
+        std::thread::spawn(move || {
+            let result = writer.write_all(&bytes).and_then(|()| writer.flush());
+            done.send((writer, result.is_ok()))
+        });
+        loop {
+            match written.recv_timeout(Duration::from_millis(20)) {
+                Ok((writer, taken)) => {
+                    self.writer = Some(writer);
+                    return taken;
+                }
+                Err(_) if self.is_over() => return false,
+                Err(_) => {}
+            }
+        }
     }
 
     /// Waits until the screen is as it must be.
@@ -177,6 +215,35 @@ impl Session {
             );
             guard = self.shared.changed.wait_timeout(guard, left).unwrap().0;
         }
+    }
+
+    /// Waits until the screen shows a text; whether it does before the program ends.
+    pub fn shows(&mut self, text: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.contents().contains(text) {
+            if self.is_over() {
+                return false;
+            }
+            let guard = self.shared.parser.lock().unwrap();
+            let (guard, _) = self
+                .shared
+                .changed
+                .wait_timeout(guard, Duration::from_millis(50))
+                .unwrap();
+            drop(guard);
+            let left = Instant::now() < deadline;
+            assert!(
+                left,
+                "waited for {text}; the screen is\n{}",
+                self.contents()
+            );
+        }
+        true
+    }
+
+    fn contents(&self) -> String {
+        let guard = self.shared.parser.lock().unwrap();
+        guard.as_ref().unwrap().screen().contents()
     }
 
     pub fn wait_text(&self, text: &str) {

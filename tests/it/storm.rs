@@ -17,6 +17,8 @@ const BURST: usize = 40;
 const LAST: (u16, u16) = (100, 30);
 /// The escape key in the way that cannot be taken for the beginning of another key.
 const ESCAPE: &str = "\u{1b}[27u";
+/// Typed to see whether everything before it was read.
+const TOKEN: &str = "zyzzyva";
 /// Windows that may be open, at most.
 const WINDOWS: usize = 30;
 /// Frames that may change while they are looked at, because work ends or a notice goes.
@@ -32,6 +34,8 @@ fn bytes(key: Key) -> String {
         }
         KeyCode::Char(c) => return c.to_string(),
         KeyCode::Enter => return "\r".into(),
+        // Nobody types so fast that the byte alone would mean the beginning of another key.
+        KeyCode::Esc if !key.ctrl => return ESCAPE.into(),
         KeyCode::Esc => return "\u{1b}".into(),
         KeyCode::Tab => return "\t".into(),
         KeyCode::BackTab => return "\u{1b}[Z".into(),
@@ -84,15 +88,18 @@ impl Program {
         }
     }
 
+    /// Types, into the program started anew if it was left.
     fn write(&mut self, text: &str) {
-        if self.session.is_over() {
-            let home = self.session.home.clone();
-            let next = Session::fake_in(home, "none", LAST);
-            next.wait_text("Model");
-            let ended = std::mem::replace(&mut self.session, next).end();
-            assert_eq!(ended, 0, "it was left by a click or by name");
-            self.size = LAST;
+        let taken = !self.session.is_over() && self.session.offer(text);
+        if taken {
+            return;
         }
+        let home = self.session.home.clone();
+        let next = Session::fake_in(home, "none", LAST);
+        next.wait_text("Model");
+        let ended = std::mem::replace(&mut self.session, next).end();
+        assert_eq!(ended, 0, "it was left by a click or by name");
+        self.size = LAST;
         self.session.send(text);
     }
 
@@ -101,8 +108,15 @@ impl Program {
         self.size = size;
     }
 
-    /// Closes every window and every notice, and waits until no work runs.
+    /// Lets it read everything that was typed, even if that makes it leave; closes every window and
+    /// every notice, and waits until no work runs.
     fn settle(&mut self) {
+        loop {
+            self.write(&format!("{}:{TOKEN}", ESCAPE.repeat(WINDOWS)));
+            if self.session.shows(TOKEN) {
+                break;
+            }
+        }
         self.write(&ESCAPE.repeat(WINDOWS));
         self.session
             .wait("a screen without windows or work", |screen| {
@@ -110,7 +124,6 @@ impl Program {
                 let works = row(0).contains(['◐', '◓', '◑', '◒']);
                 !works && row(LAST.1 - 1).contains("quit")
             });
-        self.write(&ESCAPE.repeat(WINDOWS));
     }
 }
 
@@ -157,7 +170,11 @@ fn assert_is_drawn_right(program: &mut Program) {
         if before == after {
             return;
         }
-        differences = format!("{before:?}\n{after:?}");
+        let pairs = before.iter().zip(&after).enumerate();
+        let unlike = pairs.filter(|(_, (a, b))| a != b);
+        differences = unlike
+            .map(|(at, pair)| format!("{at}: {pair:?}\n"))
+            .collect();
     }
     panic!("drawn anew, the screen is another one:\n{differences}");
 }

@@ -113,6 +113,17 @@ fn clicks_open_tabs_and_the_mouse_is_given_back() {
 }
 
 #[test]
+fn thousands_of_keys_at_once_are_all_read() {
+    let mut session = Session::fake("none");
+    session.wait_text("93.75 %");
+    let text = "x".repeat(3000);
+    session.send(&format!("3/{text}\r"));
+    session.wait_text("no layer matches");
+    session.send("\u{1b}[27uq");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
 fn a_panic_of_the_screen_restores_the_terminal_before_it_is_told() {
     let command = this_test("terminal::panics");
     let session = Session::start_with(command, (80, 24), &[]);
