@@ -1,23 +1,14 @@
-//! The fine-tuning run: stages, curves and scores, built from the events of the run, so that a run
+//! A fine-tuning run: stages, curves and scores, built from the events of the run, so that a run
 //! read back from its folder looks as it did when it was left.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::bits::PlanKey;
-use super::look::Look;
-use super::runs::RunList;
-use super::series::Series;
-use crate::engine::finetune::{Schedule, Start};
+use crate::app::state::bits::PlanKey;
+use crate::app::state::series::Series;
 use crate::engine::job::{Event, Outcome, Score, Split};
 
-/// Learning rates to choose from.
-pub const LEARNING_RATES: [f64; 6] = [0.001, 0.003, 0.01, 0.02, 0.05, 0.1];
-/// Epochs a run may have.
-pub const MAX_EPOCHS: usize = 200;
 /// Weight of the past in the smoothed images a second.
 const SMOOTHING: f64 = 0.9;
 /// Batches whose mean accuracy says where a stage began and ended.
@@ -25,33 +16,6 @@ const STANDING: usize = 20;
 /// Stages, and evaluations, that are kept of a run: more than any run has, so that no file can take
 /// all memory.
 const MOST: usize = 4096;
-
-/// Settings of the next run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TuneSettings {
-    /// Epochs in all.
-    pub epochs: usize,
-    /// Order of fine-tuning.
-    pub schedule: Schedule,
-    /// Learning rate at the start; the engine's default when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learning_rate: Option<f64>,
-    /// Name of the last run's folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_run: Option<String>,
-}
-
-impl Default for TuneSettings {
-    fn default() -> Self {
-        Self {
-            epochs: 2,
-            schedule: Schedule::Staged,
-            learning_rate: None,
-            last_run: None,
-        }
-    }
-}
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -350,65 +314,6 @@ impl Run {
     }
 }
 
-/// The runs.
-#[derive(Debug, Clone)]
-pub struct TuneState {
-    /// Settings of the next run.
-    pub settings: TuneSettings,
-    /// The run on screen.
-    pub run: Option<Run>,
-    /// Where runs go.
-    pub runs: PathBuf,
-    /// Number of the next run.
-    pub next: u32,
-    /// How its curves are looked at.
-    pub look: Look,
-    /// All runs of the project.
-    pub list: RunList,
-    /// How the run goes on once it has stopped.
-    pub then: Option<Start>,
-}
-
-impl TuneState {
-    /// No run yet.
-    #[must_use]
-    pub fn new(settings: TuneSettings, project: &Path) -> Self {
-        Self {
-            settings,
-            run: None,
-            runs: project.join("runs"),
-            next: 1,
-            look: Look::default(),
-            list: RunList::default(),
-            then: None,
-        }
-    }
-
-    /// The folder of a run that was never used.
-    pub fn take_folder(&mut self) -> PathBuf {
-        let folder = self.runs.join(format!("{:03}", self.next));
-        self.next += 1;
-        folder
-    }
-
-    /// The run that is finished, if it is.
-    #[must_use]
-    pub fn finished(&self) -> Option<&Run> {
-        self.run
-            .as_ref()
-            .filter(|run| run.status == RunStatus::Done)
-    }
-
-    /// The next learning rate to choose; `None` is the engine's default.
-    pub fn next_learning_rate(&mut self) {
-        let now = self.settings.learning_rate;
-        self.settings.learning_rate = match now {
-            None => Some(LEARNING_RATES[0]),
-            Some(rate) => LEARNING_RATES.into_iter().find(|other| *other > rate),
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,16 +409,5 @@ mod tests {
         run.apply(Some(Duration::from_secs(1)), step(1));
         run.apply(Some(Duration::from_secs(2)), step(3));
         assert_eq!(run.images_per_second, Some(200.0));
-    }
-
-    #[test]
-    fn learning_rates_go_round_through_the_default() {
-        let mut tune = TuneState::new(TuneSettings::default(), Path::new("project"));
-        for _ in 0..LEARNING_RATES.len() {
-            tune.next_learning_rate();
-        }
-        assert_eq!(tune.settings.learning_rate, Some(0.1));
-        tune.next_learning_rate();
-        assert_eq!(tune.settings.learning_rate, None);
     }
 }

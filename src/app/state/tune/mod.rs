@@ -1,0 +1,119 @@
+//! Fine-tuning: the settings of the next run, the run on screen, and the list of all runs.
+
+mod run;
+
+pub use run::{Measured, Run, RunStatus, Stage, Standing};
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::look::Look;
+use super::runs::RunList;
+use crate::engine::finetune::{Schedule, Start};
+
+/// Learning rates to choose from.
+pub const LEARNING_RATES: [f64; 6] = [0.001, 0.003, 0.01, 0.02, 0.05, 0.1];
+/// Epochs a run may have.
+pub const MAX_EPOCHS: usize = 200;
+/// Settings of the next run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TuneSettings {
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Order of fine-tuning.
+    pub schedule: Schedule,
+    /// Learning rate at the start; the engine's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Name of the last run's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<String>,
+}
+
+impl Default for TuneSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 2,
+            schedule: Schedule::Staged,
+            learning_rate: None,
+            last_run: None,
+        }
+    }
+}
+
+/// The runs.
+#[derive(Debug, Clone)]
+pub struct TuneState {
+    /// Settings of the next run.
+    pub settings: TuneSettings,
+    /// The run on screen.
+    pub run: Option<Run>,
+    /// Where runs go.
+    pub runs: PathBuf,
+    /// Number of the next run.
+    pub next: u32,
+    /// How its curves are looked at.
+    pub look: Look,
+    /// All runs of the project.
+    pub list: RunList,
+    /// How the run goes on once it has stopped.
+    pub then: Option<Start>,
+}
+
+impl TuneState {
+    /// No run yet.
+    #[must_use]
+    pub fn new(settings: TuneSettings, project: &Path) -> Self {
+        Self {
+            settings,
+            run: None,
+            runs: project.join("runs"),
+            next: 1,
+            look: Look::default(),
+            list: RunList::default(),
+            then: None,
+        }
+    }
+
+    /// The folder of a run that was never used.
+    pub fn take_folder(&mut self) -> PathBuf {
+        let folder = self.runs.join(format!("{:03}", self.next));
+        self.next += 1;
+        folder
+    }
+
+    /// The run that is finished, if it is.
+    #[must_use]
+    pub fn finished(&self) -> Option<&Run> {
+        self.run
+            .as_ref()
+            .filter(|run| run.status == RunStatus::Done)
+    }
+
+    /// The next learning rate to choose; `None` is the engine's default.
+    pub fn next_learning_rate(&mut self) {
+        let now = self.settings.learning_rate;
+        self.settings.learning_rate = match now {
+            None => Some(LEARNING_RATES[0]),
+            Some(rate) => LEARNING_RATES.into_iter().find(|other| *other > rate),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_rates_go_round_through_the_default() {
+        let mut tune = TuneState::new(TuneSettings::default(), Path::new("project"));
+        for _ in 0..LEARNING_RATES.len() {
+            tune.next_learning_rate();
+        }
+        assert_eq!(tune.settings.learning_rate, Some(0.1));
+        tune.next_learning_rate();
+        assert_eq!(tune.settings.learning_rate, None);
+    }
+}
