@@ -218,7 +218,7 @@ impl shell::Outside for Signals {
             None => editor::run(edit),
         };
         // ^C in the editor was not meant for us; it is told once the runtime looked around.
-        while timeout(ECHO, self.interrupt.recv()).await.is_ok() {}
+        while timeout(ECHO, self.interrupt.recv()).await == Ok(Some(())) {}
         Ok(ended)
     }
 }

@@ -72,7 +72,10 @@ const fn steers(command: Command) -> bool {
     match command.group() {
         Group::Bits => !matches!(
             command,
-            Command::ComparePlan | Command::NextDifference | Command::PreviousDifference
+            Command::SortTable
+                | Command::ComparePlan
+                | Command::NextDifference
+                | Command::PreviousDifference
         ),
         Group::Model | Group::Tune | Group::Export => true,
         Group::Sensitivity => matches!(command, Command::Remeasure | Command::RemeasureShown),
@@ -432,6 +435,7 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::SmallerBest => return edit::frontier_step(state, Ordering::Less),
         Command::LargerBest => return edit::frontier_step(state, Ordering::Greater),
         Command::Metric => return edit::next_metric(state),
+        Command::SortTable => state.bits.sort = state.bits.sort.next(),
         Command::EditPlan => return draft::open(state),
         Command::ComparePlan => return comparison::toggle(state),
         Command::NextDifference | Command::PreviousDifference => comparison::jump(state, command),
