@@ -712,3 +712,20 @@ fn the_table_has_an_order_of_its_own_and_rows_selected_together_follow_it() {
     bench.keys("3 s s s");
     assert_eq!(bench.state.visible_layers(), [0, 1, 2, 3, 4, 5]);
 }
+
+#[test]
+fn what_was_measured_is_never_forgotten_without_a_question() {
+    for key in ["a", "A"] {
+        let mut bench = Bench::analysed();
+        bench.keys(key);
+        let asked = bench.state.overlays.last();
+        assert!(
+            matches!(asked, Some(Overlay::Confirm(Command::AnalyzeAnew))),
+            "{key}"
+        );
+        bench.keys("n");
+        assert_eq!(bench.state.analysis.status, Status::Done);
+        bench.keys(key).keys("y");
+        assert_eq!(bench.state.analysis.status, Status::Running);
+    }
+}

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use crate::app::command::{Command, Group};
 use crate::app::effect::{AtLeave, Effect};
 use crate::app::jobs::{JobKind, Task};
+use crate::app::state::analysis::Status;
 use crate::app::state::bits::Change;
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
@@ -365,13 +366,15 @@ fn movement(state: &mut State, command: Command) -> Vec<Effect> {
 
 fn model(state: &mut State, command: Command) -> Vec<Effect> {
     let measured = state.analysis.measured_count() > 0;
+    let done = state.analysis.status == Status::Done;
     let request = &mut state.analysis.request;
     match command {
-        Command::Analyze => return launch::analyze(state, false),
-        Command::AnalyzeAnew if measured => {
-            state.overlays.push(Overlay::Confirm(command));
+        Command::Analyze if !done => return launch::analyze(state, false),
+        // What is done can only be done anew.
+        Command::Analyze | Command::AnalyzeAnew if measured => {
+            state.overlays.push(Overlay::Confirm(Command::AnalyzeAnew));
         }
-        Command::AnalyzeAnew => return launch::analyze(state, true),
+        Command::Analyze | Command::AnalyzeAnew => return launch::analyze(state, true),
         Command::Check => {
             state.inputs = Loading::Running;
             return start(state, Task::Open);
