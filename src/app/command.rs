@@ -168,10 +168,11 @@ commands! {
     Allocate "allocate" Bits "allocate" "Choose bits for all unpinned layers to fit a budget"
     SmallerBest "smaller-best" Bits "smaller best" "Go to the next smaller plan of the frontier"
     LargerBest "larger-best" Bits "larger best" "Go to the next larger plan of the frontier"
+    SortTable "sort-table" Bits "sort" "Sort the table by network order, eigenvalue, sensitivity or omega"
     EditPlan "edit-plan" Bits "editor" "Edit the plan as a text in $VISUAL or $EDITOR"
     ComparePlan "compare-plan" Bits "compare" "Compare with another plan, or end the comparison"
-    NextDifference "next-difference" Bits "next diff." "Go to the next row where the compared plans differ"
-    PreviousDifference "previous-difference" Bits "prev. diff." "Go to the previous row where the compared plans differ"
+    NextDifference "next-diff" Bits "next diff." "Go to the next row where the compared plans differ"
+    PreviousDifference "previous-diff" Bits "prev. diff." "Go to the previous row where the compared plans differ"
     Metric "metric" Bits "metric" "Change the metric that predicts harm"
 
     Tune "tune" Tune "start" "Start fine-tuning the plan, or go on with a stopped run"

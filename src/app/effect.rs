@@ -266,6 +266,7 @@ impl Effects {
             list_share: state.list_share,
             layer: state.selected().map(|layer| layer.layer.to_string()),
             sort: state.analysis.sort,
+            table_sort: state.bits.sort,
             view: state.detail.view,
             analysis: state.analysis.request.clone(),
             tune: state.tune.settings.clone(),

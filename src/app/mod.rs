@@ -33,10 +33,11 @@ use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossterm::event::EventStream;
-use futures::FutureExt;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
+use tokio::time::timeout;
 
 use effect::Edit;
 use engine::ProjectEngine;
@@ -52,6 +53,9 @@ use worker::Client;
 const FAILED: u8 = 1;
 /// Exit code when it cannot be done as asked.
 const USAGE: u8 = 2;
+
+/// How long an interrupt may take to be told after the editor that it was meant for.
+const ECHO: Duration = Duration::from_millis(50);
 
 /// What the application is opened on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -214,9 +218,8 @@ impl shell::Outside for Signals {
             Some(guard) => guard.lend(|| editor::run(edit))?,
             None => editor::run(edit),
         };
-        // ^C in the editor was not meant for us. Whatever came is known after the runtime looked.
-        tokio::task::yield_now().await;
-        while self.interrupt.recv().now_or_never().is_some() {}
+        // ^C in the editor was not meant for us; it is told once the runtime looked around.
+        while timeout(ECHO, self.interrupt.recv()).await == Ok(Some(())) {}
         Ok(ended)
     }
 }

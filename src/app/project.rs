@@ -51,7 +51,9 @@ pub struct Session {
     pub layer: Option<String>,
     /// The order of the layers on Sensitivity.
     pub sort: Sort,
-    /// The closer look that was shown there.
+    /// The order of the layers on Bits.
+    pub table_sort: Sort,
+    /// The closer look that was shown on Sensitivity.
     pub view: View,
     /// Settings of the analysis.
     pub analysis: AnalysisRequest,

@@ -80,25 +80,16 @@ where
                 let _ = terminal.backend_mut().mouse(false);
                 return Left::For(name);
             }
-            Flow::Suspend => {
-                // The stream would go on reading what is typed into the shell.
+            flow @ (Flow::Suspend | Flow::Edit(_)) => {
+                // The stream would go on reading what is typed elsewhere.
                 drop(input);
                 screen = Screen::default();
-                let back = outside.suspend().is_ok();
+                let back = lend(flow, outside, effects).await;
                 input = outside.input();
-                if !back || forget(terminal, state).is_err() {
-                    return Left::Code(leave(state, effects));
+                match back.filter(|_| forget(terminal, state).is_ok()) {
+                    Some(brought) => queue.extend(brought),
+                    None => return Left::Code(leave(state, effects)),
                 }
-            }
-            Flow::Edit(edit) => {
-                drop(input);
-                screen = Screen::default();
-                let ended = outside.edit(&edit).await;
-                input = outside.input();
-                let Some(ended) = ended.ok().filter(|_| forget(terminal, state).is_ok()) else {
-                    return Left::Code(leave(state, effects));
-                };
-                queue.push(effects.edited(ended));
                 continue;
             }
             Flow::Redraw if forget(terminal, state).is_err() => {
@@ -132,6 +123,17 @@ where
         }
         drain(&mut input, (&mut queue, &screen.hits)).await;
         queue.extend(inbox.drain().into_iter().map(Msg::Job));
+    }
+}
+
+/// Gives the terminal away, and brings what came of it; `None` when it is gone.
+async fn lend<O: Outside>(flow: Flow, outside: &mut O, effects: &Effects) -> Option<Vec<Msg>> {
+    match flow {
+        Flow::Edit(edit) => {
+            let ended = outside.edit(&edit).await.ok()?;
+            Some(vec![effects.edited(ended)])
+        }
+        _ => outside.suspend().ok().map(|()| Vec::new()),
     }
 }
 

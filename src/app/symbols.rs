@@ -24,6 +24,8 @@ pub struct Symbols {
     pub pin: &'static str,
     /// A row whose bits are others in the plan compared with.
     pub differs: &'static str,
+    /// Before the name of the column that the rows are sorted by.
+    pub sorted: &'static str,
     /// A check that passed.
     pub good: &'static str,
     /// A check that failed.
@@ -74,6 +76,7 @@ impl Symbols {
         marked: "•",
         pin: "¤",
         differs: "≠",
+        sorted: "↓",
         good: "✓",
         bad: "✗",
         lambda: "λ",
@@ -99,6 +102,7 @@ impl Symbols {
         marked: "*",
         pin: "!",
         differs: "/",
+        sorted: "v ",
         good: "ok",
         bad: "X",
         lambda: "lambda",

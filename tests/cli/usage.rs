@@ -29,6 +29,8 @@ fn version_help_completions_and_manual_go_to_stdout() {
     hawqeye(&["man", "analyse"]).refused(2, &["did you mean analyze?"]);
     let keymap = hawqeye(&["config", "--print", "keymap"]).done().stdout;
     assert!(keymap.contains("[global]"));
+    let settings = hawqeye(&["config", "--print", "config"]).done().stdout;
+    assert!(settings.contains("\nreduced-motion = false\n"));
     assert!(
         hawqeye(&["config", "--print", "theme"])
             .done()

@@ -123,7 +123,7 @@ fn an_analysis_survives_the_terminal_and_its_result_is_there() {
     session.signal("HUP");
     assert_eq!(session.end(), 130);
     let mut session = start(home, &[]);
-    session.wait_text("20 of 20 layers");
+    session.wait_text("Measured; enter goes on");
     assert!(project.join("sensitivity.json").is_file());
     session.send("q");
     assert_eq!(session.end(), 0);

@@ -156,6 +156,9 @@ fn a_comparison_looks_like_this() {
         let name = format!("compared-{}x{}", size.0, size.1);
         insta::assert_snapshot!(name, text(&draw(&bench, size, &usual)));
     }
+    let mut sorted = compared();
+    sorted.keys("s s s");
+    insta::assert_snapshot!("sorted", text(&draw(&sorted, (80, 24), &usual)));
     let tiny = text(&draw(&bench, (40, 12), &theme(MONO, Symbols::ASCII)));
     assert!(tiny.is_ascii(), "{tiny}");
     insta::assert_snapshot!("compared-40x12", tiny);

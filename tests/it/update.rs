@@ -786,3 +786,32 @@ fn a_session_goes_on_with_the_layer_the_order_and_the_view() {
     );
     assert!(!state.mouse);
 }
+
+#[test]
+fn the_table_has_an_order_of_its_own_and_rows_selected_together_follow_it() {
+    let mut bench = Bench::analysed();
+    bench.keys("3 s");
+    assert_eq!(bench.state.visible_layers(), [0, 3, 5, 1, 2, 4]);
+    bench.keys("g g v j b 3 esc");
+    assert_eq!(bench.bits(), [3, 8, 8, 3, 8, 8]);
+    assert_eq!(bench.keys("2").state.visible_layers(), [0, 1, 2, 3, 4, 5]);
+    bench.keys("3 s s s");
+    assert_eq!(bench.state.visible_layers(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_was_measured_is_never_forgotten_without_a_question() {
+    for key in ["a", "A"] {
+        let mut bench = Bench::analysed();
+        bench.keys(key);
+        let asked = bench.state.overlays.last();
+        assert!(
+            matches!(asked, Some(Overlay::Confirm(Command::AnalyzeAnew))),
+            "{key}"
+        );
+        bench.keys("n");
+        assert_eq!(bench.state.analysis.status, Status::Done);
+        bench.keys(key).keys("y");
+        assert_eq!(bench.state.analysis.status, Status::Running);
+    }
+}

@@ -106,6 +106,23 @@ fn a_long_notice_is_shown_to_its_end() {
 }
 
 #[test]
+fn what_an_analysis_takes_and_which_device_are_told_to_the_end() {
+    let theme = theme("terminal", Symbols::UNICODE);
+    let mut bench = Bench::analysed();
+    bench.keys("1");
+    let words = |size| {
+        let shown = text(&draw(&bench, size, &theme));
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for size in [(60, 30), (80, 24)] {
+        let shown = words(size);
+        assert!(shown.contains("all layers by rows"), "{shown}");
+        assert!(shown.contains("expected 93.75 %; loss 0.250"), "{shown}");
+        assert!(shown.contains("fashion-mnist · cpu"), "{shown}");
+    }
+}
+
+#[test]
 fn a_tiny_terminal_still_shows_the_screen_and_the_way_out() {
     let theme = theme(MONO, Symbols::ASCII);
     for screen in ["1", "2", "3", "4", "5"] {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::analysis::Sort;
 use super::comparison::Other;
 use super::planning;
 pub use super::planning::{Allocation, BUDGETS, Frontier};
@@ -92,6 +93,8 @@ pub struct BitsState {
     pub automatic: Option<Arc<Plan>>,
     /// Which bits are edited.
     pub column: Column,
+    /// The order of the rows.
+    pub sort: Sort,
     /// Where the visual selection began.
     pub anchor: Option<usize>,
     /// Rows selected by a pattern.
@@ -134,6 +137,7 @@ impl Default for BitsState {
             plan: None,
             automatic: None,
             column: Column::default(),
+            sort: Sort::default(),
             anchor: None,
             marked: BTreeSet::new(),
             copied: None,
@@ -158,6 +162,15 @@ impl Default for BitsState {
 }
 
 impl BitsState {
+    /// Before there is a plan, with the rows in this order.
+    #[must_use]
+    pub fn by(sort: Sort) -> Self {
+        Self {
+            sort,
+            ..Self::default()
+        }
+    }
+
     /// Replaces the plan, remembering what was done to undo it.
     pub fn change(&mut self, plan: Plan, what: impl Into<String>) -> bool {
         let Some(before) = &self.plan else {

@@ -35,7 +35,7 @@ use super::keymap::Keymap;
 use super::project::Stored;
 use super::settings::Settings;
 use crate::engine::job::Score;
-use analysis::AnalysisState;
+use analysis::{AnalysisState, Sort};
 use bits::BitsState;
 use detail::DetailState;
 use export::ExportState;
@@ -259,7 +259,7 @@ impl State {
                 ..DetailState::default()
             },
             frozen: None,
-            bits: BitsState::default(),
+            bits: BitsState::by(session.table_sort),
             tune: TuneState::new(session.tune, &place.folder),
             export: ExportState::new(&session.export, &place.folder),
             layer: 0,
@@ -389,10 +389,13 @@ impl State {
                 .is_none_or(|filter| filter.shows(&layers[*index].layer))
         };
         let mut visible: Vec<usize> = (0..layers.len()).filter(shown).collect();
-        if self.screen == Screen::Sensitivity {
-            let key = |index: &usize| self.analysis.sort.key(&layers[*index], *index);
-            visible.sort_by(|a, b| key(b).total_cmp(&key(a)));
-        }
+        let sort = match self.screen {
+            Screen::Sensitivity => self.analysis.sort,
+            Screen::Bits => self.bits.sort,
+            _ => Sort::Network,
+        };
+        let key = |index: &usize| sort.key(&layers[*index], *index);
+        visible.sort_by(|a, b| key(b).total_cmp(&key(a)));
         visible
     }
 

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use crate::app::command::{Command, Group};
 use crate::app::effect::{AtLeave, Effect};
 use crate::app::jobs::{JobKind, Task};
+use crate::app::state::analysis::Status;
 use crate::app::state::bits::Change;
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::overlay::{Overlay, Purpose};
@@ -82,7 +83,10 @@ const fn steers(command: Command) -> bool {
     match command.group() {
         Group::Bits => !matches!(
             command,
-            Command::ComparePlan | Command::NextDifference | Command::PreviousDifference
+            Command::SortTable
+                | Command::ComparePlan
+                | Command::NextDifference
+                | Command::PreviousDifference
         ),
         Group::Model | Group::Export => true,
         Group::Tune => !runs::only_looks(command),
@@ -399,13 +403,15 @@ fn movement(state: &mut State, command: Command) -> Vec<Effect> {
 
 fn model(state: &mut State, command: Command) -> Vec<Effect> {
     let measured = state.analysis.measured_count() > 0;
+    let done = state.analysis.status == Status::Done;
     let request = &mut state.analysis.request;
     match command {
-        Command::Analyze => return launch::analyze(state, false),
-        Command::AnalyzeAnew if measured => {
-            state.overlays.push(Overlay::Confirm(command));
+        Command::Analyze if !done => return launch::analyze(state, false),
+        // What is done can only be done anew.
+        Command::Analyze | Command::AnalyzeAnew if measured => {
+            state.overlays.push(Overlay::Confirm(Command::AnalyzeAnew));
         }
-        Command::AnalyzeAnew => return launch::analyze(state, true),
+        Command::Analyze | Command::AnalyzeAnew => return launch::analyze(state, true),
         Command::Check => {
             state.inputs = Loading::Running;
             return start(state, Task::Open);
@@ -469,6 +475,7 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::SmallerBest => return edit::frontier_step(state, Ordering::Less),
         Command::LargerBest => return edit::frontier_step(state, Ordering::Greater),
         Command::Metric => return edit::next_metric(state),
+        Command::SortTable => state.bits.sort = state.bits.sort.next(),
         Command::EditPlan => return draft::open(state),
         Command::ComparePlan => return comparison::toggle(state),
         Command::NextDifference | Command::PreviousDifference => comparison::jump(state, command),

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 use super::chrome::tail;
 use super::format::cell;
@@ -12,6 +13,7 @@ use super::plot;
 use super::{FILL, Hits, columns, rows, scroll, totals as sums};
 use crate::app::msg::Target;
 use crate::app::state::State;
+use crate::app::state::analysis::Sort;
 use crate::app::state::bits::Column as Edited;
 use crate::app::state::planning::{self, Row};
 use crate::app::theme::{Role, Theme};
@@ -210,6 +212,16 @@ fn ranks(layers: &[LayerSensitivity]) -> Vec<Option<usize>> {
     layers.iter().map(|layer| size(layer).map(rank)).collect()
 }
 
+/// Whether the rows are in the order of a column.
+const fn sorts(column: Column, state: &State) -> bool {
+    matches!(
+        (column, state.bits.sort),
+        (Column::Eigenvalue, Sort::Eigenvalue)
+            | (Column::Sensitivity, Sort::Sensitivity)
+            | (Column::Omega, Sort::Omega)
+    )
+}
+
 fn header<'a>(columns: &[(Column, usize)], state: &State, theme: &Theme) -> Line<'a> {
     let mut spans = vec![Span::styled(
         format!("   {:<NAME$}", "layer"),
@@ -235,8 +247,13 @@ fn header<'a>(columns: &[(Column, usize)], state: &State, theme: &Theme) -> Line
         } else {
             Role::Title
         };
-        let gap = width.saturating_sub(unicode_width::UnicodeWidthStr::width(name));
-        spans.push(Span::raw(" ".repeat(gap)));
+        let sign = if sorts(*column, state) {
+            theme.symbols.sorted
+        } else {
+            ""
+        };
+        let gap = width.saturating_sub(name.width() + sign.width());
+        spans.push(Span::raw(format!("{}{sign}", " ".repeat(gap))));
         spans.push(Span::styled(name, theme.style(role)));
     }
     Line::from(spans)
@@ -285,7 +302,7 @@ impl Cells<'_> {
         let mut spans = vec![Span::styled(head, base)];
         for (column, width) in columns {
             let text = self.text(*column, theme);
-            let gap = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str()));
+            let gap = width.saturating_sub(text.width());
             spans.push(Span::styled(" ".repeat(gap), base));
             spans.push(Span::styled(text, self.style(*column, base, theme)));
         }

@@ -11,6 +11,7 @@ use ratatui::layout::{Direction, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
 
 use super::chrome::tail;
 use super::format::{cell, cut};
@@ -29,6 +30,8 @@ const NUMBER: usize = 9;
 const MARKS: usize = 6;
 /// Cells of a tolerance that is not the usual one.
 const TOLERANCE: usize = 6;
+/// Shortest bar whose numbers have their names above them.
+const SHORTEST: usize = 6;
 /// Widest bar.
 const WIDEST: usize = 60;
 /// Rows of the overview below the bars.
@@ -178,10 +181,12 @@ fn bars(frame: &mut Frame, area: Rect, (state, hits): (&State, &mut Hits), theme
 /// The heading over the bars, with the names of the numbers where there is room for both.
 fn bars_heading<'a>(text: &str, (width, columns): (u16, &Columns), theme: &Theme) -> Line<'a> {
     let room = 3 + NAME + columns.bar;
-    if columns.bar < NAME {
+    if columns.bar < SHORTEST {
         let room = (width as usize).saturating_sub(1);
         return heading(cut(text, room, theme.symbols.ellipsis), width, theme);
     }
+    let short = text.split(", by ").next().unwrap_or_default();
+    let text = if text.width() < room { text } else { short };
     let text = cut(text, room - 1, theme.symbols.ellipsis);
     let mut line = heading(text, room as u16, theme);
     let named = [
