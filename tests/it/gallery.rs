@@ -173,20 +173,25 @@ fn failed(screen: Screen) -> Bench {
     bench
 }
 
-/// A snapshot of what `prepare` makes of every stage, all in one file.
-fn snapshot(name: &str, screen: Screen, prepare: impl Fn(&mut Bench)) {
+/// A snapshot of what keys make of every stage, all in one file: whole screens where no key is
+/// pressed, and the rows that the keys change elsewhere.
+fn snapshot(name: &str, screen: Screen, (keys, typed): (&str, &str)) {
     let theme = theme("terminal", Symbols::UNICODE);
-    let mut benches = Stage::ALL.map(|stage| (stage, stage.bench(screen)));
-    benches.iter_mut().for_each(|(_, bench)| prepare(bench));
+    let before = Stage::ALL.map(|stage| (stage, stage.bench(screen)));
     let mut all = String::new();
     for size in SIZES {
         let mut seen: Vec<(Stage, String)> = Vec::new();
-        for (stage, bench) in &benches {
-            let shown = text(&draw(bench, size, &theme));
-            let before = seen.iter().find(|(_, other)| *other == shown);
-            let before = before.map(|(stage, _)| format!("(as {})", stage.name()));
+        for (stage, bench) in &before {
+            let mut shown = text(&draw(bench, size, &theme));
+            if !keys.is_empty() {
+                let mut bench = bench.clone();
+                bench.keys(keys).text(typed);
+                shown = changed(&shown, &text(&draw(&bench, size, &theme)));
+            }
+            let known = seen.iter().find(|(_, other)| *other == shown);
+            let known = known.map(|(stage, _)| format!("(as {})", stage.name()));
             let title = format!("==== {}, {}x{} ", stage.name(), size.0, size.1);
-            let frame = before.as_ref().unwrap_or(&shown);
+            let frame = known.as_ref().unwrap_or(&shown);
             let _ = writeln!(all, "{title:=<width$}\n{frame}\n", width = size.0 as usize);
             seen.push((*stage, shown));
         }
@@ -194,19 +199,22 @@ fn snapshot(name: &str, screen: Screen, prepare: impl Fn(&mut Bench)) {
     insta::assert_snapshot!(name, all);
 }
 
+/// The rows of a frame that are not as they were before.
+fn changed(before: &str, after: &str) -> String {
+    let rows = before.split('\n').zip(after.split('\n'));
+    let mut shown: Vec<&str> = rows
+        .map(|(before, after)| if before == after { "⋮" } else { after })
+        .collect();
+    shown.dedup_by(|a, b| a == b && *a == "⋮");
+    shown.join("\n")
+}
+
 macro_rules! gallery {
     ($($name:ident $screen:ident $keys:literal $typed:literal)*) => {
         $(
             #[test]
             fn $name() {
-                snapshot(stringify!($name), Screen::$screen, |bench| {
-                    if !$keys.is_empty() {
-                        bench.keys($keys);
-                    }
-                    if !$typed.is_empty() {
-                        bench.text($typed);
-                    }
-                });
+                snapshot(stringify!($name), Screen::$screen, ($keys, $typed));
             }
         )*
     };
@@ -250,9 +258,10 @@ fn refused_lines() {
     ] {
         for size in SIZES {
             let mut bench = Stage::Done.bench(screen);
+            let before = text(&draw(&bench, size, &theme));
             bench.keys(open).text(typed).keys("enter");
             let title = format!("==== {open} {typed}, {}x{} ", size.0, size.1);
-            let shown = text(&draw(&bench, size, &theme));
+            let shown = changed(&before, &text(&draw(&bench, size, &theme)));
             let _ = writeln!(all, "{title:=<width$}\n{shown}\n", width = size.0 as usize);
         }
     }

@@ -172,9 +172,7 @@ fn assert_is_drawn_right(program: &mut Program) {
         }
         let pairs = before.iter().zip(&after).enumerate();
         let unlike = pairs.filter(|(_, (a, b))| a != b);
-        differences = unlike
-            .map(|(at, pair)| format!("{at}: {pair:?}\n"))
-            .collect();
+        differences = format!("{:#?}", unlike.collect::<Vec<_>>());
     }
     panic!("drawn anew, the screen is another one:\n{differences}");
 }
