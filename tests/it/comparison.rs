@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hawqeye::app::effect::Effect;
 use hawqeye::app::jobs::{FoundProject, Held};
 use hawqeye::app::msg::Msg;
+use hawqeye::app::state::LongWork;
 use hawqeye::app::state::comparison::Choice;
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::symbols::Symbols;
@@ -268,4 +269,28 @@ fn projects_are_chosen_from_a_list() {
         Effect::OpenProject("resnet20-cifar10".into()),
     ];
     assert_eq!(bench.asked, asked);
+}
+
+#[test]
+fn work_that_cannot_go_on_alone_keeps_the_project_open() {
+    for (who, goes) in [(LongWork::InWorker, true), (LongWork::Here, false)] {
+        let mut bench = Bench::loaded();
+        bench.state.long_work = who;
+        bench.keys("a ctrl-o");
+        bench.state.overlays = vec![Overlay::Projects {
+            selected: 0,
+            found: Some(vec![FoundProject {
+                name: "other".into(),
+                model: "resnet20".into(),
+                data: "demo".into(),
+                age: None,
+                held: Held::Free,
+            }]),
+        }];
+        bench.asked.clear();
+        bench.keys("enter");
+        let asked = bench.has_asked(&Effect::OpenProject("other".into()));
+        assert_eq!(asked, goes, "{who:?}");
+        assert!(goes || last_notice(&bench).contains("wait for analysis to end"));
+    }
 }
