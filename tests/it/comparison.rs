@@ -34,14 +34,17 @@ fn last_notice(bench: &Bench) -> &str {
 #[test]
 fn the_automatic_plan_earlier_ones_and_a_file_are_offered() {
     let mut bench = Bench::planned();
-    assert_eq!(names(&bench), ["the automatic plan", "as opened", "file"]);
+    assert_eq!(
+        names(&bench),
+        ["the automatic plan", "the plan as opened", "file"]
+    );
     bench.keys("g g b 2 j b 3");
     assert_eq!(
         names(&bench)[1..4],
         [
-            "as opened",
-            "before: bits of layer1.0.conv1",
-            "before: bits of conv1"
+            "the plan as opened",
+            "the plan before: bits of layer1.0.conv1",
+            "the plan before: bits of conv1"
         ]
     );
 }
