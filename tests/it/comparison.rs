@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use hawqeye::app::effect::Effect;
-use hawqeye::app::jobs::{FoundProject, Held};
-use hawqeye::app::msg::Msg;
 use hawqeye::app::state::comparison::Choice;
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::symbols::Symbols;
@@ -37,14 +34,17 @@ fn last_notice(bench: &Bench) -> &str {
 #[test]
 fn the_automatic_plan_earlier_ones_and_a_file_are_offered() {
     let mut bench = Bench::planned();
-    assert_eq!(names(&bench), ["the automatic plan", "as opened", "file"]);
+    assert_eq!(
+        names(&bench),
+        ["the automatic plan", "the plan as opened", "file"]
+    );
     bench.keys("g g b 2 j b 3");
     assert_eq!(
         names(&bench)[1..4],
         [
-            "as opened",
-            "before: bits of layer1.0.conv1",
-            "before: bits of conv1"
+            "the plan as opened",
+            "the plan before: bits of layer1.0.conv1",
+            "the plan before: bits of conv1"
         ]
     );
 }
@@ -165,107 +165,4 @@ fn a_comparison_looks_like_this() {
     let mut choosing = Bench::planned();
     choosing.keys("b 3 c").work();
     insta::assert_snapshot!("choose-plan", text(&draw(&choosing, (80, 24), &usual)));
-}
-
-#[test]
-fn an_edited_text_is_one_change_and_one_that_is_no_plan_is_kept() {
-    let mut bench = Bench::planned();
-    bench.keys("e");
-    let given = |bench: &mut Bench| {
-        let asked = bench.asked.drain(..).find_map(|effect| match effect {
-            Effect::EditPlan(text) => Some(text),
-            _ => None,
-        });
-        asked.unwrap()
-    };
-    let before = bench.bits();
-    let first = given(&mut bench);
-    assert!(first.starts_with('#') && first.contains("hawqeye/plan"));
-    let back = |bench: &mut Bench, text: &str| {
-        let (text, ended) = (text.to_owned(), Ok(()));
-        bench.send(Msg::Edited { text, ended });
-    };
-    // As it was.
-    back(&mut bench, &first);
-    assert!(last_notice(&bench).contains("as it was"));
-    assert_eq!(bench.asked, [Effect::DropEdited]);
-    // With a mistake: the same text is given again.
-    let wrong = first.replacen("weight_bits = ", "weight_bits = 9", 1);
-    bench.keys("e");
-    back(&mut bench, &wrong);
-    assert!(matches!(
-        bench.state.overlays.last(),
-        Some(Overlay::EditAgain { .. })
-    ));
-    let theme = theme("terminal", Symbols::UNICODE);
-    insta::assert_snapshot!("edit-again", text(&draw(&bench, (80, 24), &theme)));
-    bench.asked.clear();
-    bench.keys("enter");
-    assert_eq!(given(&mut bench), wrong);
-    back(&mut bench, &wrong);
-    bench.keys("k e");
-    assert_eq!(given(&mut bench), wrong);
-    // Mended: one change.
-    let right = first.replace("activation_bits = 8", "activation_bits = 5");
-    back(&mut bench, &right);
-    let plan = bench.state.bits.plan.clone().unwrap();
-    assert!(
-        plan.layers
-            .iter()
-            .skip(1)
-            .all(|row| row.activation_bits.get() == 5)
-    );
-    assert!(bench.asked.contains(&Effect::DropEdited));
-    bench.keys("u");
-    let plan = bench.state.bits.plan.clone().unwrap();
-    assert!(plan.layers.iter().all(|row| row.activation_bits.get() == 8));
-    assert_eq!(bench.bits(), before);
-}
-
-#[test]
-fn an_editor_that_fails_changes_nothing_and_loses_nothing() {
-    let mut bench = Bench::planned();
-    bench.keys("e");
-    let before = bench.bits();
-    bench.send(Msg::Edited {
-        text: "half a plan".into(),
-        ended: Err("the editor vi ended with exit code 1".into()),
-    });
-    assert!(last_notice(&bench).contains("your text opens again with e"));
-    assert_eq!(bench.bits(), before);
-    bench.asked.clear();
-    bench.keys("e");
-    assert_eq!(bench.asked, [Effect::EditPlan("half a plan".into())]);
-}
-
-#[test]
-fn projects_are_chosen_from_a_list() {
-    let project = |name: &str, minutes: u64, held| FoundProject {
-        name: name.into(),
-        model: "resnet20".into(),
-        data: "cifar10:/somewhere".into(),
-        age: Some(std::time::Duration::from_secs(60 * minutes)),
-        held,
-    };
-    let mut bench = Bench::loaded();
-    bench.state.place.folder = "nowhere/projects/demo".into();
-    bench.keys("ctrl-o").work();
-    let Some(Overlay::Projects { selected, found }) = bench.state.overlays.last_mut() else {
-        panic!("no list of projects");
-    };
-    *found = Some(vec![
-        project("demo", 0, Held::Here),
-        project("resnet20-cifar10", 130, Held::ByWorker),
-        project("resnet56-cifar10", 90_000, Held::Elsewhere),
-    ]);
-    *selected = 1;
-    let theme = theme("terminal", Symbols::UNICODE);
-    insta::assert_snapshot!("projects", text(&draw(&bench, (80, 24), &theme)));
-    bench.asked.clear();
-    bench.keys("enter");
-    let asked = [
-        Effect::SaveSession,
-        Effect::OpenProject("resnet20-cifar10".into()),
-    ];
-    assert_eq!(bench.asked, asked);
 }

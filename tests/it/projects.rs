@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
+use hawqeye::app::effect::Effect;
+use hawqeye::app::jobs::{FoundProject, Held};
+use hawqeye::app::state::LongWork;
+use hawqeye::app::state::overlay::Overlay;
+use hawqeye::app::symbols::Symbols;
 use portable_pty::CommandBuilder;
 
+use crate::bench::Bench;
 use crate::pty::Session;
+use crate::views::{draw, text, theme};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hawqeye");
 
@@ -89,4 +96,68 @@ fn settings_are_read_and_a_mistake_is_told_while_the_defaults_work() {
     });
     session.send("q");
     assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn projects_are_chosen_from_a_list() {
+    let project = |name: &str, minutes: u64, held| FoundProject {
+        name: name.into(),
+        model: "resnet20".into(),
+        data: "cifar10:/somewhere".into(),
+        age: Some(std::time::Duration::from_secs(60 * minutes)),
+        held,
+    };
+    let mut bench = Bench::loaded();
+    bench.state.place.folder = "nowhere/projects/demo".into();
+    bench.keys("ctrl-o").work();
+    let Some(Overlay::Projects { selected, found }) = bench.state.overlays.last_mut() else {
+        panic!("no list of projects");
+    };
+    *found = Some(vec![
+        project("demo", 0, Held::Here),
+        project("resnet20-cifar10", 130, Held::ByWorker),
+        project("resnet56-cifar10", 90_000, Held::Elsewhere),
+    ]);
+    *selected = 1;
+    let theme = theme("terminal", Symbols::UNICODE);
+    insta::assert_snapshot!("projects", text(&draw(&bench, (80, 24), &theme)));
+    bench.asked.clear();
+    bench.keys("enter");
+    let asked = [
+        Effect::SaveSession,
+        Effect::OpenProject("resnet20-cifar10".into()),
+    ];
+    assert_eq!(bench.asked, asked);
+}
+
+#[test]
+fn work_that_cannot_go_on_alone_keeps_the_project_open() {
+    for (who, goes) in [(LongWork::InWorker, true), (LongWork::Here, false)] {
+        let mut bench = Bench::loaded();
+        bench.state.long_work = who;
+        bench.keys("a ctrl-o");
+        bench.state.overlays = vec![Overlay::Projects {
+            selected: 0,
+            found: Some(vec![FoundProject {
+                name: "other".into(),
+                model: "resnet20".into(),
+                data: "demo".into(),
+                age: None,
+                held: Held::Free,
+            }]),
+        }];
+        bench.asked.clear();
+        bench.keys("enter");
+        let asked = bench.has_asked(&Effect::OpenProject("other".into()));
+        assert_eq!(asked, goes, "{who:?}");
+        assert!(
+            goes || bench
+                .state
+                .log
+                .back()
+                .unwrap()
+                .text
+                .contains("wait for analysis to end")
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{State, planning};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Totals};
 
 /// Earlier plans of the history that are offered.
 const EARLIER: usize = 12;
@@ -70,10 +70,11 @@ impl State {
 
     /// Plans of the history, the one as it was opened first, then the newest.
     fn earlier(&self) -> Vec<Other> {
-        let named = |(plan, what): (&Arc<Plan>, &str)| Other::new(format!("before: {what}"), plan);
+        let named =
+            |(plan, what): (&Arc<Plan>, &str)| Other::new(format!("the plan before: {what}"), plan);
         let mut earlier: Vec<Other> = self.bits.past().map(named).collect();
         if let Some(mut opened) = earlier.pop() {
-            "as opened".clone_into(&mut opened.name);
+            "the plan as opened".clone_into(&mut opened.name);
             earlier.insert(0, opened);
         }
         earlier.truncate(EARLIER);
@@ -130,9 +131,8 @@ impl SumKind {
         Self::File,
     ];
 
-    fn of(self, plan: &Plan, state: &State) -> Option<f64> {
+    fn of(self, (plan, totals): (&Plan, &Totals), state: &State) -> Option<f64> {
         let layers = &state.analysis.layers;
-        let totals = planning::totals(plan, layers);
         match self {
             Self::Weights => Some(totals.weight_bytes()),
             Self::WeightCompression => Some(totals.weight_compression()),
@@ -148,10 +148,12 @@ impl Sum {
     /// Every sum of both plans.
     #[must_use]
     pub fn both(state: &State, plan: &Plan, other: &Plan) -> [Self; 6] {
+        let [mine, others] =
+            [plan, other].map(|plan| planning::totals(plan, &state.analysis.layers));
         SumKind::ALL.map(|kind| Self {
             kind,
-            this: kind.of(plan, state),
-            other: kind.of(other, state),
+            this: kind.of((plan, &mine), state),
+            other: kind.of((other, &others), state),
         })
     }
 

@@ -11,7 +11,7 @@ use crate::app::state::State;
 use crate::app::theme::{Role, Theme};
 
 /// Cells of a name.
-const NAME: usize = 22;
+const NAME: usize = 20;
 /// Cells of a model and of data.
 const INPUT: usize = 12;
 /// Cells of the time since it was used.
