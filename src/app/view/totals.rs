@@ -130,6 +130,9 @@ pub(super) fn low(
     (state, plan, totals): (&State, &Plan, &Totals),
     theme: &Theme,
 ) {
+    if state.bits.other.is_some() {
+        return summary(frame, area, (state, plan, totals), theme);
+    }
     let [left, _, right] = columns(area, [2 * HALF as u16, 2, FILL]);
     let sums = sums(state, plan, totals);
     let mut lines = vec![heading("This plan", left.width, theme)];
