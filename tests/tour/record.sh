@@ -3,13 +3,14 @@
 # the screen shows, the key that was pressed, and the time since the start. Every key is one that the
 # screen names; after each key it waits for what must appear, never for time alone.
 #
-#   tests/tour/record.sh target/release/hawqeye assets/tour.txt
+#   tests/tour/record.sh target/release/hawqeye assets/tour.txt ["a remark"]
 #
 # Needs tmux. The project goes to a folder of its own, which is removed first.
 set -euo pipefail
 
 program=$(realpath "${1:?usage: record.sh PROGRAM FILE}")
 file=${2:?usage: record.sh PROGRAM FILE}
+remark=${3:-}
 columns=120 rows=40
 home=/tmp/hawqeye-tour
 patience=600
@@ -61,6 +62,7 @@ rm -rf "$home"
 {
     echo "From the first start to an exported file, in $columns columns and $rows rows: what the screen shows, the key"
     echo "that was pressed before, and the time since the start. Recorded by tests/tour/record.sh."
+    [[ -z $remark ]] || echo "$remark"
     echo
 } >>"$file"
 

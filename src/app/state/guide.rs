@@ -88,12 +88,18 @@ fn sensitivity(state: &State) -> Guide {
         return Guide::new(text, Step::Wait);
     }
     match state.analysis.status {
-        Status::Running => Guide::new(
-            "Measuring the layer marked *; stopping keeps what is finished.",
-            Step::Wait,
-        ),
+        Status::Running => Guide::new(measuring(state), Step::Wait),
         Status::Done => Guide::new(measured(state), Step::Go(Screen::Bits)),
         _ => analysis(state),
+    }
+}
+
+fn measuring(state: &State) -> &'static str {
+    let all = state.analysis.measured_count() == state.analysis.layers.len();
+    if all && state.analysis.current.is_none() {
+        "Measuring what quantizing each layer costs; stopping keeps what is finished."
+    } else {
+        "Measuring the layer marked *; stopping keeps what is finished."
     }
 }
 
