@@ -120,6 +120,7 @@ fn an_analysis_survives_the_terminal_and_its_result_is_there() {
     session.signal("HUP");
     assert_eq!(session.end(), 130);
     let mut session = start(home, &[]);
+    session.wait_text("to choosing bits");
     session.wait_text("20 of 20 layers");
     assert!(project.join("sensitivity.json").is_file());
     session.send("q");
