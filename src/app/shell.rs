@@ -68,7 +68,6 @@ where
     let inbox = effects.inbox();
     let mut input = outside.input();
     let mut screen = Screen::default();
-    let mut drawn: Option<Instant> = None;
     let mut queue: Vec<Msg> = vec![Msg::Start];
     loop {
         let woken = Instant::now();
@@ -97,17 +96,11 @@ where
             }
             Flow::Redraw | Flow::Continue => {}
         }
-        let due = drawn.map_or(start, |drawn| drawn + state.settings.frame());
-        if state.dirty && Instant::now() >= due {
-            state.dirty = false;
-            drawn = Some(Instant::now());
-            if draw(terminal, &mut screen, (state, effects)).is_err() {
-                return Left::Code(leave(state, effects));
-            }
-            tracing::debug!("frame of {} us", woken.elapsed().as_micros());
+        if draw_when_due(terminal, &mut screen, (state, effects), woken).is_err() {
+            return Left::Code(leave(state, effects));
         }
         let wake = if state.dirty {
-            Some(due)
+            screen.due(state)
         } else {
             state.wake_at().map(|at| start + at)
         };
@@ -208,6 +201,33 @@ struct Screen {
     mouse: bool,
     /// The title of the window.
     title: String,
+    /// When the last frame was drawn.
+    drawn: Option<Instant>,
+}
+
+impl Screen {
+    /// When the next frame may be drawn; absent before the first.
+    fn due(&self, state: &State) -> Option<Instant> {
+        self.drawn.map(|drawn| drawn + state.settings.frame())
+    }
+}
+
+/// Draws what changed since the loop was `woken`, unless the last frame was only just drawn.
+fn draw_when_due<B: Brackets>(
+    terminal: &mut Terminal<B>,
+    screen: &mut Screen,
+    (state, effects): (&mut State, &mut Effects),
+    woken: Instant,
+) -> Result<(), ()> {
+    let now = Instant::now();
+    if !state.dirty || screen.due(state).is_some_and(|due| now < due) {
+        return Ok(());
+    }
+    state.dirty = false;
+    screen.drawn = Some(now);
+    draw(terminal, screen, (state, effects))?;
+    tracing::debug!("frame of {} us", woken.elapsed().as_micros());
+    Ok(())
 }
 
 fn draw<B: Brackets>(

@@ -214,7 +214,28 @@ fn told(frame: &mut Frame, area: Rect, notice: &Notice, theme: &Theme) {
 
 /// The commands whose keys the footer of a screen shows, the most useful first.
 fn hints(state: &State) -> Vec<Command> {
-    let screen: &[Command] = match state.screen {
+    let screen = match state.screen {
+        Screen::Tune if state.tune.list.pane == Pane::Runs => RUNS,
+        screen => hints_of(screen),
+    };
+    let always = [Command::Help, Command::Palette, Command::Quit];
+    let first = std::iter::once(Command::Proceed);
+    first.chain(screen.iter().copied()).chain(always).collect()
+}
+
+/// Of the list of runs.
+const RUNS: &[Command] = &[
+    Command::Runs,
+    Command::MarkRun,
+    Command::OpenRun,
+    Command::CompareRuns,
+    Command::Note,
+    Command::Stop,
+    Command::Pause,
+];
+
+const fn hints_of(screen: Screen) -> &'static [Command] {
+    match screen {
         Screen::Model => &[
             Command::Analyze,
             Command::Samples,
@@ -247,19 +268,12 @@ fn hints(state: &State) -> Vec<Command> {
             Command::ComparePlan,
             Command::Metric,
         ],
-        Screen::Tune if state.tune.list.pane == Pane::Runs => &[
-            Command::Runs,
-            Command::MarkRun,
-            Command::OpenRun,
-            Command::CompareRuns,
-            Command::Note,
-            Command::Stop,
-            Command::Pause,
-        ],
         Screen::Tune => &[
             Command::Stop,
             Command::Pause,
             Command::Runs,
+            Command::ChangeRate,
+            Command::KeepBest,
             Command::MoreEpochs,
             Command::FewerEpochs,
             Command::Schedule,
@@ -269,14 +283,7 @@ fn hints(state: &State) -> Vec<Command> {
             Command::Freeze,
         ],
         Screen::Export => &[Command::Down, Command::Up, Command::ExportPath],
-    };
-    let always = [Command::Help, Command::Palette, Command::Quit];
-    let first = [Command::Proceed];
-    first
-        .into_iter()
-        .chain(screen.iter().copied())
-        .chain(always)
-        .collect()
+    }
 }
 
 /// A key, what it does in a word or two, and what a click on it does.

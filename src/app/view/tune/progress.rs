@@ -23,6 +23,9 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), 
         RunStatus::Running if state.job(JobKind::Tune).is_some_and(|job| job.paused) => {
             ("paused".to_owned(), Role::Warning)
         }
+        RunStatus::Running if state.tune.then.is_some() => {
+            ("stopping, to go on otherwise".to_owned(), Role::Warning)
+        }
         RunStatus::Running => ("training".to_owned(), Role::LiveBar),
         RunStatus::Stopped => ("stopped; can go on".to_owned(), Role::Warning),
         RunStatus::Done => ("done".to_owned(), Role::Good),
@@ -85,10 +88,14 @@ fn next_run(state: &State, run: &Run) -> String {
 }
 
 fn saved(run: &Run) -> String {
-    match run.checkpoint {
-        Some(step) => format!("checkpoint of step {} is on disk", count(step)),
-        None => "no checkpoint yet".to_owned(),
-    }
+    let Some(step) = run.checkpoint else {
+        return "no checkpoint yet".to_owned();
+    };
+    let best = run.best().map_or_else(String::new, |best| {
+        let accuracy = percent(best.score.accuracy());
+        format!("; best {} with {accuracy}", best.label)
+    });
+    format!("checkpoint of step {} is on disk{best}", count(step))
 }
 
 /// Loss, accuracy, rate and pace of the moment.
