@@ -7,6 +7,7 @@ use super::runs::Pane;
 use super::tune::RunStatus;
 use super::{Loading, Screen, State};
 use crate::app::command::Command;
+use crate::engine::quant::Bits;
 
 /// What enter does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,7 @@ fn bits(state: &State) -> Guide {
         let text = "Bits can be set by hand; to allocate them, analyse first (enter).";
         return Guide::new(text, Step::Go(Screen::Sensitivity));
     }
-    if state.bits.automatic.is_none() {
+    if state.bits.automatic.is_none() && is_untouched(state) {
         let text = "Enter chooses bits that fit a budget; or set them by hand.";
         return Guide::new(text, Step::Run(Command::Allocate));
     }
@@ -131,6 +132,13 @@ fn bits(state: &State) -> Guide {
         "Edit what you like; enter goes on to fine-tuning.",
         Step::Go(Screen::Tune),
     )
+}
+
+/// Whether the plan is still the one that everything begins with.
+fn is_untouched(state: &State) -> bool {
+    let rows = state.bits.plan.iter().flat_map(|plan| &plan.layers);
+    let mut bits = rows.flat_map(|row| [row.weight_bits, row.activation_bits]);
+    bits.all(|bits| bits == Bits::MAX)
 }
 
 fn tune(state: &State) -> Guide {

@@ -8,7 +8,6 @@ use ratatui::widgets::Paragraph;
 use crate::app::state::tune::{Run, RunStatus, Stage};
 use crate::app::theme::{Role, Theme};
 use crate::app::view::chrome::tail;
-use crate::app::view::format::cut;
 use crate::app::view::heading;
 
 /// Width without accuracies, with those of the batches, and with those of the validation too.
@@ -80,8 +79,9 @@ fn layers(stage: &Stage, width: usize, theme: &Theme) -> String {
     match &stage.layers[..] {
         [one] => tail(one, width, theme),
         [one, rest @ ..] => {
-            let text = format!("{one} +{}", rest.len());
-            cut(&text, width, theme.symbols.ellipsis)
+            let more = format!(" +{}", rest.len());
+            let room = width.saturating_sub(more.len());
+            format!("{}{more}", tail(one, room, theme))
         }
         [] => String::new(),
     }
