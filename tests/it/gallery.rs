@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use hawqeye::app::project::Stored;
+use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::{Screen, Themes};
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::EMBEDDED;
 
 use crate::bench::Bench;
 use crate::fake::{Fake, Trouble};
+use crate::projects::projects;
 use crate::views::{draw, text, theme};
 
 /// Sizes of a terminal.
@@ -186,6 +188,7 @@ fn snapshot(name: &str, screen: Screen, (keys, typed): (&str, &str)) {
             if !keys.is_empty() {
                 let mut bench = bench.clone();
                 bench.keys(keys).text(typed);
+                find_projects(&mut bench);
                 shown = changed(&shown, &text(&draw(&bench, size, &theme)));
             }
             let known = seen.iter().find(|(_, other)| *other == shown);
@@ -197,6 +200,13 @@ fn snapshot(name: &str, screen: Screen, (keys, typed): (&str, &str)) {
         }
     }
     insta::assert_snapshot!(name, all);
+}
+
+/// Answers a window that asks which projects there are.
+fn find_projects(bench: &mut Bench) {
+    if let Some(Overlay::Projects { found, .. }) = bench.state.overlays.last_mut() {
+        *found = Some(projects());
+    }
 }
 
 /// The rows of a frame that are not as they were before.
@@ -236,9 +246,17 @@ gallery! {
     window_themes Export "ctrl-t down" ""
     window_confirm Model "A" ""
     window_quit Tune "q" ""
+    window_plans Bits "c" ""
+    window_projects Model "ctrl-o" ""
+    plans_compared Bits "c down enter" ""
+    list_of_runs Tune "a" ""
+    runs_compared Tune "a m c" ""
     line_filter Sensitivity "/" "conv2"
     line_pattern Bits "*" "layer?.*.conv1"
     line_path Export "p" ""
+    line_note Tune "n" "the last layer is what hurts"
+    line_rate Tune "R" ""
+    line_other_plan Bits "c end enter" "plans/other.toml"
     prefix_b Bits "b" ""
     prefix_v Sensitivity "v" ""
     prefix_g Bits "g" ""

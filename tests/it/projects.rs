@@ -98,8 +98,8 @@ fn settings_are_read_and_a_mistake_is_told_while_the_defaults_work() {
     assert_eq!(session.end(), 0);
 }
 
-#[test]
-fn projects_are_chosen_from_a_list() {
+/// Projects in every state that one can be in.
+pub fn projects() -> Vec<FoundProject> {
     let project = |name: &str, minutes: u64, held| FoundProject {
         name: name.into(),
         model: "resnet20".into(),
@@ -107,17 +107,22 @@ fn projects_are_chosen_from_a_list() {
         age: Some(std::time::Duration::from_secs(60 * minutes)),
         held,
     };
+    vec![
+        project("demo", 0, Held::Here),
+        project("resnet20-cifar10", 130, Held::ByWorker),
+        project("resnet56-cifar10", 90_000, Held::Elsewhere),
+    ]
+}
+
+#[test]
+fn projects_are_chosen_from_a_list() {
     let mut bench = Bench::loaded();
     bench.state.place.folder = "nowhere/projects/demo".into();
     bench.keys("ctrl-o").work();
     let Some(Overlay::Projects { selected, found }) = bench.state.overlays.last_mut() else {
         panic!("no list of projects");
     };
-    *found = Some(vec![
-        project("demo", 0, Held::Here),
-        project("resnet20-cifar10", 130, Held::ByWorker),
-        project("resnet56-cifar10", 90_000, Held::Elsewhere),
-    ]);
+    *found = Some(projects());
     *selected = 1;
     let theme = theme("terminal", Symbols::UNICODE);
     insta::assert_snapshot!("projects", text(&draw(&bench, (80, 24), &theme)));

@@ -40,7 +40,7 @@ pub(super) fn tune(state: &mut State, command: Command) -> Vec<Effect> {
         Command::TuneAnew => return start_run(state, Start::Fresh),
         Command::ChangeRate => {
             let rate = state.tune.run.as_ref().and_then(|run| run.learning_rate);
-            let shown = rate.map_or_else(String::new, |rate| format!("{rate:.3e}"));
+            let shown = rate.map_or_else(String::new, crate::numbers::number);
             ask(state, Purpose::Rate, shown);
         }
         Command::KeepBest => state.overlays.push(Overlay::Confirm(command)),
