@@ -175,9 +175,12 @@ fn failed(screen: Screen) -> Bench {
     bench
 }
 
-/// A snapshot of what keys make of every stage, all in one file: whole screens where no key is
-/// pressed, and the rows that the keys change elsewhere.
-fn snapshot(name: &str, screen: Screen, (keys, typed): (&str, &str)) {
+/// What is done to every stage; nothing, to show whole screens.
+type Act<'a> = Option<&'a dyn Fn(&mut Bench)>;
+
+/// A snapshot of what an act makes of every stage, all in one file: whole screens without one, and
+/// the rows that it changes elsewhere.
+fn snapshot(name: &str, screen: Screen, act: Act) {
     let theme = theme("terminal", Symbols::UNICODE);
     let before = Stage::ALL.map(|stage| (stage, stage.bench(screen)));
     let mut all = String::new();
@@ -185,10 +188,9 @@ fn snapshot(name: &str, screen: Screen, (keys, typed): (&str, &str)) {
         let mut seen: Vec<(Stage, String)> = Vec::new();
         for (stage, bench) in &before {
             let mut shown = text(&draw(bench, size, &theme));
-            if !keys.is_empty() {
+            if let Some(act) = act {
                 let mut bench = bench.clone();
-                bench.keys(keys).text(typed);
-                find_projects(&mut bench);
+                act(&mut bench);
                 shown = changed(&shown, &text(&draw(&bench, size, &theme)));
             }
             let known = seen.iter().find(|(_, other)| *other == shown);
@@ -202,8 +204,9 @@ fn snapshot(name: &str, screen: Screen, (keys, typed): (&str, &str)) {
     insta::assert_snapshot!(name, all);
 }
 
-/// Answers a window that asks which projects there are.
-fn find_projects(bench: &mut Bench) {
+/// Presses keys, types a text, and answers a window that asks which projects there are.
+fn press(bench: &mut Bench, (keys, typed): (&str, &str)) {
+    bench.keys(keys).text(typed);
     if let Some(Overlay::Projects { found, .. }) = bench.state.overlays.last_mut() {
         *found = Some(projects());
     }
@@ -224,7 +227,9 @@ macro_rules! gallery {
         $(
             #[test]
             fn $name() {
-                snapshot(stringify!($name), Screen::$screen, ($keys, $typed));
+                let press = |bench: &mut Bench| press(bench, ($keys, $typed));
+                let act = (!$keys.is_empty()).then_some(&press as &dyn Fn(&mut Bench));
+                snapshot(stringify!($name), Screen::$screen, act);
             }
         )*
     };
@@ -260,6 +265,17 @@ gallery! {
     prefix_b Bits "b" ""
     prefix_v Sensitivity "v" ""
     prefix_g Bits "g" ""
+}
+
+/// The editor was left with a text that is no plan.
+#[test]
+fn window_edit_again() {
+    let ask = |bench: &mut Bench| {
+        bench.state.overlays.push(Overlay::EditAgain {
+            problem: "line 7: weight_bits 9: expected 2 to 8, or 32 for float".into(),
+        });
+    };
+    snapshot("window_edit_again", Screen::Bits, Some(&ask));
 }
 
 /// Answers to what cannot be done.
