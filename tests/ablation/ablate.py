@@ -165,6 +165,8 @@ class Ablation:
 
 
 JOINT = ["--schedule", "joint"]
+# Points of accuracy below the best that a plot shows.
+SHOWN = 15
 
 
 def changed(usual, given):
@@ -203,7 +205,8 @@ def plot(rows, path):
     """One line a row: a dot for each seed, a bar at the mean, as an SVG that needs nothing else."""
     width, left, top, step = 720, 250, 30, 26
     values = [score["validation"] * 100 for seeds in rows.values() for score in seeds.values()]
-    low, high = min(values) - 0.3, max(values) + 0.3
+    # What collapsed is told at the edge, so that the others can be told apart.
+    low, high = max(min(values), max(values) - SHOWN) - 0.3, max(values) + 0.3
     x = lambda value: left + (value - low) / (high - low) * (width - left - 30)
     height = top + step * len(rows) + 40
     parts = [
@@ -216,8 +219,12 @@ def plot(rows, path):
         scores = [score["validation"] * 100 for score in seeds.values()]
         mean = statistics.mean(scores)
         parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>')
+        parts.append(f'<line x1="{left}" x2="{width - 30}" y1="{y}" y2="{y}" stroke="#d0d7de"/>')
+        if min(scores) < low:
+            told = ", ".join(f"{score:.1f}" for score in scores)
+            parts.append(f'<text x="{left + 4}" y="{y + 4}">&#9664; {told}</text>')
+            continue
         parts.append(
-            f'<line x1="{left}" x2="{width - 30}" y1="{y}" y2="{y}" stroke="#d0d7de"/>'
             f'<line x1="{x(mean):.1f}" x2="{x(mean):.1f}" y1="{y - 8}" y2="{y + 8}" '
             'stroke="#0969da" stroke-width="3"/>'
         )
