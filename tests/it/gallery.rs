@@ -115,15 +115,10 @@ fn finished(mut bench: Bench) -> Bench {
     bench
 }
 
-/// The work that a screen is about goes on.
-fn running(screen: Screen) -> Bench {
-    let mut bench = match screen {
-        Screen::Model => {
-            let mut bench = Bench::empty(Trouble::None, Stored::default());
-            bench.next_job();
-            return bench;
-        }
-        Screen::Sensitivity => Bench::loaded(),
+/// Everything is there for the work that a screen is about.
+fn ready(screen: Screen) -> Bench {
+    match screen {
+        Screen::Model | Screen::Sensitivity => Bench::loaded(),
         Screen::Bits => Bench::analysed(),
         Screen::Tune => Bench::planned(),
         Screen::Export => {
@@ -131,7 +126,17 @@ fn running(screen: Screen) -> Bench {
             bench.keys("4 enter").work();
             bench
         }
-    };
+    }
+}
+
+/// The work that a screen is about goes on.
+fn running(screen: Screen) -> Bench {
+    if screen == Screen::Model {
+        let mut bench = Bench::empty(Trouble::None, Stored::default());
+        bench.next_job();
+        return bench;
+    }
+    let mut bench = ready(screen);
     bench.keys(match screen {
         Screen::Bits => "3 a enter",
         Screen::Tune => "4 + enter",
@@ -148,21 +153,12 @@ fn running(screen: Screen) -> Bench {
 
 /// The work that a screen is about failed.
 fn failed(screen: Screen) -> Bench {
-    let mut bench = match screen {
-        Screen::Model => {
-            let mut bench = Bench::empty(Trouble::Open, Stored::default());
-            bench.work();
-            return bench;
-        }
-        Screen::Sensitivity => Bench::loaded(),
-        Screen::Bits => Bench::analysed(),
-        Screen::Tune => Bench::planned(),
-        Screen::Export => {
-            let mut bench = Bench::planned();
-            bench.keys("4 enter").work();
-            bench
-        }
-    };
+    if screen == Screen::Model {
+        let mut bench = Bench::empty(Trouble::Open, Stored::default());
+        bench.work();
+        return bench;
+    }
+    let mut bench = ready(screen);
     bench.engine.trouble = Trouble::Work;
     bench.keys(match screen {
         Screen::Bits => "3 a enter",
