@@ -51,6 +51,9 @@ pub enum Left {
     For(String),
 }
 
+/// The terminal is gone.
+struct Gone;
+
 /// Runs until the user leaves.
 ///
 /// A terminal that is gone is a way of leaving, not an error.
@@ -64,6 +67,21 @@ where
     B: Brackets,
     O: Outside,
 {
+    match serve(terminal, outside, (state, effects)).await {
+        Ok(left) => left,
+        Err(Gone) => Left::Code(leave(state, effects)),
+    }
+}
+
+async fn serve<B, O>(
+    terminal: &mut Terminal<B>,
+    outside: &mut O,
+    (state, effects): (&mut State, &mut Effects),
+) -> Result<Left, Gone>
+where
+    B: Brackets,
+    O: Outside,
+{
     let start = Instant::now();
     let inbox = effects.inbox();
     let mut input = outside.input();
@@ -73,32 +91,25 @@ where
         let woken = Instant::now();
         queue.insert(0, Msg::Clock(start.elapsed()));
         match deliver(queue.drain(..), state, effects) {
-            Flow::Leave(code) => return Left::Code(code),
+            Flow::Leave(code) => return Ok(Left::Code(code)),
             Flow::Open(name) => {
                 // The next project says itself whether it wants the mouse.
                 let _ = terminal.backend_mut().mouse(false);
-                return Left::For(name);
+                return Ok(Left::For(name));
             }
             flow @ (Flow::Suspend | Flow::Edit(_)) => {
                 // The stream would go on reading what is typed elsewhere.
                 drop(input);
                 screen = Screen::default();
-                let back = lend(flow, outside, effects).await;
+                queue.extend(lend(flow, outside, effects).await?);
                 input = outside.input();
-                match back.filter(|_| forget(terminal, state).is_ok()) {
-                    Some(brought) => queue.extend(brought),
-                    None => return Left::Code(leave(state, effects)),
-                }
+                forget(terminal, state)?;
                 continue;
             }
-            Flow::Redraw if forget(terminal, state).is_err() => {
-                return Left::Code(leave(state, effects));
-            }
-            Flow::Redraw | Flow::Continue => {}
+            Flow::Redraw => forget(terminal, state)?,
+            Flow::Continue => {}
         }
-        if draw_when_due(terminal, &mut screen, (state, effects), woken).is_err() {
-            return Left::Code(leave(state, effects));
-        }
+        draw_when_due(terminal, &mut screen, (state, effects), woken)?;
         let wake = if state.dirty {
             screen.due(state)
         } else {
@@ -109,7 +120,7 @@ where
             signal = outside.signal() => queue.push(Msg::Signal(signal)),
             event = input.next() => match event {
                 Some(Ok(event)) => queue.extend(message(event, &screen.hits)),
-                Some(Err(_)) | None => return Left::Code(leave(state, effects)),
+                Some(Err(_)) | None => return Err(Gone),
             },
             () = inbox.arrived() => {}
             () = sleep(wake) => {}
@@ -119,14 +130,18 @@ where
     }
 }
 
-/// Gives the terminal away, and brings what came of it; `None` when it is gone.
-async fn lend<O: Outside>(flow: Flow, outside: &mut O, effects: &Effects) -> Option<Vec<Msg>> {
+/// Gives the terminal away, and brings what came of it.
+async fn lend<O: Outside>(
+    flow: Flow,
+    outside: &mut O,
+    effects: &Effects,
+) -> Result<Option<Msg>, Gone> {
     match flow {
         Flow::Edit(edit) => {
-            let ended = outside.edit(&edit).await.ok()?;
-            Some(vec![effects.edited(ended)])
+            let ended = outside.edit(&edit).await.map_err(gone)?;
+            Ok(Some(effects.edited(ended)))
         }
-        _ => outside.suspend().ok().map(|()| Vec::new()),
+        _ => outside.suspend().map(|()| None).map_err(gone),
     }
 }
 
@@ -176,7 +191,7 @@ fn deliver(messages: impl Iterator<Item = Msg>, state: &mut State, effects: &mut
     flow
 }
 
-/// The terminal is gone: leaves by the normal path, which saves the state.
+/// Leaves a terminal that is gone by the normal path, which saves the state.
 fn leave(state: &mut State, effects: &mut Effects) -> u8 {
     match deliver(std::iter::once(Msg::Signal(Signal::HangUp)), state, effects) {
         Flow::Leave(code) => code,
@@ -186,10 +201,15 @@ fn leave(state: &mut State, effects: &mut Effects) -> u8 {
 
 /// Forgets what is on the screen, so that the next frame draws everything. Not `Terminal::clear`,
 /// which asks the terminal for its cursor and waits for an answer that may be lost.
-fn forget<B: Brackets>(terminal: &mut Terminal<B>, state: &mut State) -> Result<(), B::Error> {
+fn forget<B: Brackets>(terminal: &mut Terminal<B>, state: &mut State) -> Result<(), Gone> {
     state.dirty = true;
-    let size = terminal.size()?;
-    terminal.resize(size.into())
+    let size = terminal.size().map_err(gone)?;
+    terminal.resize(size.into()).map_err(gone)
+}
+
+/// Whatever the terminal says, nobody is there to read it.
+fn gone<E>(_: E) -> Gone {
+    Gone
 }
 
 /// What the terminal shows, and how it is set.
@@ -218,7 +238,7 @@ fn draw_when_due<B: Brackets>(
     screen: &mut Screen,
     (state, effects): (&mut State, &mut Effects),
     woken: Instant,
-) -> Result<(), ()> {
+) -> Result<(), Gone> {
     let now = Instant::now();
     if !state.dirty || screen.due(state).is_some_and(|due| now < due) {
         return Ok(());
@@ -234,25 +254,25 @@ fn draw<B: Brackets>(
     terminal: &mut Terminal<B>,
     screen: &mut Screen,
     (state, effects): (&State, &mut Effects),
-) -> Result<(), ()> {
+) -> Result<(), Gone> {
     let backend = terminal.backend_mut();
     if screen.mouse != state.mouse {
         screen.mouse = state.mouse;
-        backend.mouse(state.mouse).map_err(drop)?;
+        backend.mouse(state.mouse).map_err(gone)?;
     }
     let (title, rings) = (state.title(), effects.take_ring());
     if screen.title != title || rings {
-        backend.announce(&title, rings).map_err(drop)?;
+        backend.announce(&title, rings).map_err(gone)?;
         screen.title = title;
     }
     for text in effects.take_copies() {
-        backend.copy(&text).map_err(drop)?;
+        backend.copy(&text).map_err(gone)?;
     }
-    backend.begin().map_err(drop)?;
+    backend.begin().map_err(gone)?;
     let drawn = terminal.draw(|frame| screen.hits = view::frame(frame, state, effects.theme()));
     let drawn = drawn.map(drop);
-    terminal.backend_mut().end().map_err(drop)?;
-    drawn.map_err(drop)
+    terminal.backend_mut().end().map_err(gone)?;
+    drawn.map_err(gone)
 }
 
 async fn sleep(until: Option<Instant>) {

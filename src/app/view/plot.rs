@@ -143,10 +143,7 @@ pub fn draw_over(
     }
     let all = || curves.iter().flat_map(|curve| curve.points.iter());
     if all().next().is_none() {
-        let text = format!("{}: not a number so far", labels.title);
-        let lines = wrap(&text, area.width as usize);
-        let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
-        frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), area);
+        no_numbers(frame, area, theme, labels.title);
         return;
     }
     let within = |point: &&(f64, f64)| (x[0]..=x[1]).contains(&point.0);
@@ -156,15 +153,7 @@ pub fn draw_over(
         bounds(x)
     };
     let y = bounds(all().filter(within).map(|point| point.1));
-    let y = clipped(y, labels.within);
-    let (y, heights) = if labels.log {
-        decades(y, area.height)
-    } else {
-        (
-            y,
-            [y[0], f64::midpoint(y[0], y[1]), y[1]].map(number).into(),
-        )
-    };
+    let (y, heights) = heights(clipped(y, labels.within), labels.log, area.height);
     let placed: Vec<_> = curves
         .iter()
         .map(|curve| placed(curve, (y, area.height), theme))
@@ -173,34 +162,48 @@ pub fn draw_over(
     let datasets = curves
         .map(|(curve, points)| dataset(curve, points, theme))
         .collect();
-    let muted = theme.style(Role::Muted);
-    let ticks = |texts: Vec<String>| -> Vec<Span> {
-        texts
-            .into_iter()
-            .map(|text| Span::styled(text, muted))
-            .collect()
-    };
     let [title, plot] = super::rows(area, [1, super::FILL]);
     frame.render_widget(Line::styled(labels.title, theme.style(Role::Muted)), title);
     let chart = Chart::new(datasets)
         .style(theme.style(Role::Text))
-        .x_axis(
-            Axis::default()
-                .bounds(x)
-                .style(theme.style(Role::Border))
-                .labels(ticks(labels.x.map(str::to_owned).into())),
-        )
-        .y_axis(
-            Axis::default()
-                .bounds(y)
-                .style(theme.style(Role::Border))
-                .labels(ticks(heights)),
-        )
+        .x_axis(axis(x, labels.x.map(str::to_owned), theme))
+        .y_axis(axis(y, heights, theme))
         .legend_position(None);
     frame.render_widget(chart, plot);
     if !theme.symbols.unicode {
         in_ascii(frame, plot);
     }
+}
+
+/// What stands where there is nothing to draw.
+fn no_numbers(frame: &mut Frame, area: Rect, theme: &Theme, title: &str) {
+    let text = format!("{title}: not a number so far");
+    let lines = wrap(&text, area.width as usize);
+    let lines: Vec<Line> = lines.into_iter().map(Line::raw).collect();
+    frame.render_widget(Paragraph::new(lines).style(theme.style(Role::Muted)), area);
+}
+
+/// The range of heights that is shown, and its labels.
+fn heights([low, high]: [f64; 2], log: bool, height: u16) -> ([f64; 2], Vec<String>) {
+    if log {
+        return decades([low, high], height);
+    }
+    let labels = [low, f64::midpoint(low, high), high].map(number);
+    ([low, high], labels.into())
+}
+
+/// An axis with labels from its lower to its upper end.
+fn axis(
+    bounds: [f64; 2],
+    labels: impl IntoIterator<Item = String>,
+    theme: &Theme,
+) -> Axis<'static> {
+    let muted = theme.style(Role::Muted);
+    let labels = labels.into_iter().map(|text| Span::styled(text, muted));
+    Axis::default()
+        .bounds(bounds)
+        .style(theme.style(Role::Border))
+        .labels(labels.collect::<Vec<_>>())
 }
 
 /// Whole decades around a range, and labels evenly spaced from the lowest to the highest, as many as
