@@ -18,6 +18,7 @@ use super::checkpoint::{self, Outline, Position};
 use super::journal;
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
+use crate::engine::error::plainly;
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::job::Event;
 use crate::engine::model::Architecture;
@@ -182,7 +183,10 @@ pub fn read_record(folder: &Path) -> Result<Record> {
     let path = settings_path(folder);
     let bytes = files::read_limited(&path, LIMIT)?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::format(&path, format!("expected the settings of a run: {error}"))
+        Error::format(
+            &path,
+            format!("expected the settings of a run: {}", plainly(error)),
+        )
     })?;
     if record.format != FORMAT || record.version != 1 {
         let (format, version) = (&record.format, record.version);

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::engine::error::plainly;
 use crate::engine::job::{Event, Observer, Verdict};
 use crate::engine::{Error, Result, files};
 
@@ -94,7 +95,10 @@ pub fn read(path: &Path) -> Result<Vec<Event>> {
         .map(|(number, line)| {
             serde_json::from_slice(line).map_err(|error| {
                 let line = number + 1;
-                Error::format(path, format!("line {line}: expected an event: {error}"))
+                Error::format(
+                    path,
+                    format!("line {line}: expected an event: {}", plainly(error)),
+                )
             })
         })
         .collect()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::engine::error::plainly;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
 
@@ -234,7 +235,7 @@ impl Sensitivity {
         let read: Self = serde_json::from_slice(&bytes).map_err(|error| {
             Error::format(
                 path,
-                format!("expected a sensitivity file ({FORMAT}): {error}"),
+                format!("expected a sensitivity file ({FORMAT}): {}", plainly(error)),
             )
         })?;
         read.check().map_err(|reason| Error::format(path, reason))?;

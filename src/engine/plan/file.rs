@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::pattern::nearest;
 use super::{Plan, PlannedLayer};
+use crate::engine::error::plainly;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
 
@@ -97,7 +98,7 @@ pub fn parse(text: &str, layers: Option<&[Arc<str>]>) -> std::result::Result<Pla
         let place = error
             .span()
             .map_or_else(String::new, |span| at(text, &span));
-        format!("{place}{}", error.message().trim())
+        format!("{place}{}", plainly(error.message()))
     })?;
     if file.format.get_ref() != FORMAT {
         let place = at(text, &file.format.span());
