@@ -4,7 +4,7 @@
 use hawqeye::engine::autodiff::batch_step::{Batch, BatchStep};
 use hawqeye::engine::autodiff::{Program, wanted};
 use hawqeye::engine::backend::candle::Candle;
-use hawqeye::engine::backend::{Backend, WeightShape};
+use hawqeye::engine::backend::{Arrays, Products, WeightShape};
 use hawqeye::engine::graph::operations::BatchNormMode;
 use hawqeye::engine::graph::operations::rules::{Collected, Purpose};
 use hawqeye::engine::graph::{Graph, Layer, Operation, Parameters};

@@ -1,6 +1,6 @@
 //! What the rules of an operation are given, and what they answer.
 
-use crate::engine::backend::{Backend, Grid, WeightShape};
+use crate::engine::backend::{Arrays, Backend, Grid, WeightShape};
 use crate::engine::graph::{Graph, Node, NodeId, ParameterId, Parameters, Shape};
 use crate::engine::{Error, Result};
 
@@ -203,7 +203,7 @@ impl Lifetimes {
 }
 
 /// Wires of a chunk; those not computed yet, or not needed any more, are absent.
-pub type Wires<B> = Vec<Option<<B as Backend>::Array>>;
+pub type Wires<B> = Vec<Option<<B as Arrays>::Array>>;
 
 fn wire<B: Backend>(wires: &[Option<B::Array>], id: NodeId) -> &B::Array {
     wires[id.index()]
@@ -249,8 +249,8 @@ pub struct Forward<'a, B: Backend> {
 /// What an operation of any number of inputs reads: absent where a tangent does not move.
 type Inputs<'s, B> = (
     &'s B,
-    &'s mut <B as Backend>::Workspace,
-    Vec<Option<&'s <B as Backend>::Array>>,
+    &'s mut <B as Arrays>::Workspace,
+    Vec<Option<&'s <B as Arrays>::Array>>,
 );
 
 impl<B: Backend> Forward<'_, B> {
