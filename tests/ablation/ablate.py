@@ -8,8 +8,8 @@ order of their stages, were chosen, and tabulates validation accuracy by row and
 Rows of bits (fine-tuned jointly): the plans of least predicted harm by eigenvalue, trace and loss
 change; that by eigenvalue with the order of S = lambda / n turned round; the same bits for every layer;
 S dealt out by chance. Rows of stages (of the trace plan): descending, ascending and random omega,
-stages through the whole run, and earlier stages frozen; that plan fine-tuned jointly is a row of bits. Rows of options (of that
-plan, jointly): one option of the recipe changed at a time.
+stages through the whole run, and earlier stages frozen; that plan fine-tuned jointly is a row of bits.
+Rows of options (of that plan, jointly): one option of the recipe changed at a time.
 
 Finished runs are kept in WORK and not made again, so that the script can be stopped at any time. It
 writes WORK/ablation.json and WORK/ablation.svg, and prints a table. Accuracy is that of the held-out
@@ -189,15 +189,13 @@ def shuffled(measured, seed):
 
 
 def table(rows):
-    lines = ["| row | " + "validation | spread | test | seeds |", "|---|---|---|---|---|"]
+    lines = ["| row | validation | spread | test | spread | seeds |", "|---|---|---|---|---|---|"]
     for name, seeds in rows.items():
-        validation = [score["validation"] * 100 for score in seeds.values()]
-        test = [score["test"] * 100 for score in seeds.values()]
-        spread = max(validation) - min(validation)
-        lines.append(
-            f"| {name} | {statistics.mean(validation):.2f} % | {spread:.2f} | "
-            f"{statistics.mean(test):.2f} % | {len(validation)} |"
-        )
+        cells = [name]
+        for split in ["validation", "test"]:
+            values = [score[split] * 100 for score in seeds.values()]
+            cells += [f"{statistics.mean(values):.2f} %", f"{max(values) - min(values):.2f}"]
+        lines.append(f"| {' | '.join(cells)} | {len(seeds)} |")
     return "\n".join(lines)
 
 
