@@ -43,7 +43,7 @@ pub(super) fn why_not(state: &State, command: Command) -> Option<String> {
 
 fn why_not_compute(state: &State) -> Option<String> {
     match state.detail.view {
-        View::Spectrum | View::Landscape => super::command::busy(state).or_else(|| {
+        View::Spectrum | View::Landscape => super::availability::busy(state).or_else(|| {
             let known = state.is_computed();
             known.then(|| "this is computed already, with these settings".to_owned())
         }),
@@ -59,7 +59,7 @@ fn why_not_remeasure(state: &State, command: Command) -> Option<String> {
     } else if tighter(state, &layers) >= loosest(state, &layers) {
         format!("float32 products bear no tolerance below {TIGHTEST:e}")
     } else {
-        return super::command::busy(state);
+        return super::availability::busy(state);
     };
     Some(text)
 }

@@ -1,5 +1,6 @@
 //! What every message does to the state. Pure: what has to happen outside is returned as effects.
 
+mod availability;
 mod clipboard;
 mod command;
 mod comparison;
@@ -14,7 +15,7 @@ mod projects;
 mod runs;
 mod themes;
 
-pub use command::{available, why_not};
+pub use availability::{available, why_not};
 
 use std::time::Duration;
 

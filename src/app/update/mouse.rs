@@ -1,6 +1,6 @@
 //! What the mouse does: everything that a key does too.
 
-use super::{command, detail, overlay};
+use super::{availability, command, detail, overlay};
 use crate::app::command::Command;
 use crate::app::effect::Effect;
 use crate::app::key::{Key, KeyCode};
@@ -69,7 +69,7 @@ fn wheel(state: &mut State, towards: Command) -> Vec<Effect> {
     } else {
         WHEEL
     };
-    if command::available(state, towards) {
+    if availability::available(state, towards) {
         (0..steps).for_each(|_| drop(command::execute(state, towards)));
     }
     Vec::new()

@@ -6,7 +6,7 @@ use crate::app::key::{Key, KeyCode};
 use crate::app::state::overlay::Overlay;
 use crate::app::state::{Level, State};
 
-use super::{command, overlay, start};
+use super::{availability, overlay, start};
 
 /// Asks which project to go to.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
@@ -60,7 +60,7 @@ fn go(state: &mut State, project: &FoundProject) -> Vec<Effect> {
     }
     let stays = state.is_watching() || state.leaves_work_running();
     let loads = state.job(JobKind::Open).is_some();
-    if let Some(reason) = command::busy(state).filter(|_| !stays && !loads) {
+    if let Some(reason) = availability::busy(state).filter(|_| !stays && !loads) {
         state.notify(Level::Info, format!("projects: {reason}"));
         return Vec::new();
     }

@@ -1,7 +1,8 @@
 //! The list of runs: reading it, marking, opening and comparing runs, notes; and how curves are
 //! looked at.
 
-use super::command::{ask, busy};
+use super::availability::busy;
+use super::command::ask;
 use super::start;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
