@@ -1,5 +1,5 @@
-//! candle as a [`Backend`](super::Backend): plain tensor operations on arrays of (images, channels, rows, columns),
-//! or (images, features). In float64 on the CPU it is the yardstick of every other path; with the
+//! candle as a [`Backend`](super::Backend): plain tensor operations on arrays of (images, channels,
+//! rows, columns), or (images, features). In float64 on the CPU it is the yardstick of every other path; with the
 //! cargo feature `cuda` it runs on an NVIDIA GPU in float32.
 //!
 //! Nothing here uses candle's own gradients, so the tests can hold them against ours.

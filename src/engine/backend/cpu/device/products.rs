@@ -1,5 +1,4 @@
-//! Convolutions and linear products by the kernels of [`convolution`](crate::engine::backend::cpu::convolution)
-//! and [`linear`](crate::engine::backend::cpu::linear).
+//! Convolutions and linear products by the kernels beside this folder.
 
 use super::{Cpu, Gradient, Weights, narrow};
 use crate::engine::Result;
