@@ -41,7 +41,7 @@ def arguments():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--samples", type=int, default=512)
-    parser.add_argument("--only", help="only rows whose name contains this")
+    parser.add_argument("--only", default="", help="only rows whose name contains one of these words")
     parser.add_argument("--tune", default="--lr 0.05 --distill 0.7", help="further options of tune")
     return parser.parse_args()
 
@@ -199,39 +199,58 @@ def table(rows):
     return "\n".join(lines)
 
 
+# Of the plot: names of rows, a panel, the space after it, the height of a row and of what is above.
+NAMES, PANEL, SPACE, STEP, TOP = 240, 320, 40, 26, 30
+
+
 def plot(rows, path):
-    """One line a row: a dot for each seed, a bar at the mean, as an SVG that needs nothing else."""
-    width, left, top, step = 720, 250, 30, 26
-    values = [score["validation"] * 100 for seeds in rows.values() for score in seeds.values()]
-    # What collapsed is told at the edge, so that the others can be told apart.
-    low, high = max(min(values), max(values) - SHOWN) - 0.3, max(values) + 0.3
-    x = lambda value: left + (value - low) / (high - low) * (width - left - 30)
-    height = top + step * len(rows) + 40
+    """One line a row, a panel for the held-out images and one for those of the test: a dot for each
+    seed, a bar at the mean, as an SVG that needs nothing else."""
+    width, height = NAMES + 2 * (PANEL + SPACE), TOP + STEP * len(rows) + 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="sans-serif" font-size="13" fill="#57606a">',
-        f'<text x="{left}" y="18">accuracy on held-out training images, %</text>',
+        'font-family="sans-serif" font-size="13" fill="#57606a">'
     ]
-    for place, (name, seeds) in enumerate(rows.items()):
-        y = top + step * place + step / 2
-        scores = [score["validation"] * 100 for score in seeds.values()]
-        mean = statistics.mean(scores)
-        parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{name}</text>')
-        parts.append(f'<line x1="{left}" x2="{width - 30}" y1="{y}" y2="{y}" stroke="#d0d7de"/>')
-        if min(scores) < low:
-            told = ", ".join(f"{score:.1f}" for score in scores)
-            parts.append(f'<text x="{left + 4}" y="{y + 4}">&#9664; {told}</text>')
-            continue
-        parts.append(
-            f'<line x1="{x(mean):.1f}" x2="{x(mean):.1f}" y1="{y - 8}" y2="{y + 8}" '
-            'stroke="#0969da" stroke-width="3"/>'
-        )
-        parts += [f'<circle cx="{x(v):.1f}" cy="{y}" r="4" fill="#0969da" fill-opacity="0.5"/>' for v in scores]
-    bottom = top + step * len(rows) + 18
+    for place, name in enumerate(rows):
+        parts.append(f'<text x="{NAMES - 10}" y="{middle(place) + 4}" text-anchor="end">{name}</text>')
+    parts += panel(rows, "validation", "held-out training images, %", NAMES)
+    parts += panel(rows, "test", "test images, %", NAMES + PANEL + SPACE)
+    path.write_text("\n".join([*parts, "</svg>\n"]))
+
+
+def middle(place):
+    return TOP + STEP * place + STEP / 2
+
+
+def panel(rows, split, title, left):
+    """The accuracies of one split, in per cent. What collapsed is told at the edge, so that the
+    others can be told apart."""
+    scores = [[score[split] * 100 for score in seeds.values()] for seeds in rows.values()]
+    values = sum(scores, [])
+    low, high = max(min(values), max(values) - SHOWN) - 0.3, max(values) + 0.3
+    x = lambda value: left + (value - low) / (high - low) * PANEL
+    parts = [f'<text x="{left}" y="18">accuracy on {title}</text>']
+    for place, row in enumerate(scores):
+        y = middle(place)
+        parts.append(f'<line x1="{left}" x2="{left + PANEL}" y1="{y}" y2="{y}" stroke="#d0d7de"/>')
+        parts += marks(row, x, y) if min(row) >= low else [collapsed(row, left, y)]
     for k in range(5):
         value = low + (high - low) * k / 4
-        parts.append(f'<text x="{x(value):.1f}" y="{bottom}" text-anchor="middle">{value:.1f}</text>')
-    path.write_text("\n".join([*parts, "</svg>\n"]))
+        place = f'x="{x(value):.1f}" y="{middle(len(rows)) + 5}"'
+        parts.append(f'<text {place} text-anchor="middle">{value:.1f}</text>')
+    return parts
+
+
+def marks(scores, x, y):
+    mean = x(statistics.mean(scores))
+    bar = f'<line x1="{mean:.1f}" x2="{mean:.1f}" y1="{y - 8}" y2="{y + 8}" stroke="#0969da" stroke-width="3"/>'
+    dot = '<circle cx="{:.1f}" cy="{}" r="4" fill="#0969da" fill-opacity="0.5"/>'
+    return [bar, *(dot.format(x(score), y) for score in scores)]
+
+
+def collapsed(scores, left, y):
+    told = ", ".join(f"{score:.1f}" for score in scores)
+    return f'<text x="{left + 4}" y="{y + 4}">&#9664; {told}</text>'
 
 
 def main():
@@ -240,7 +259,7 @@ def main():
     rows = {}
     for seed in map(int, args.seeds.split(",")):
         for name, plan, options in ablation.rows(seed):
-            if args.only and args.only not in name:
+            if not any(word in name for word in args.only.split(",")):
                 continue
             rows.setdefault(name, {})[seed] = ablation.measure(name, plan, options, seed)
             print(f"seed {seed}, {name}: {rows[name][seed]}", file=sys.stderr, flush=True)
