@@ -9,7 +9,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::engine::complaint::of_toml;
+use crate::engine::files::read_limited;
+use crate::engine::{Error, Result};
+
+/// Largest text file of a project.
+const LIMIT: u64 = 64 << 20;
 
 /// Files and folders of a project, of which any tells that a folder is one.
 const MARKS: [&str; 7] = [
@@ -48,6 +56,34 @@ pub struct InputFile {
     /// Fingerprint of model and data when they were last loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+}
+
+impl InputFile {
+    /// Reads the file of a project.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no inputs file.
+    pub fn read(path: &Path) -> Result<Self> {
+        read_toml(path)
+    }
+}
+
+/// Reads a text file of a project.
+///
+/// # Errors
+/// When it cannot be read or is no text.
+pub fn read_text(path: &Path) -> Result<String> {
+    let text = String::from_utf8(read_limited(path, LIMIT)?);
+    text.map_err(|_| Error::format(path, "expected UTF-8 text; remove the file"))
+}
+
+/// Reads a TOML file of a project.
+///
+/// # Errors
+/// When it cannot be read or is not what is expected; with the line.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = read_text(path)?;
+    toml::from_str(&text).map_err(|error| Error::format(path, of_toml(&text, &error)))
 }
 
 /// Whether a name can be that of a project: it becomes the name of a folder.

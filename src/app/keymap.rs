@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::command::{Command, Group, closest};
 use super::key::{self, Key};
+use crate::engine::complaint::{line_of, of_toml};
 
 /// The keys that are built in.
 pub const DEFAULT: &str = include_str!("../../assets/keymap.toml");
@@ -54,10 +55,7 @@ impl Keymap {
     pub fn merge(&mut self, text: &str) -> Vec<String> {
         let document: Document = match toml::from_str(text) {
             Ok(document) => document,
-            Err(error) => {
-                let line = error.span().map_or(1, |span| line_of(text, span.start));
-                return vec![format!("line {line}: {}", error.message().trim())];
-            }
+            Err(error) => return vec![of_toml(text, &error)],
         };
         let mut problems = Vec::new();
         for (name, entries) in &document {
@@ -180,15 +178,6 @@ fn unknown_table(name: &str) -> String {
         Some(near) => format!("unknown table [{name}]; did you mean [{near}]?"),
         None => format!("unknown table [{name}]; expected global, movement, or a screen's name"),
     }
-}
-
-/// The 1-based line of a byte offset.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
 }
 
 #[cfg(test)]

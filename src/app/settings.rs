@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::{Spanned, Value};
 
 use super::command::closest;
-use super::keymap::line_of;
+use crate::engine::complaint::{line_of, of_toml};
 
 /// The settings that are built in, with what they mean.
 pub const DEFAULT: &str = include_str!("../../assets/config.toml");
@@ -103,10 +103,8 @@ impl Settings {
     /// # Errors
     /// Every mistake, a sentence each with its line.
     pub fn parse(text: &str, themes: &[&str]) -> Result<Self, Vec<String>> {
-        let document: BTreeMap<String, Spanned<Value>> = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
-            vec![format!("line {line}: {}", error.message().trim())]
-        })?;
+        let document: BTreeMap<String, Spanned<Value>> =
+            toml::from_str(text).map_err(|error| vec![of_toml(text, &error)])?;
         let (mut settings, mut problems) = (Self::default(), Vec::new());
         for (name, value) in &document {
             if let Err(problem) = settings.set(name, value.get_ref(), themes) {

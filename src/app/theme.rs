@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::command::closest;
 use super::symbols::Symbols;
+use crate::engine::complaint::of_toml;
 
 /// The themes that are built in.
 pub const EMBEDDED: [(&str, &str); 5] = [
@@ -224,12 +225,8 @@ impl Library {
                 .unwrap_or_default();
             return Err(format!("there is no theme `{name}`{hint}"));
         };
-        let own: File = toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .map_or(1, |span| super::keymap::line_of(text, span.start));
-            format!("theme {name}, line {line}: {}", error.message().trim())
-        })?;
+        let own: File = toml::from_str(text)
+            .map_err(|error| format!("theme {name}, {}", of_toml(text, &error)))?;
         let Some(parent) = &own.inherits else {
             return Ok(own);
         };

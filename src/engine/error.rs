@@ -95,39 +95,3 @@ fn said(source: &io::Error) -> String {
     };
     words.to_owned()
 }
-
-/// A parser's complaint without the names of Rust's types.
-pub(crate) fn plainly(complaint: impl std::fmt::Display) -> String {
-    const WORDS: [(&[&str], &str); 2] = [
-        (
-            &["u8", "u16", "u32", "u64", "usize", "i32", "i64", "isize"],
-            "a whole number",
-        ),
-        (&["f32", "f64"], "a number"),
-    ];
-    let plain = |word: &str| {
-        let known = WORDS.iter().find(|(types, _)| types.contains(&word));
-        known.map_or_else(|| word.to_owned(), |(_, plain)| (*plain).to_owned())
-    };
-    let complaint = complaint.to_string();
-    let words: Vec<_> = complaint.trim().split(' ').map(plain).collect();
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plainly;
-
-    #[test]
-    fn complaints_of_parsers_name_no_types() {
-        let complaint = |text| serde_json::from_str::<usize>(text).unwrap_err().to_string();
-        assert_eq!(
-            plainly(complaint("\"two\"")),
-            "invalid type: string \"two\", expected a whole number at line 1 column 5"
-        );
-        assert_eq!(
-            plainly("unknown field `f64`, expected `f32`\n"),
-            "unknown field `f64`, expected `f32`"
-        );
-    }
-}

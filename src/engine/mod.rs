@@ -4,6 +4,7 @@ pub mod allocate;
 pub mod autodiff;
 pub mod backend;
 pub mod bench;
+pub(crate) mod complaint;
 pub mod data;
 pub mod error;
 pub mod evaluation;

@@ -5,11 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::app::worker;
-use crate::engine::files::read_limited;
 use crate::project::{InputFile, holds_project, is_name};
-
-/// Largest file of inputs that is read.
-const LIMIT: u64 = 1 << 20;
 
 /// A project in the data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +50,7 @@ pub(super) fn find(folder: &Path, own: &str) -> Vec<FoundProject> {
 }
 
 fn describe(name: String, path: &Path, own: &str) -> FoundProject {
-    let inputs = inputs(path).unwrap_or_default();
+    let inputs = InputFile::read(&path.join("inputs.toml")).unwrap_or_default();
     let held = if name == own {
         Held::Here
     } else if worker::is_locked(&path.join("lock")) {
@@ -71,11 +67,6 @@ fn describe(name: String, path: &Path, own: &str) -> FoundProject {
         held,
         name,
     }
-}
-
-fn inputs(path: &Path) -> Option<InputFile> {
-    let bytes = read_limited(&path.join("inputs.toml"), LIMIT).ok()?;
-    toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
 /// Since the last session, or whatever was written last.

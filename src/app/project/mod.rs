@@ -1,11 +1,5 @@
-//! The project folder: inputs with checksums, sensitivities, plan, runs, log; a lock keeps a second
+//! The project folder (see [`crate::project`]) as the application has it open: a lock keeps a second
 //! instance out; every write is atomic.
-//!
-//! ```text
-//! <data folder>/projects/<name>/
-//!   inputs.toml  session.toml  sensitivity.json[.partial]  plan.toml  runs/001/  exports/
-//!   worker/  hawqeye.log  lock
-//! ```
 
 mod stored;
 
@@ -20,15 +14,13 @@ use super::state::analysis::Sort;
 use super::state::detail::View;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
-use crate::engine::files::{read_limited, write_atomically};
+use crate::engine::files::write_atomically;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::{Error, Result};
 pub use crate::project::InputFile;
+use crate::project::{read_text, read_toml, sensitivity};
 use stored::noted;
 pub use stored::{Stored, StoredRun};
-
-/// Largest file of the project that is read at once.
-const LIMIT: u64 = 64 << 20;
 
 /// What is remembered of the last session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -120,7 +112,7 @@ impl Project {
     /// # Errors
     /// When the file cannot be read or is no inputs file.
     pub fn inputs(&self) -> Result<Option<InputFile>> {
-        read_toml(&self.folder.join("inputs.toml"))
+        present(&self.folder.join("inputs.toml"), InputFile::read)
     }
 
     /// Remembers the inputs.
@@ -168,9 +160,7 @@ impl Project {
     /// When the file cannot be read or is no text.
     pub fn read_edited(&self) -> Result<String> {
         let path = self.edited_path();
-        let bytes = read_limited(&path, LIMIT)?;
-        String::from_utf8(bytes)
-            .map_err(|_| Error::format(&path, "expected a plan in TOML, got bytes"))
+        read_text(&path)
     }
 
     /// Forgets the text for the user's editor. That it cannot be removed harms nobody.
@@ -194,17 +184,12 @@ impl Project {
             ..Stored::default()
         };
         let mut problems = Vec::new();
-        let session = read_toml(&self.folder.join("session.toml"));
+        let session = present(&self.folder.join("session.toml"), read_toml);
         stored.session = noted(session, &mut problems).flatten().unwrap_or_default();
-        let partial = self.folder.join("sensitivity.json.partial");
-        stored.partial = partial.exists();
-        let path = if stored.partial {
-            partial
-        } else {
-            self.sensitivity_path()
-        };
-        stored.sensitivity = noted(read_sensitivity(&path), &mut problems).flatten();
-        let plan = read_text(&self.folder.join("plan.toml"));
+        stored.partial = self.folder.join("sensitivity.json.partial").exists();
+        let measured = present(&sensitivity(&self.folder), Sensitivity::read);
+        stored.sensitivity = noted(measured, &mut problems).flatten();
+        let plan = present(&self.folder.join("plan.toml"), read_text);
         stored.plan = noted(plan, &mut problems).flatten();
         self.load_runs(&mut stored, &mut problems);
         stored.exports = self.exports();
@@ -239,40 +224,14 @@ impl Project {
     }
 }
 
-fn read_text(path: &Path) -> Result<Option<String>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = read_limited(path, LIMIT)?;
-    let text = String::from_utf8(bytes);
-    text.map(Some)
-        .map_err(|_| Error::format(path, "expected UTF-8 text; remove the file"))
-}
-
-fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Some(text) = read_text(path)? else {
-        return Ok(None);
-    };
-    toml::from_str(&text).map(Some).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(1, |span| super::keymap::line_of(&text, span.start));
-        Error::format(path, format!("line {line}: {}", error.message().trim()))
-    })
+/// What `read` makes of a file, when it is there.
+fn present<T>(path: &Path, read: impl FnOnce(&Path) -> Result<T>) -> Result<Option<T>> {
+    path.exists().then(|| read(path)).transpose()
 }
 
 fn to_toml<T: Serialize>(value: &T) -> Result<String> {
     let text = toml::to_string_pretty(value);
     text.map_err(|error| Error::invalid(format!("cannot write settings: {error}")))
-}
-
-fn read_sensitivity(path: &Path) -> Result<Option<Sensitivity>> {
-    let Some(text) = read_text(path)? else {
-        return Ok(None);
-    };
-    let read = serde_json::from_str(&text);
-    read.map(Some)
-        .map_err(|error| Error::format(path, format!("{error}; analyse again")))
 }
 
 #[cfg(test)]
@@ -329,11 +288,13 @@ mod tests {
             "screen = \"bits\"\nscren = 1\n",
         )
         .unwrap();
-        fs::write(folder.path().join("sensitivity.json"), "{").unwrap();
+        let later = r#"{"format": "hawqeye/sensitivity", "version": 9, "layers": []}"#;
+        fs::write(folder.path().join("sensitivity.json"), later).unwrap();
         let stored = project.load();
         assert_eq!(stored.session, Session::default());
         assert_eq!(stored.problems.len(), 2, "{:?}", stored.problems);
         assert!(stored.problems[0].contains("session.toml: line 2: unknown field"));
+        assert!(stored.problems[1].contains("got hawqeye/sensitivity version 9"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Velocities, weight_step_name};
 use crate::engine::autodiff::loss::Tally;
+use crate::engine::complaint::plainly;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::Score;
 use crate::engine::model::weights::{ElementType, Entry, serialize_safetensors};
@@ -170,7 +171,8 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
     let metadata = header.metadata().as_ref();
     let position = metadata.and_then(|metadata| metadata.get(POSITION));
     let position = position.ok_or_else(|| format!("no metadata {POSITION}"))?;
-    let position = serde_json::from_str(position).map_err(|error| error.to_string())?;
+    let position = serde_json::from_str(position)
+        .map_err(|error| format!("{POSITION}: {}", plainly(error)))?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {

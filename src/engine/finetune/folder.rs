@@ -18,7 +18,7 @@ use super::checkpoint::{self, Outline, Position};
 use super::journal;
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
-use crate::engine::error::plainly;
+use crate::engine::complaint::plainly;
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::job::Event;
 use crate::engine::model::Architecture;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::engine::error::plainly;
+use crate::engine::complaint::plainly;
 use crate::engine::job::{Event, Observer, Verdict};
 use crate::engine::{Error, Result, files};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::engine::error::plainly;
+use crate::engine::complaint::plainly;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
 

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::pattern::nearest;
 use super::{Plan, PlannedLayer};
-use crate::engine::error::plainly;
+use crate::engine::complaint::{line_of, of_toml};
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
 
@@ -94,12 +94,7 @@ pub fn to_toml(plan: &Plan) -> String {
 /// # Errors
 /// See [`read`].
 pub fn parse(text: &str, layers: Option<&[Arc<str>]>) -> std::result::Result<Plan, String> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let place = error
-            .span()
-            .map_or_else(String::new, |span| at(text, &span));
-        format!("{place}{}", plainly(error.message()))
-    })?;
+    let file: File = toml::from_str(text).map_err(|error| of_toml(text, &error))?;
     if file.format.get_ref() != FORMAT {
         let place = at(text, &file.format.span());
         return Err(format!(
@@ -139,8 +134,7 @@ pub fn parse(text: &str, layers: Option<&[Arc<str>]>) -> std::result::Result<Pla
 
 /// `line N: ` of a place in the text.
 fn at(text: &str, span: &Range<usize>) -> String {
-    let before = text.get(..span.start).unwrap_or(text);
-    format!("line {}: ", before.matches('\n').count() + 1)
+    format!("line {}: ", line_of(text, span.start))
 }
 
 fn layer(

@@ -16,9 +16,6 @@ use crate::engine::plan::{Plan, file as plan_file};
 use crate::engine::{Error, Result, files};
 use crate::project::{self, InputFile};
 
-/// Largest `inputs.toml` that is read.
-const LIMIT: u64 = 1 << 20;
-
 /// Reads a folder.
 ///
 /// # Errors
@@ -59,7 +56,7 @@ fn of_project(source: &Source) -> Report {
     Report {
         kind: source.kind,
         name: source.name.clone(),
-        inputs: part(folder, &folder.join("inputs.toml"), read_inputs),
+        inputs: part(folder, &folder.join("inputs.toml"), InputFile::read),
         is_partial: sensitivity.extension().is_some_and(|end| end == "partial"),
         sensitivity: part(folder, &sensitivity, Sensitivity::read),
         plan: part(folder, &folder.join("plan.toml"), read_plan),
@@ -102,12 +99,6 @@ fn part<T>(folder: &Path, path: &Path, read: impl FnOnce(&Path) -> Result<T>) ->
 fn without_folder(error: &Error, folder: &Path) -> String {
     let above = format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR);
     error.to_string().replace(&above, "")
-}
-
-fn read_inputs(path: &Path) -> Result<InputFile> {
-    let bytes = files::read_limited(path, LIMIT)?;
-    let text = String::from_utf8_lossy(&bytes);
-    toml::from_str(&text).map_err(|error| Error::format(path, error.message().trim()))
 }
 
 fn read_plan(path: &Path) -> Result<Planned> {

@@ -1,0 +1,64 @@
+//! Complaints of parsers, in words for a person and with their place.
+
+/// The 1-based line of a byte offset.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    before.filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// What is wrong in a TOML text: its line, then the complaint.
+pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    format!("line {line}: {}", plainly(error.message()))
+}
+
+/// A parser's complaint without the names of Rust's types.
+pub(crate) fn plainly(complaint: impl std::fmt::Display) -> String {
+    const WORDS: [(&[&str], &str); 2] = [
+        (
+            &["u8", "u16", "u32", "u64", "usize", "i32", "i64", "isize"],
+            "a whole number",
+        ),
+        (&["f32", "f64"], "a number"),
+    ];
+    let plain = |word: &str| {
+        let known = WORDS.iter().find(|(types, _)| types.contains(&word));
+        known.map_or_else(|| word.to_owned(), |(_, plain)| (*plain).to_owned())
+    };
+    let complaint = complaint.to_string();
+    let words: Vec<_> = complaint.trim().split(' ').map(plain).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{of_toml, plainly};
+
+    #[test]
+    fn complaints_of_parsers_name_no_types() {
+        let complaint = |text| serde_json::from_str::<usize>(text).unwrap_err().to_string();
+        assert_eq!(
+            plainly(complaint("\"two\"")),
+            "invalid type: string \"two\", expected a whole number at line 1 column 5"
+        );
+        assert_eq!(
+            plainly("unknown field `f64`, expected `f32`\n"),
+            "unknown field `f64`, expected `f32`"
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_toml_is_told_with_its_line() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Read {
+            #[expect(dead_code, reason = "only its type is asked for")]
+            size: u32,
+        }
+        let text = "# none\nsize = \"two\"\n";
+        let error = toml::from_str::<Read>(text).unwrap_err();
+        assert_eq!(
+            of_toml(text, &error),
+            "line 2: invalid type: string \"two\", expected a whole number"
+        );
+    }
+}
