@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::command::{Command, Group, closest};
+use super::command::{Command, Group};
 use super::key::{self, Key};
-use crate::engine::complaint::{line_of, of_toml};
+use crate::engine::complaint::{closest, line_of, of_toml};
 
 /// The keys that are built in.
 pub const DEFAULT: &str = include_str!("../../assets/keymap.toml");

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use toml::{Spanned, Value};
 
-use super::command::closest;
-use crate::engine::complaint::{line_of, of_toml};
+use crate::engine::complaint::{closest, line_of, of_toml};
 
 /// The settings that are built in, with what they mean.
 pub const DEFAULT: &str = include_str!("../../assets/config.toml");

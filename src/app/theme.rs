@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-use super::command::closest;
 use super::symbols::Symbols;
-use crate::engine::complaint::of_toml;
+use crate::engine::complaint::{closest, of_toml};
 
 /// The themes that are built in.
 pub const EMBEDDED: [(&str, &str); 5] = [

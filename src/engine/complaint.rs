@@ -1,4 +1,6 @@
-//! Complaints of parsers, in words for a person and with their place.
+//! Mistakes in what was given, in words for a person: where it is, and what may have been meant.
+
+use strsim::levenshtein;
 
 /// The 1-based line of a byte offset.
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
@@ -30,9 +32,51 @@ pub(crate) fn plainly(complaint: impl std::fmt::Display) -> String {
     words.join(" ")
 }
 
+/// The candidate with the fewest changed characters, when that is at most half of `text`.
+pub(crate) fn closest<'a>(
+    text: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let limit = (text.chars().count() / 2).max(1);
+    candidates
+        .map(|candidate| (levenshtein(text, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// What may have been meant by a name that nothing has, to be added to a sentence.
+pub(crate) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    /// Names that are listed.
+    const LISTED: usize = 8;
+    if let Some(near) = closest(name, known.clone()) {
+        return format!("; did you mean {near}?");
+    }
+    let listed: Vec<&str> = known.clone().take(LISTED).collect();
+    let more = known.count() - listed.len();
+    let rest = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("; there are {}{rest}", listed.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{of_toml, plainly};
+    use super::{hint, of_toml, plainly};
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest_or_with_what_there_is() {
+        let names = ["conv1", "layer1.0.conv1", "linear"];
+        let hint = |name| hint(name, names.into_iter());
+        assert_eq!(hint("liner"), "; did you mean linear?");
+        assert_eq!(
+            hint("layer9.*"),
+            "; there are conv1, layer1.0.conv1, linear"
+        );
+        let many = super::hint("x", (0..20).map(|_| "layer"));
+        assert!(many.ends_with("layer and 12 more"), "{many}");
+    }
 
     #[test]
     fn complaints_of_parsers_name_no_types() {

@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use crate::cli::args::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::engine::plan::pattern::nearest;
+use crate::engine::complaint::hint;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,10 +42,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn page(root: &clap::Command, name: &str) -> Result<clap::Command, Failure> {
     let found = root.find_subcommand(name).cloned();
     found.ok_or_else(|| {
-        let names = root
+        let shown = root
             .get_subcommands()
             .filter(|command| !command.is_hide_set());
-        let near = nearest(name, names.map(clap::Command::get_name)).unwrap_or("analyze");
-        Failure::usage(format!("no command {name}; did you mean {near}?"))
+        let names: Vec<&str> = shown.map(clap::Command::get_name).collect();
+        let hint = hint(name, names.into_iter());
+        Failure::usage(format!("no command {name}{hint}"))
     })
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::engine::complaint::hint;
 use crate::engine::hessian::sensitivity::{PerBits, Sensitivity};
-use crate::engine::plan::pattern::nearest;
 use crate::engine::quant::Bits;
 use crate::engine::{Error, Result, files};
 
@@ -73,8 +73,7 @@ pub fn join(latencies: &Latencies, sensitivity: &mut Sensitivity) -> Result<()> 
             continue;
         }
         let names = sensitivity.layers.iter().map(|layer| &*layer.layer);
-        let hint =
-            nearest(name, names).map_or_else(String::new, |n| format!("; did you mean {n}?"));
+        let hint = hint(name, names);
         return Err(Error::invalid(format!(
             "the latency file names {name}, no such layer{hint}"
         )));

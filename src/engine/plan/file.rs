@@ -8,9 +8,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::pattern::nearest;
 use super::{Plan, PlannedLayer};
-use crate::engine::complaint::{line_of, of_toml};
+use crate::engine::complaint::{hint, line_of, of_toml};
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
 
@@ -153,8 +152,7 @@ fn layer(
     if let Some(known) = known
         && !known.iter().any(|layer| **layer == **name)
     {
-        let hint = nearest(name, known.iter().map(|layer| &**layer))
-            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let hint = hint(name, known.iter().map(|layer| &**layer));
         return Err(format!("{place}the model has no layer {name}{hint}"));
     }
     let bits = |bits: &Spanned<u64>| {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use globset::GlobBuilder;
 
+use crate::engine::complaint::hint;
 use crate::engine::quant::Bits;
 use crate::engine::{Error, Result};
 
 /// Places of the names that `pattern` matches.
 ///
 /// # Errors
-/// When the pattern is malformed or matches nothing; the nearest name is suggested.
+/// When the pattern is malformed or matches nothing; what may have been meant is suggested.
 pub fn matching(pattern: &str, names: &[Arc<str>]) -> Result<Vec<usize>> {
     let glob = GlobBuilder::new(pattern)
         .build()
@@ -21,34 +22,12 @@ pub fn matching(pattern: &str, names: &[Arc<str>]) -> Result<Vec<usize>> {
         .filter(|&index| glob.is_match(&*names[index]))
         .collect();
     if found.is_empty() {
-        let hint = nearest(pattern, names.iter().map(|name| &**name))
-            .map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        let hint = hint(pattern, names.iter().map(|name| &**name));
         return Err(Error::invalid(format!(
             "no layer matches {pattern:?}{hint}"
         )));
     }
     Ok(found)
-}
-
-/// The name with the fewest edits from `text`.
-pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names.min_by_key(|name| edits(text, name))
-}
-
-/// Insertions, removals and replacements that turn one text into another.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replace = corner + usize::from(from != *to);
-            corner = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// `PATTERN=BITS` or `PATTERN=WEIGHT_BITS/ACTIVATION_BITS`: bits set by hand.
