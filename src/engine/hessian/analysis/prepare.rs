@@ -1,0 +1,91 @@
+//! What is known of the layers before anything is measured.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::{Analysis, Subject};
+use crate::engine::backend::{Backend, WeightShape};
+use crate::engine::graph::Layer;
+use crate::engine::hessian::sensitivity::{
+    FORMAT, LayerSensitivity, ModelFacts, PerBits, Sensitivity,
+};
+use crate::engine::model::Model;
+use crate::engine::quant::ScaleRule;
+use crate::engine::quant::grids::perturbations;
+use crate::engine::{Error, Result, files};
+
+/// What is measured before the first event: facts and perturbations of every selected layer, and the
+/// fingerprint that guards a resume.
+///
+/// # Errors
+/// When a setting makes no sense or a weight is not finite.
+pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<Sensitivity> {
+    settings.check()?;
+    let model = subject.model;
+    let sample = subject.images.identity();
+    let settings_json = settings.as_json();
+    let facts = ModelFacts {
+        name: model.architecture.to_string(),
+        weights_sha256: model.weights_sha256.clone(),
+        parameters: model.graph.trainable_count(),
+    };
+    let identity = json!([facts, sample, settings_json]).to_string();
+    let layers = model.graph.layers();
+    let selected = layers.iter().filter(|layer| settings.selects(&layer.name));
+    Ok(Sensitivity {
+        format: FORMAT.to_owned(),
+        version: 1,
+        model: Some(facts),
+        data: Some(subject.images.facts()),
+        settings: settings_json,
+        fingerprint: Some(files::sha256_hex(identity.as_bytes())),
+        loss: None,
+        accuracy: None,
+        seconds: None,
+        curvature: None,
+        layers: selected
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|l| describe(model, l, settings))
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSensitivity> {
+    let values = model.parameters.get(layer.weight);
+    let shape = &model.graph.parameters()[layer.weight.index()].shape;
+    let mut by_scale = BTreeMap::new();
+    let mut rules = ScaleRule::PER_LAYER.to_vec();
+    if settings.scale.is_per_channel() {
+        rules.extend(ScaleRule::PER_CHANNEL);
+    }
+    for rule in rules {
+        let errors = perturbations((values, shape[0]), rule, &settings.bits)
+            .map_err(|_| Error::NotFinite(format!("a weight of {}", layer.name)))?;
+        by_scale.insert(
+            rule,
+            errors
+                .into_iter()
+                .map(|(bits, e)| (bits.get(), e))
+                .collect(),
+        );
+    }
+    let kind = match layer.shape {
+        WeightShape::Convolution(_) => "conv2d",
+        WeightShape::Linear(_) => "linear",
+    };
+    Ok(LayerSensitivity {
+        layer: layer.name.clone(),
+        kind: Some(kind.to_owned()),
+        shape: shape.clone(),
+        parameters: layer.parameters(),
+        macs: layer.macs(),
+        activation_size: Some(layer.activation_size),
+        reads_image: layer.reads_image,
+        perturbation: PerBits::clone(&by_scale[&settings.scale]),
+        perturbation_by_scale: by_scale,
+        ..LayerSensitivity::default()
+    })
+}
