@@ -74,7 +74,7 @@ impl InputFile {
 /// When it cannot be read or is no text.
 pub fn read_text(path: &Path) -> Result<String> {
     let text = String::from_utf8(read_limited(path, LIMIT)?);
-    text.map_err(|_| Error::format(path, "expected UTF-8 text; remove the file"))
+    text.map_err(|_| Error::format(path, "expected UTF-8 text; mend it or remove the file"))
 }
 
 /// Reads a TOML file of a project.
