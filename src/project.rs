@@ -14,17 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::complaint::of_toml;
 use crate::engine::files::read_limited;
+use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::{Error, Result};
 
 /// Largest text file of a project.
 const LIMIT: u64 = 64 << 20;
 
-/// Files and folders of a project, of which any tells that a folder is one.
-const MARKS: [&str; 7] = [
+/// Files and folders of a project that, like measurements, tell that a folder is one.
+const MARKS: [&str; 5] = [
     "inputs.toml",
     "session.toml",
-    "sensitivity.json",
-    "sensitivity.json.partial",
     "plan.toml",
     "runs",
     "hawqeye.log",
@@ -105,17 +104,18 @@ pub fn folder(data: &Path, name: &str) -> PathBuf {
 /// Whether a folder holds a project.
 #[must_use]
 pub fn holds_project(folder: &Path) -> bool {
-    MARKS.iter().any(|name| folder.join(name).exists())
+    MARKS.iter().any(|name| folder.join(name).exists()) || sensitivity(folder).exists()
 }
 
 /// Where measurements are: those of an analysis under way come before finished ones.
 #[must_use]
 pub fn sensitivity(folder: &Path) -> PathBuf {
-    let partial = folder.join("sensitivity.json.partial");
-    if partial.exists() {
-        partial
+    let finished = folder.join("sensitivity.json");
+    let unfinished = Sensitivity::unfinished(&finished);
+    if unfinished.exists() {
+        unfinished
     } else {
-        folder.join("sensitivity.json")
+        finished
     }
 }
 

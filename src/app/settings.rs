@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::{Spanned, Value};
 
-use crate::engine::complaint::{closest, line_of, of_toml};
+use crate::engine::complaint::{closest, hint, line_of, of_toml};
 
 /// The settings that are built in, with what they mean.
 pub const DEFAULT: &str = include_str!("../../assets/config.toml");
@@ -146,10 +146,8 @@ impl Settings {
 }
 
 fn unknown(name: &str) -> String {
-    match closest(name, NAMES.into_iter()) {
-        Some(near) => format!("unknown setting `{name}`; did you mean `{near}`?"),
-        None => format!("unknown setting `{name}`; there are {}", NAMES.join(", ")),
-    }
+    let hint = hint(name, NAMES.into_iter());
+    format!("unknown setting `{name}`{hint}")
 }
 
 fn one_of<'a>(name: &str, value: &'a Value, known: &[&str]) -> Result<&'a str, String> {
@@ -215,7 +213,7 @@ mod tests {
                     [bits]\n";
         let problems = Settings::parse(text, &THEMES).unwrap_err();
         for (problem, expected) in problems.iter().zip([
-            "line 2: unknown setting `them`; did you mean `theme`?",
+            "line 2: unknown setting `them`; did you mean theme?",
             "line 3: symbols = \"asci\": did you mean \"ascii\"?",
             "line 4: mouse = 1: expected true or false",
             "line 5: frames-per-second = 0: expected a number from 1 to 60",

@@ -7,7 +7,7 @@ use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
 use super::symbols::Symbols;
-use crate::engine::complaint::{closest, of_toml};
+use crate::engine::complaint::{hint, of_toml};
 
 /// The themes that are built in.
 pub const EMBEDDED: [(&str, &str); 5] = [
@@ -170,7 +170,7 @@ impl Library {
     }
 
     /// Names of all themes.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.texts.keys().map(String::as_str)
     }
 
@@ -184,10 +184,7 @@ impl Library {
         let mut styles = vec![Style::default(); Role::ALL.len()];
         for (key, entry) in &merged.style {
             let Some(role) = Role::ALL.iter().find(|role| role.name() == key) else {
-                let near = closest(key, Role::ALL.iter().map(|role| role.name()));
-                let hint = near
-                    .map(|near| format!("; did you mean `{near}`?"))
-                    .unwrap_or_default();
+                let hint = hint(key, Role::ALL.iter().map(|role| role.name()));
                 return Err(format!("theme {name}: unknown style `{key}`{hint}"));
             };
             styles[*role as usize] = entry
@@ -218,10 +215,7 @@ impl Library {
             return Err(format!("theme {name} inherits from itself"));
         }
         let Some(text) = self.texts.get(name) else {
-            let near = closest(name, self.names());
-            let hint = near
-                .map(|near| format!("; did you mean `{near}`?"))
-                .unwrap_or_default();
+            let hint = hint(name, self.names());
             return Err(format!("there is no theme `{name}`{hint}"));
         };
         let own: File = toml::from_str(text)
@@ -410,11 +404,11 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error,
-            "theme bad: unknown style `selectd`; did you mean `selected`?"
+            "theme bad: unknown style `selectd`; did you mean selected?"
         );
         let error = library
             .load("drak", Depth::True, Symbols::ASCII)
             .unwrap_err();
-        assert_eq!(error, "there is no theme `drak`; did you mean `dark`?");
+        assert_eq!(error, "there is no theme `drak`; did you mean dark?");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::failure::Failure;
 use crate::engine::{Error, files};
@@ -100,14 +100,6 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// `path` with something added to its name.
-#[must_use]
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,11 +113,5 @@ mod tests {
         let refused = probe(&missing).unwrap_err();
         assert!(refused.message.contains("s.json"), "{refused:?}");
         assert!(probe(folder.path()).is_err());
-    }
-
-    #[test]
-    fn the_state_lies_beside_the_result() {
-        let partial = beside(Path::new("a/s.json"), ".partial");
-        assert_eq!(partial, Path::new("a/s.json.partial"));
     }
 }

@@ -92,9 +92,21 @@ fn settings_are_read_and_a_mistake_is_told_while_the_defaults_work() {
     let mut session = start(&home, &[]);
     session.wait("what is wrong, in the defaults", |screen| {
         let text = screen.contents();
-        text.contains("did you mean") && text.contains("`mouse`") && !text.is_ascii()
+        text.contains("did you mean mouse?") && !text.is_ascii()
     });
     session.send("q");
+    assert_eq!(session.end(), 0);
+    std::fs::write(&settings, "mouze = false\nthem = \"dark\"\n").unwrap();
+    let mut session = start(&home, &[]);
+    session.wait("how many are wrong", |screen| {
+        screen.contents().contains("2 problems")
+    });
+    session.send(":log\r");
+    session.wait("both of them", |screen| {
+        let text = screen.contents();
+        text.contains("did you mean mouse?") && text.contains("did you mean theme?")
+    });
+    session.send("\x1bq");
     assert_eq!(session.end(), 0);
 }
 

@@ -1,6 +1,6 @@
 //! The analysis of a project: it goes on where an earlier one with the same fingerprint stopped.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::load::Loaded;
@@ -27,7 +27,7 @@ pub(super) fn analyze(
         .flatten();
     let mut state = earlier.unwrap_or(fresh);
     let before = state.seconds.unwrap_or(0.0);
-    let partial = partial_of(target);
+    let partial = Sensitivity::unfinished(target);
     let mut pace = Pace::new(SAVED_EVERY);
     let mut save = |state: &Sensitivity| {
         if !pace.is_due() {
@@ -49,11 +49,6 @@ pub(super) fn analyze(
     Ok((state, outcome))
 }
 
-/// Where an unfinished analysis is kept.
-pub(super) fn partial_of(target: &Path) -> PathBuf {
-    target.with_extension("json.partial")
-}
-
 /// What an analysis that ended so left behind.
 ///
 /// # Errors
@@ -61,13 +56,13 @@ pub(super) fn partial_of(target: &Path) -> PathBuf {
 pub(super) fn kept(target: &Path, outcome: Outcome) -> Result<Sensitivity> {
     match outcome {
         Outcome::Done => Sensitivity::read(target),
-        Outcome::Stopped => Sensitivity::read(&partial_of(target)),
+        Outcome::Stopped => Sensitivity::read(&Sensitivity::unfinished(target)),
     }
 }
 
 /// What an earlier analysis with the same fingerprint measured.
 fn earlier(target: &Path, fingerprint: Option<&String>) -> Option<Sensitivity> {
-    let candidates = [partial_of(target), target.to_owned()];
+    let candidates = [Sensitivity::unfinished(target), target.to_owned()];
     let read = candidates
         .into_iter()
         .filter_map(|path| Sensitivity::read(&path).ok());

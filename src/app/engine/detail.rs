@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::analysis::partial_of;
 use super::load::Loaded;
 use crate::app::jobs::AnalysisRequest;
 use crate::app::jobs::detail::{
@@ -75,7 +74,7 @@ pub(super) fn remeasure(
     target: &Path,
     observer: &mut dyn Observer,
 ) -> Result<(Sensitivity, Outcome)> {
-    let partial = partial_of(target);
+    let partial = Sensitivity::unfinished(target);
     let target = if partial.exists() { &partial } else { target };
     let mut file = Sensitivity::read(target)?;
     let images = images(loaded, &request.analysis)?;

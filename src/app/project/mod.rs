@@ -186,8 +186,9 @@ impl Project {
         let mut problems = Vec::new();
         let session = present(&self.folder.join("session.toml"), read_toml);
         stored.session = noted(session, &mut problems).flatten().unwrap_or_default();
-        stored.partial = self.folder.join("sensitivity.json.partial").exists();
-        let measured = present(&sensitivity(&self.folder), Sensitivity::read);
+        let measurements = sensitivity(&self.folder);
+        stored.partial = measurements != self.sensitivity_path();
+        let measured = present(&measurements, Sensitivity::read);
         stored.sensitivity = noted(measured, &mut problems).flatten();
         let plan = present(&self.folder.join("plan.toml"), read_text);
         stored.plan = noted(plan, &mut problems).flatten();

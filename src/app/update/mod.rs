@@ -95,8 +95,14 @@ fn begin(state: &mut State) -> Vec<Effect> {
         .stored
         .as_mut()
         .map(|stored| std::mem::take(&mut stored.problems));
-    for problem in problems.unwrap_or_default() {
+    let problems = problems.unwrap_or_default();
+    let several = (problems.len() > 1).then_some(problems.len());
+    for problem in problems {
         state.notify(Level::Warning, problem);
+    }
+    if let Some(count) = several {
+        let summary = format!("{count} problems with the settings or the project; :log shows them all");
+        state.notify(Level::Warning, summary);
     }
     start(state, Task::Open)
 }

@@ -1,7 +1,7 @@
 //! The sensitivity file: what an analysis measured, layer by layer (a contract; see README "Files").
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::Error as _;
@@ -240,6 +240,14 @@ impl Sensitivity {
         })?;
         read.check().map_err(|reason| Error::format(path, reason))?;
         Ok(read)
+    }
+
+    /// Where the measurements of an unfinished analysis are kept: `FILE.partial`.
+    #[must_use]
+    pub fn unfinished(file: &Path) -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".partial");
+        PathBuf::from(name)
     }
 
     /// The relative residual that counted as converged; absent in files from elsewhere.

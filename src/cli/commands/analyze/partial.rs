@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::cli::failure::Failure;
-use crate::cli::output;
 use crate::cli::report::Reporter;
 use crate::engine::Result;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -36,7 +35,7 @@ impl Partial {
         let output = output.filter(|path| !special(path));
         Self {
             output: output.map(Path::to_owned),
-            path: output.map(|path| output::beside(path, ".partial")),
+            path: output.map(Sensitivity::unfinished),
         }
     }
 
