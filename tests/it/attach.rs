@@ -158,7 +158,7 @@ fn a_run_of_the_command_line_is_followed_and_stopped() {
         .unwrap();
     wait_for(|| holds_run(&run));
     let mut session = start(home, &["--attach".as_ref(), run.as_os_str()]);
-    session.wait_text("training");
+    session.wait_text("Run run, resnet20 on demo  training");
     session.send("x");
     session.wait_text("stopped with a checkpoint");
     assert_eq!(tune.wait().unwrap().code(), Some(130));

@@ -92,7 +92,7 @@ fn settings_are_read_and_a_mistake_is_told_while_the_defaults_work() {
     let mut session = start(&home, &[]);
     session.wait("what is wrong, in the defaults", |screen| {
         let text = screen.contents();
-        text.contains("did you mean mouse?") && !text.is_ascii()
+        text.contains("mouse?") && !text.is_ascii()
     });
     session.send("q");
     assert_eq!(session.end(), 0);
@@ -104,9 +104,13 @@ fn settings_are_read_and_a_mistake_is_told_while_the_defaults_work() {
     session.send(":log\r");
     session.wait("both of them", |screen| {
         let text = screen.contents();
-        text.contains("did you mean mouse?") && text.contains("did you mean theme?")
+        text.contains("mouse?") && text.contains("theme?")
     });
-    session.send("\x1bq");
+    session.send("\x1b");
+    session.wait("the log is closed", |screen| {
+        !screen.contents().contains("hawqeye.log")
+    });
+    session.send("q");
     assert_eq!(session.end(), 0);
 }
 

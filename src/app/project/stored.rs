@@ -38,6 +38,9 @@ pub struct Stored {
     pub plan: Option<String>,
     /// The last run.
     pub run: Option<StoredRun>,
+    /// Network and data of that run when it was asked for by its folder, so that it need not be of
+    /// the project's.
+    pub subject: Option<String>,
     /// Work that an earlier application left running.
     pub left: Option<LeftRunning>,
     /// Another instance has the project open.
@@ -84,7 +87,8 @@ impl Stored {
     /// # Errors
     /// When the folder holds no run.
     pub fn attach(&mut self, folder: PathBuf) -> Result<()> {
-        finetune::read_record(&folder)?;
+        let record = finetune::read_record(&folder)?;
+        self.subject = Some(format!("{} on {}", record.model.name, record.data.name));
         self.follow(folder);
         self.session.screen = Screen::Tune;
         Ok(())

@@ -286,6 +286,9 @@ fn restore(state: &mut State, inputs: &Inputs) {
     state.layer = selected.unwrap_or(state.layer);
     state.tune.next = stored.next_run.max(1);
     state.tune.run = stored.run.map(|run| Run::replay(run.folder, run.events));
+    if let Some(run) = &mut state.tune.run {
+        run.subject = stored.subject;
+    }
     if let Some(run) = state.tune.finished().map(Run::name) {
         state.export.find(&run, &stored.exports);
     }

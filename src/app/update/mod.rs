@@ -101,7 +101,8 @@ fn begin(state: &mut State) -> Vec<Effect> {
         state.notify(Level::Warning, problem);
     }
     if let Some(count) = several {
-        let summary = format!("{count} problems with the settings or the project; :log shows them all");
+        let summary =
+            format!("{count} problems with the settings or the project; :log shows them all");
         state.notify(Level::Warning, summary);
     }
     start(state, Task::Open)

@@ -68,6 +68,8 @@ pub struct Measured {
 pub struct Run {
     /// Its folder.
     pub folder: PathBuf,
+    /// Network and data in words, when they need not be those of the project.
+    pub subject: Option<String>,
     /// Where it stands.
     pub status: RunStatus,
     /// The bits it trains, when it was started in this session.
@@ -103,6 +105,7 @@ impl Run {
     pub fn new(folder: PathBuf, status: RunStatus) -> Self {
         Self {
             folder,
+            subject: None,
             status,
             plan: None,
             stages: Vec::new(),

@@ -11,37 +11,17 @@ use crate::app::state::State;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::theme::{Role, Theme};
 use crate::app::view::format::{bytes, count, cut, duration, number, percent};
-use crate::app::view::{heading, plot};
+use crate::app::view::plot;
 
 /// Batches that the shown loss is a mean of.
 const SMOOTHED: usize = 20;
-/// Cells of a run's name and status, and what is between them and the note.
-const NOTED: usize = 32;
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &Theme) {
-    let (status, role) = match &run.status {
-        RunStatus::Running if state.job(JobKind::Tune).is_some_and(|job| job.paused) => {
-            ("paused".to_owned(), Role::Warning)
-        }
-        RunStatus::Running if state.tune.then.is_some() => {
-            ("stopping, to go on otherwise".to_owned(), Role::Warning)
-        }
-        RunStatus::Running => ("training".to_owned(), Role::LiveBar),
-        RunStatus::Stopped => ("stopped; can go on".to_owned(), Role::Warning),
-        RunStatus::Done => ("done".to_owned(), Role::Good),
-        RunStatus::Failed(reason) => (reason.clone(), Role::Bad),
-    };
     let ratio = plot::unit(run.step as f64 / run.total.max(1) as f64);
     let width = (area.width as usize).saturating_sub(34).min(40);
     let bar = theme.symbols.bar(ratio, width);
-    let mut first = heading(format!("Run {}", run.name()), area.width, theme);
-    first.spans.truncate(1);
-    first
-        .spans
-        .push(Span::styled(format!("  {status}"), theme.style(role)));
-    first.spans.extend(note(state, (run, area.width), theme));
     let lines = vec![
-        first,
+        title(state, (run, area.width), theme),
         Line::from(vec![
             Span::styled(format!("{bar:<width$}"), theme.style(Role::Progress)),
             Span::raw(format!(" {}", steps(state, run))),
@@ -54,13 +34,42 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), 
     frame.render_widget(Paragraph::new(lines), area);
 }
 
+/// Which run it is, where it stands, and its note as far as there is room.
+fn title<'a>(state: &State, (run, width): (&Run, u16), theme: &Theme) -> Line<'a> {
+    let name = format!("Run {}", run.name());
+    let mut line = Line::from(Span::styled(name, theme.style(Role::Title)));
+    if let Some(subject) = &run.subject {
+        line.push_span(Span::raw(format!(", {subject}")));
+    }
+    let (status, role) = status(state, run);
+    line.push_span(Span::styled(format!("  {status}"), theme.style(role)));
+    let room = (width as usize).saturating_sub(line.width());
+    line.spans.extend(note(state, (run, room), theme));
+    line
+}
+
+/// Where it stands.
+fn status(state: &State, run: &Run) -> (String, Role) {
+    match &run.status {
+        RunStatus::Running if state.job(JobKind::Tune).is_some_and(|job| job.paused) => {
+            ("paused".to_owned(), Role::Warning)
+        }
+        RunStatus::Running if state.tune.then.is_some() => {
+            ("stopping, to go on otherwise".to_owned(), Role::Warning)
+        }
+        RunStatus::Running => ("training".to_owned(), Role::LiveBar),
+        RunStatus::Stopped => ("stopped; can go on".to_owned(), Role::Warning),
+        RunStatus::Done => ("done".to_owned(), Role::Good),
+        RunStatus::Failed(reason) => (reason.clone(), Role::Bad),
+    }
+}
+
 /// What the user wrote about it.
-fn note<'a>(state: &State, (run, width): (&Run, u16), theme: &Theme) -> Option<Span<'a>> {
+fn note<'a>(state: &State, (run, room): (&Run, usize), theme: &Theme) -> Option<Span<'a>> {
     let listed = state.tune.list.of(&run.folder)?;
-    let room = (width as usize).saturating_sub(NOTED);
-    let text = cut(&listed.note, room, theme.symbols.ellipsis);
-    let dot = theme.symbols.dot;
-    (!text.is_empty()).then(|| Span::styled(format!("  {dot} {text}"), theme.style(Role::Muted)))
+    let text = format!("  {} {}", theme.symbols.dot, listed.note);
+    let shown = cut(&text, room, theme.symbols.ellipsis);
+    (!listed.note.is_empty()).then(|| Span::styled(shown, theme.style(Role::Muted)))
 }
 
 /// How far training is, and how long it will still take.
