@@ -568,6 +568,8 @@ fn listed_run(folder: &Path, events: Vec<Event>, weight_compression: f64) -> Lis
                 plan,
                 weight_compression,
                 activation_compression: Some(8.0),
+                weight_bytes: 48_000.0 / weight_compression,
+                packed_bytes: Some(4321),
                 settings: Settings::default(),
             },
             run,

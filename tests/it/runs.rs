@@ -179,7 +179,9 @@ fn the_runs_are_read_when_the_screen_opens_and_when_a_run_begins_and_ends() {
     assert!(during > before && during <= before + 2);
     bench.finish(job, &task, usize::MAX);
     assert_eq!(bench.readings, during + 1, "its end is read");
-    bench.keys("5 4");
+    bench.keys("5");
+    assert_eq!(bench.readings, during + 1, "Export tells of the same runs");
+    bench.keys("3 4");
     assert_eq!(bench.readings, during + 2);
 }
 
@@ -240,7 +242,13 @@ fn a_selected_run_becomes_the_one_on_screen_and_is_exported_or_resumed() {
     assert_eq!(bench.state.tune.settings.last_run.as_deref(), Some("003"));
     assert!(bench.has_asked(&Effect::SaveSession));
     bench.asked.clear();
-    bench.keys("5 e");
+    bench.keys("5");
+    let screen = shown(&bench, (80, 24));
+    assert!(
+        screen.contains("5.2 KB at their bits; packed file 4.2 KB as predicted"),
+        "its own size, not that of the table: {screen}"
+    );
+    bench.keys("e");
     let [(job, task)] = bench.started().try_into().unwrap();
     assert!(matches!(&task, Task::Export(request) if request.run == folder(3)));
     bench.finish(job, &task, usize::MAX);
@@ -308,7 +316,7 @@ fn runs_that_cannot_be_read_are_a_sentence_on_the_screen() {
     assert!(screen.contains("permission denied"), "{screen}");
     assert!(bench.state.job(JobKind::Runs).is_none());
     bench.engine.trouble = Trouble::None;
-    bench.keys("5 4").wait(60);
+    bench.keys("3 4").wait(60);
     assert!(shown(&bench, (80, 24)).contains("There is no run yet"));
 }
 

@@ -12,6 +12,7 @@ use crate::app::notes;
 use crate::app::state::bits;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::worker::is_worked_on;
+use crate::engine::export::predicted_bytes;
 use crate::engine::finetune::{Record, events_path, read_plan, read_record};
 use crate::engine::graph::Shape;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
@@ -161,11 +162,14 @@ fn facts(folder: &Path, record: Record) -> Result<Facts> {
     }
     let architecture = Architecture::from_str(&record.model.name)?;
     let graph = architecture.graph(Shape::map(channels, height, width), classes)?;
-    let totals = Totals::of(&LayerFacts::of(&graph), &plan);
+    let layers = LayerFacts::of(&graph);
+    let totals = Totals::of(&layers, &plan);
     Ok(Facts {
         plan: bits::key(&plan),
         weight_compression: totals.weight_compression(),
         activation_compression: totals.activation_compression(),
+        weight_bytes: totals.weight_bytes(),
+        packed_bytes: predicted_bytes(&layers, &plan),
         settings: record.settings,
     })
 }

@@ -74,6 +74,10 @@ pub struct Facts {
     pub weight_compression: f64,
     /// A-comp of its plan; absent when unknown.
     pub activation_compression: Option<f64>,
+    /// Bytes of its weights at their bits.
+    pub weight_bytes: f64,
+    /// Bytes of its packed file, as predicted; absent when unknown.
+    pub packed_bytes: Option<u64>,
     /// How it is trained.
     pub settings: Settings,
 }

@@ -160,9 +160,10 @@ pub(super) fn note(state: &mut State, text: &str) -> Result<Vec<Effect>, String>
     Ok(vec![Effect::SaveNote { run, note }])
 }
 
-/// Reads the runs when the screen is opened, and when the run on screen begins or ends.
+/// Reads the runs when a screen that tells of them is opened, and when the run on screen begins or
+/// ends.
 pub(super) fn follow(state: &mut State) -> Vec<Effect> {
-    if state.screen != Screen::Tune {
+    if !matches!(state.screen, Screen::Tune | Screen::Export) {
         state.tune.list.read = None;
         return Vec::new();
     }

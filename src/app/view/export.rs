@@ -56,15 +56,13 @@ pub(super) fn draw(
         lines.push(fact("run", name, theme));
         lines.push(fact("file", tail(&path, room, theme), theme));
     }
-    if let Some(plan) = &state.bits.plan {
-        let totals = planning::totals(plan, &state.analysis.layers);
-        let predicted = planning::predicted_bytes(plan, &state.analysis.layers);
-        let predicted = predicted.map_or_else(String::new, |size| {
+    if let Some((weights, packed)) = size(state) {
+        let predicted = packed.map_or_else(String::new, |size| {
             format!("; packed file {} as predicted", bytes(size as f64))
         });
         lines.push(fact(
             "weights",
-            format!("{} at their bits{predicted}", bytes(totals.weight_bytes())),
+            format!("{} at their bits{predicted}", bytes(weights)),
             theme,
         ));
     }
@@ -73,6 +71,18 @@ pub(super) fn draw(
         lines.retain(|line| line.width() > 0);
     }
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Bytes of the weights at their bits and of the packed file, of the run on screen, whatever became of
+/// the plan since; before there is one, of the plan.
+fn size(state: &State) -> Option<(f64, Option<u64>)> {
+    if let Some(run) = &state.tune.run {
+        let known = state.tune.list.of(&run.folder)?.found.as_ref().ok()?;
+        return Some((known.facts.weight_bytes, known.facts.packed_bytes));
+    }
+    let (plan, layers) = (state.bits.plan.as_ref()?, &state.analysis.layers);
+    let weights = planning::totals(plan, layers).weight_bytes();
+    Some((weights, planning::predicted_bytes(plan, layers)))
 }
 
 fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
