@@ -1,12 +1,13 @@
 //! The loop: waits for a key, a job, a signal or the clock; updates the state; draws when something
 //! changed, at most once in 16 ms, or less often when the user set so. Nothing moves, nothing runs.
 
-use std::future::{Future, pending, ready};
+use std::future::{Future, pending, poll_fn, ready};
 use std::io;
+use std::pin::Pin;
 use std::time::Instant;
 
 use crossterm::event::Event;
-use futures::{Stream, StreamExt};
+use futures_core::Stream;
 use ratatui::Terminal;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
@@ -118,7 +119,7 @@ where
         tokio::select! {
             biased;
             signal = outside.signal() => queue.push(Msg::Signal(signal)),
-            event = input.next() => match event {
+            event = next(&mut input) => match event {
                 Some(Ok(event)) => queue.extend(message(event, &screen.hits)),
                 Some(Err(_)) | None => return Err(Gone),
             },
@@ -145,6 +146,11 @@ async fn lend<O: Outside>(
     }
 }
 
+/// The next item of a stream; nothing when it has ended.
+async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
+}
+
 /// Takes the events that are there already. The stream must be polled by this task: it remembers
 /// only one task to wake.
 async fn drain<S>(events: &mut S, (queue, hits): (&mut Vec<Msg>, &Hits))
@@ -154,7 +160,7 @@ where
     loop {
         tokio::select! {
             biased;
-            Some(Ok(event)) = events.next() => queue.extend(message(event, hits)),
+            Some(Ok(event)) = next(events) => queue.extend(message(event, hits)),
             () = ready(()) => return,
         }
     }

@@ -3,9 +3,8 @@
 //!
 //! "Largest" is by absolute value, the sign kept: blocks of a non-convex loss can be indefinite.
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::job::Verdict;

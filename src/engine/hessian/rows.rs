@@ -14,9 +14,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
 /// Rows drawn for what is left out.

@@ -42,7 +42,6 @@ fn program() -> Lines {
     let features = [
         ("tui", cfg!(feature = "tui")),
         ("cuda", cfg!(feature = "cuda")),
-        ("metal", cfg!(feature = "metal")),
     ];
     let enabled = features
         .iter()

@@ -57,14 +57,13 @@ impl<'a> Archive<'a> {
 
     /// The archive's name with a slash, before every entry's name.
     fn root(&self) -> Parsed<String> {
-        let roots: Vec<&str> = self
-            .zip
-            .file_names()
-            .filter_map(|name| name.strip_suffix(PICKLE))
+        let names = self.zip.file_names().filter_map(std::result::Result::ok);
+        let roots: Vec<String> = names
+            .filter_map(|name| name.strip_suffix(PICKLE).map(str::to_owned))
             .filter(|root| root.find('/') == Some(root.len().saturating_sub(1)))
             .collect();
-        match roots[..] {
-            [root] => Ok(root.to_owned()),
+        match &roots[..] {
+            [root] => Ok(root.clone()),
             _ => Err(
                 "a zip file, but not one by torch.save (expected one data.pkl in it); save \
                       `model.state_dict()` with torch.save"
