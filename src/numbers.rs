@@ -36,6 +36,13 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// Some of a thing, in words: `1 layer`, `2,048 layers`.
+#[must_use]
+pub fn counted(many: usize, thing: &str) -> String {
+    let plural = if many == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(many as u64))
+}
+
 /// A size in memory, in powers of 1024: `100.3 KB`.
 #[must_use]
 pub fn bytes(value: f64) -> String {
@@ -66,6 +73,12 @@ pub fn percent(ratio: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_not_called_several() {
+        let told = [0, 1, 2048].map(|many| counted(many, "image"));
+        assert_eq!(told, ["0 images", "1 image", "2,048 images"]);
+    }
 
     #[test]
     fn numbers_keep_three_digits() {

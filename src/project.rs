@@ -29,6 +29,25 @@ const MARKS: [&str; 5] = [
     "hawqeye.log",
 ];
 
+/// Files of a project that only the application writes.
+pub const FILES: [&str; 7] = [
+    "inputs.toml",
+    "session.toml",
+    "plan.toml",
+    "sensitivity.json",
+    "sensitivity.json.partial",
+    "hawqeye.log",
+    "lock",
+];
+
+/// Whether the application has worked in a folder: what else is there may be anybody's.
+#[must_use]
+pub fn is_project(folder: &Path) -> bool {
+    ["session.toml", "hawqeye.log"]
+        .iter()
+        .any(|name| folder.join(name).exists())
+}
+
 /// The inputs a project was made with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -40,7 +40,7 @@ fn uniform(sensitivity: &Sensitivity, kind: &str, bits: u8) -> f64 {
     layers
         .map(|layer| match kind {
             "size" => layer.parameters as f64 * width / 8.0,
-            "bops" => layer.macs as f64 * width * width,
+            "bops" => layer.macs.unwrap() as f64 * width * width,
             _ => layer.latency_ms[&bits],
         })
         .sum()

@@ -258,7 +258,7 @@ fn check(python: &Path, case: &Case) {
     let ran = Command::new(python)
         .arg(script)
         .args([&path, &at("images"), &at("logits"), folder.path()])
-        .args(["--bops", &totals.bops.to_string()])
+        .args(["--bops", &totals.bops.unwrap().to_string()])
         .args(["--weight-bits", &totals.weight_bits.to_string()])
         .output()
         .unwrap();

@@ -9,8 +9,10 @@ use super::commands::{
     plan, report, tune,
 };
 use super::failure::Failure;
+use super::output;
 use super::report::Reporter;
 use super::stop::Stop;
+use super::warnings::Warnings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +100,12 @@ pub struct Shared {
     /// Write nothing to stderr but errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Warnings are errors: exit code 1 once the work is done
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// What was warned of.
+    #[arg(skip)]
+    pub warnings: Warnings,
     /// No colours, as with `NO_COLOR=1`
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub no_color: bool,
@@ -162,6 +170,13 @@ impl Shared {
             })
     }
 
+    /// Tells something doubtful on stderr, for commands that show no progress.
+    pub fn warn(&self, message: &str) {
+        if self.warnings.add(message) && !self.quiet {
+            output::tell(&format!("warning: {message}\n"));
+        }
+    }
+
     /// Shows progress as asked, and stops on ^C and SIGTERM.
     ///
     /// # Errors
@@ -174,7 +189,7 @@ impl Shared {
         } else {
             self.progress
         };
-        Ok(Reporter::new(progress, self.quiet, stop))
+        Ok(Reporter::new(progress, self.quiet, stop).with_warnings(self.warnings.clone()))
     }
 }
 

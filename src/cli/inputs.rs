@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::destination::Input;
 use super::failure::Failure;
+use super::report::Reporter;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
 use crate::engine::graph::Graph;
 use crate::engine::model::{Architecture, Model, demo};
@@ -84,6 +86,19 @@ impl Inputs {
 }
 
 impl InputArgs {
+    /// The files and folders that are read.
+    #[must_use]
+    pub fn files(&self) -> Vec<Input<'_>> {
+        let weights = self.weights.as_deref().map(|path| Input {
+            path,
+            what: "the weights",
+        });
+        weights
+            .into_iter()
+            .chain(images(self.data.as_ref()))
+            .collect()
+    }
+
     /// The images that were asked for.
     #[must_use]
     pub fn source(&self) -> DataSource {
@@ -158,6 +173,27 @@ impl InputArgs {
         }
         Normalization::new(mean, std).map_err(Failure::usage)
     }
+}
+
+/// The folder of the images, as something that is read.
+#[must_use]
+pub fn images(data: Option<&DataSpec>) -> Option<Input<'_>> {
+    let path = data?.folder()?;
+    let what = "one of the files of the images";
+    Some(Input { path, what })
+}
+
+/// As many images as usual, or all of a smaller set; says so.
+#[must_use]
+pub fn usual_images(usual: usize, dataset: &Dataset, reporter: &Reporter) -> usize {
+    let all = dataset.len();
+    if all < usual {
+        reporter.note(&format!(
+            "{} has {all} training images, fewer than the usual {usual}: all of them are taken",
+            dataset.name
+        ));
+    }
+    usual.min(all)
 }
 
 /// Images for a network that was kept: those asked for; those of the demo need not be named where

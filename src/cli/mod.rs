@@ -8,6 +8,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod destination;
 pub mod device;
 pub mod failure;
 pub mod inputs;
@@ -16,13 +17,14 @@ pub mod output;
 pub mod report;
 pub mod stop;
 mod table;
+mod warnings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Shared};
 use failure::{Exit, Failure};
 
 /// Parses the arguments, runs the command, and says how it went.
@@ -73,6 +75,11 @@ fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
     arguments.application.refuse()?;
     arguments.shared.start_threads()?;
     let shared = &arguments.shared;
+    perform(command, shared)?;
+    shared.warnings.judge(shared.strict)
+}
+
+fn perform(command: &Command, shared: &Shared) -> Result<(), Failure> {
     match command {
         Command::Analyze(args) => commands::analyze::run(args, shared),
         Command::Plan(args) => commands::plan::run(args, shared),

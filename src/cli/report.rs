@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::Progress;
 use super::stop::Stop;
+use super::warnings::Warnings;
 use crate::engine::job::{Event, Observer, Phase, Score, Split, Verdict};
 
 /// Redraws a second.
@@ -18,6 +19,7 @@ const REFRESH: u8 = 10;
 pub struct Reporter {
     style: Style,
     stop: Stop,
+    warnings: Warnings,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,19 @@ impl Reporter {
             Progress::Auto if is_capable() => Style::Bar(Bar::default()),
             _ => Style::Plain,
         };
-        Self { style, stop }
+        let warnings = Warnings::default();
+        Self {
+            style,
+            stop,
+            warnings,
+        }
+    }
+
+    /// Tells each of these warnings once, and adds its own to them.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: Warnings) -> Self {
+        self.warnings = warnings;
+        self
     }
 
     /// Whether somebody asked to stop.
@@ -82,20 +96,36 @@ impl Reporter {
 
 impl Observer for Reporter {
     fn on(&mut self, event: Event) -> Verdict {
-        match &mut self.style {
-            Style::Silent => {}
-            Style::Json => say_json(&event),
-            Style::Plain => {
-                if let Some(line) = line(&event) {
-                    say(&line);
-                }
-            }
-            Style::Bar(bar) => bar.show(&event),
+        if self.is_to_be_told(&event) {
+            self.show(&event);
         }
         if self.stop.is_asked() {
             Verdict::Stop
         } else {
             Verdict::Continue
+        }
+    }
+}
+
+impl Reporter {
+    /// Whether this is no warning that was told before.
+    fn is_to_be_told(&self, event: &Event) -> bool {
+        match event {
+            Event::Warning { message } => self.warnings.add(message),
+            _ => true,
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match &mut self.style {
+            Style::Silent => {}
+            Style::Json => say_json(event),
+            Style::Plain => {
+                if let Some(line) = line(event) {
+                    say(&line);
+                }
+            }
+            Style::Bar(bar) => bar.show(event),
         }
     }
 }

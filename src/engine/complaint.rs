@@ -47,18 +47,20 @@ pub(crate) fn closest<'a>(
 
 /// What may have been meant by a name that nothing has, to be added to a sentence.
 pub(crate) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    /// Names that are listed.
-    const LISTED: usize = 8;
     if let Some(near) = closest(name, known.clone()) {
         return format!("; did you mean {near}?");
     }
-    let listed: Vec<&str> = known.clone().take(LISTED).collect();
-    let more = known.count() - listed.len();
-    let rest = match more {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("; there are {}{rest}", listed.join(", "))
+    format!("; there are {}", listed(known))
+}
+
+/// Names one after another; of many the first, and how many more there are.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    const LISTED: usize = 8;
+    let listed: Vec<&str> = names.clone().take(LISTED).collect();
+    match names.count() - listed.len() {
+        0 => listed.join(", "),
+        more => format!("{} and {more} more", listed.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -131,7 +131,130 @@ fn a_state_that_nobody_asked_for_is_replaced_with_a_warning() {
     let ended = untrained.run(&analyze).done();
     assert!(ended.stderr.contains("is replaced"), "{ended:?}");
     let ended = untrained.run(&resume).done();
-    assert!(ended.stderr.contains("already complete"), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("s.json is complete (eigenvalue of 1 layer); nothing was measured"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_finished_analysis_gets_the_metrics_widths_and_layers_it_lacks_and_loses_nothing() {
+    let untrained = Untrained::new();
+    let path = untrained.text("s.json");
+    let of = |more: &[&str]| {
+        let analyze = [&["analyze", "-o", &path][..], more].concat();
+        untrained.run(&analyze).done()
+    };
+    of(&["--samples", "32", "--layers", "linear", "--bits", "4"]);
+    let before = untrained.sensitivity("s.json");
+    let more = ["--resume", "--metric", "trace,loss-change", "--bits", "3,4"];
+    of(&[&more[..], &["--layers", "linear"]].concat());
+    let after = untrained.sensitivity("s.json");
+    let layer = &after["layers"][0];
+    for kept in ["eigenvalue", "residual", "history"] {
+        assert_eq!(layer[kept], before["layers"][0][kept], "{kept}");
+    }
+    assert!(layer["trace"].is_f64());
+    for bits in ["3", "4"] {
+        assert!(layer["loss_change"][bits].is_f64() && layer["omega"][bits].is_f64());
+    }
+    let metrics = ["eigenvalue", "trace", "loss-change"];
+    assert_eq!(after["settings"]["metrics"], serde_json::json!(metrics));
+    assert_eq!(after["settings"]["bits"], serde_json::json!([3, 4]));
+    assert_eq!(after["data"]["samples"], 32, "as in the file");
+
+    let again = of(&["--resume", "--layers", "linear"]);
+    assert!(again.stderr.contains("nothing was measured"), "{again:?}");
+    assert_eq!(untrained.sensitivity("s.json"), after);
+
+    of(&[
+        "--resume",
+        "--layers",
+        "layer3.2.conv2",
+        "--metric",
+        "trace",
+    ]);
+    let names = untrained.sensitivity("s.json");
+    let names = names["layers"].as_array().unwrap().iter();
+    let names: Vec<&str> = names
+        .map(|layer| layer["layer"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 2);
+    assert!(names.contains(&"linear") && names.contains(&"layer3.2.conv2"));
+}
+
+#[test]
+fn finished_measurements_are_overwritten_only_when_told() {
+    let untrained = Untrained::new();
+    let path = untrained.text("s.json");
+    let analyze = [
+        "analyze",
+        "--samples",
+        "8",
+        "--tolerance",
+        "0.1",
+        "-o",
+        &path,
+    ];
+    untrained
+        .run(&[&analyze[..], &["--layers", "linear"]].concat())
+        .done();
+    let before = untrained.sensitivity("s.json");
+    // A forgotten --merge.
+    let one = [&analyze[..], &["--layers", "conv1"]].concat();
+    untrained.run(&one).refused(
+        1,
+        &[
+            "finished measurements (eigenvalue of 1 layer)",
+            "--merge",
+            "--force",
+        ],
+    );
+    assert_eq!(untrained.sensitivity("s.json"), before);
+    untrained.run(&[&one[..], &["--force"]].concat()).done();
+    assert_eq!(
+        untrained.sensitivity("s.json")["layers"][0]["layer"],
+        "conv1"
+    );
+}
+
+#[test]
+fn a_sample_nobody_asked_for_is_never_too_large() {
+    let untrained = Untrained::new();
+    let few = &["--layers", "linear", "--tolerance", "0.1", "-o", "-"];
+    let all = untrained.run(&[&["analyze"][..], few].concat()).done();
+    let found: Value = serde_json::from_str(&all.stdout).unwrap();
+    assert_eq!(found["data"]["samples"], 512);
+    let asked = [&["analyze", "--samples", "4096"][..], few].concat();
+    untrained.run(&asked).refused(2, &["4096", "2048"]);
+}
+
+#[test]
+fn eigenvalues_that_did_not_converge_are_told_and_an_error_when_strict() {
+    let untrained = Untrained::new();
+    let path = untrained.text("s.json");
+    let few = [
+        "analyze",
+        "--samples",
+        "32",
+        "--max-iterations",
+        "2",
+        "-o",
+        &path,
+    ];
+    let told = untrained.run(&few).done();
+    let expected = "of 20 eigenvalues did not reach the tolerance (worst: ";
+    assert!(told.stderr.contains(expected), "{told:?}");
+    assert!(told.stderr.contains("--max-iterations"), "{told:?}");
+
+    let plan = ["plan", &path, "--dry-run"];
+    let planned = crate::support::hawqeye(&plan).done();
+    assert!(planned.stderr.contains(expected), "{planned:?}");
+    let strict = crate::support::hawqeye(&[&plan[..], &["--strict", "-q"]].concat());
+    assert_eq!(strict.code, 1, "{strict:?}");
+    assert!(strict.stderr.contains(expected), "{strict:?}");
 }
 
 #[test]
@@ -177,20 +300,15 @@ fn a_layer_measured_again_takes_its_place_and_the_others_stay() {
         "--layers",
         "linear",
     ];
-    let reason = "another sample (32 images of demo there, 16 images of demo here)";
+    let reason = "another sample (32 images of demo";
     untrained.run(&other).refused(1, &[reason]);
-    let stranger = [
-        "analyze",
-        "--samples",
-        "32",
-        "-o",
-        &path,
-        "--merge",
-        "--layers",
-        "conv1",
+    let otherwise = [
+        &other[..1],
+        &["--samples", "32", "--mean", "0", "--std", "1"],
+        &other[3..],
     ];
     untrained
-        .run(&stranger)
-        .refused(1, &["have no layer conv1"]);
+        .run(&otherwise.concat())
+        .refused(1, &["another preprocessing"]);
     assert_eq!(measured(&untrained, "s.json"), after);
 }

@@ -9,6 +9,7 @@
 
 mod analyze;
 mod bench;
+mod destinations;
 mod eval;
 mod export;
 mod output;

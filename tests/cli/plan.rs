@@ -77,6 +77,63 @@ fn overrides_and_ties_are_checked_and_kept() {
 }
 
 #[test]
+fn what_is_not_known_is_not_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.json");
+    let unknown = SENSITIVITY.replacen(" \"macs\": 1000,", "", 1);
+    fs::write(
+        &path,
+        unknown.replacen('{', r#"{"model": {"name": "mine"}, "data": {},"#, 1),
+    )
+    .unwrap();
+    let plan =
+        |more: &[&str]| hawqeye(&[&["plan", path.to_str().unwrap(), "--dry-run"], more].concat());
+    let reason = "no multiply-accumulates (macs) are known of a, so BOPs cannot be counted";
+    plan(&["--budget", "bops=1M"]).refused(1, &[reason]);
+    let shown = plan(&["--budget", "average-bits=4"]).done().stdout;
+    let bops = shown.lines().find(|line| line.starts_with("BOPs")).unwrap();
+    assert!(bops.ends_with("unknown"), "{shown}");
+}
+
+#[test]
+fn a_budget_out_of_reach_by_a_hair_reads_differently_from_what_is_reached() {
+    let three = SENSITIVITY.replace("\"2\":", "\"3\":");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.json");
+    fs::write(&path, three).unwrap();
+    let of = |budget: &str| {
+        let plan = ["plan", path.to_str().unwrap(), "--bits", "3", "--budget"];
+        hawqeye(&[&plan[..], &[budget]].concat())
+    };
+    of("compression=10.667x").refused(3, &["compression=10.6670x", "compression=10.6667x"]);
+    of("average-bits=2.9999999")
+        .refused(3, &["average-bits=2.9999999:", "average-bits=3.0000000 "]);
+    of("compression=10.666x").done();
+}
+
+#[test]
+fn bits_set_by_hand_and_what_others_wrote_are_overwritten_only_when_told() {
+    let (folder, ended) = planned(&["--set", "a=4", "-o", "p.toml"]);
+    ended.done();
+    let plan = |more: &[&str]| {
+        let mut command = command(&[&["plan", "s.json", "-o", "p.toml"], more].concat());
+        super::support::ended(command.current_dir(folder.path()))
+    };
+    let before = fs::read(folder.path().join("p.toml")).unwrap();
+    plan(&[]).refused(
+        1,
+        &["p.toml holds bits that were set by hand (a)", "--force"],
+    );
+    assert_eq!(fs::read(folder.path().join("p.toml")).unwrap(), before);
+    plan(&["--set", "a=4", "--set", "b=8"]).done();
+    plan(&["--force"]).done();
+    plan(&[]).done();
+    fs::write(folder.path().join("p.toml"), "chapter one").unwrap();
+    plan(&[]).refused(1, &["p.toml exists and was not written by hawqeye"]);
+    plan(&["--dry-run"]).done();
+}
+
+#[test]
 fn what_is_not_a_sensitivity_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.json");

@@ -46,8 +46,14 @@ fn inputs() -> Inputs {
     Inputs {
         architecture: "resnet20".into(),
         weights: "embedded".into(),
-        weights_sha256: measured.model.as_ref().unwrap().weights_sha256.clone(),
-        parameters: measured.model.as_ref().unwrap().parameters,
+        weights_sha256: measured
+            .model
+            .as_ref()
+            .unwrap()
+            .weights_sha256
+            .clone()
+            .unwrap(),
+        parameters: measured.model.as_ref().unwrap().parameters.unwrap(),
         data: "demo".into(),
         data_source: "demo".into(),
         image: "1x28x28".into(),
@@ -58,7 +64,7 @@ fn inputs() -> Inputs {
         expected_accuracy: Some(FLOAT as f64 / 1024.0),
         fingerprint: "demo".into(),
         outline: Outline {
-            macs: layers.iter().map(|layer| layer.macs).collect(),
+            macs: layers.iter().filter_map(|layer| layer.macs).collect(),
             weights: layers.iter().map(|layer| layer.parameters).collect(),
             kept: 200_000,
             classes: 10,

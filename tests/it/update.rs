@@ -584,7 +584,7 @@ fn an_interrupted_analysis_is_offered_again() {
 #[test]
 fn measurements_of_another_network_are_left_aside() {
     let mut sensitivity = fake::sensitivity(6);
-    sensitivity.model.as_mut().unwrap().weights_sha256 = "other".into();
+    sensitivity.model.as_mut().unwrap().weights_sha256 = Some("other".into());
     let stored = Stored {
         sensitivity: Some(sensitivity),
         ..Stored::default()

@@ -182,9 +182,8 @@ impl AnalysisState {
         let Some(report) = &self.report else {
             return request;
         };
-        if let Some(data) = &report.data {
-            request.samples = data.samples;
-        }
+        let samples = report.data.as_ref().and_then(|data| data.samples);
+        request.samples = samples.unwrap_or(request.samples);
         request.tolerance = report.tolerance().unwrap_or(request.tolerance);
         let traces = |layer: &LayerSensitivity| layer.trace.is_some();
         request.trace = report.layers.iter().any(traces);

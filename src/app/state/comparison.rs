@@ -136,7 +136,7 @@ impl SumKind {
         match self {
             Self::Weights => Some(totals.weight_bytes()),
             Self::WeightCompression => Some(totals.weight_compression()),
-            Self::Bops => Some(totals.bops as f64),
+            Self::Bops => totals.bops.map(|bops| bops as f64),
             Self::Harm => planning::harm_of(plan, layers, state.bits.metric),
             Self::ActivationCompression => totals.activation_compression(),
             Self::File => planning::predicted_bytes(plan, layers).map(|bytes| bytes as f64),

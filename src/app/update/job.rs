@@ -298,7 +298,7 @@ fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {
     let weights = sensitivity
         .model
         .as_ref()
-        .map(|model| &model.weights_sha256);
+        .and_then(|model| model.weights_sha256.as_ref());
     let layers = sensitivity.layers.iter().map(|layer| &layer.layer);
     weights.is_none_or(|sum| *sum == inputs.weights_sha256)
         && layers.eq(inputs.layers.iter().map(|layer| &layer.layer))

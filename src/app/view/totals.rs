@@ -33,7 +33,12 @@ fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, Strin
                 .activation_compression()
                 .map_or_else(|| "-".to_owned(), |a| format!("{a:.2}x")),
         ),
-        ("BOPs", short_count(totals.bops as f64)),
+        (
+            "BOPs",
+            totals
+                .bops
+                .map_or_else(|| "-".to_owned(), |bops| short_count(bops as f64)),
+        ),
         (metric_name(state), harm),
         ("pinned", pinned.to_string()),
     ]

@@ -4,8 +4,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::cli::args::Arguments;
+use crate::cli::destination::ToFile;
 use crate::cli::failure::Failure;
-use crate::cli::output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +19,9 @@ Examples:
 pub struct Args {
     /// The shell
     pub shell: Shell,
+    /// Where it is written to.
+    #[command(flatten)]
+    pub file: ToFile,
 }
 
 /// Prints the completions.
@@ -33,5 +36,5 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         "hawqeye",
         &mut script,
     );
-    output::print(&String::from_utf8_lossy(&script))
+    args.file.deliver(&String::from_utf8_lossy(&script))
 }

@@ -2,16 +2,16 @@
 
 use clap::ValueEnum;
 
+use crate::cli::destination::ToFile;
 use crate::cli::failure::Failure;
-use crate::cli::output;
 use crate::folders::Folders;
 
 const EXAMPLES: &str = "\
 Examples:
   hawqeye config                                        where the files belong
-  hawqeye config --print config > ~/.config/hawqeye/config.toml
-  hawqeye config --print keymap > ~/.config/hawqeye/keymap.toml
-  hawqeye config --print theme > ~/.config/hawqeye/themes/mine.toml
+  hawqeye config --print config -o ~/.config/hawqeye/config.toml
+  hawqeye config --print keymap -o ~/.config/hawqeye/keymap.toml
+  hawqeye config --print theme -o ~/.config/hawqeye/themes/mine.toml
 
 Lines that are left out keep their defaults. HAWQEYE_HOME names another folder.";
 
@@ -22,6 +22,9 @@ pub struct Args {
     /// Print this default file instead of where the files belong
     #[arg(long, value_enum, value_name = "WHAT")]
     pub print: Option<What>,
+    /// Where it is written to.
+    #[command(flatten)]
+    pub file: ToFile,
 }
 
 /// A default file.
@@ -41,14 +44,20 @@ pub enum What {
 /// When stdout cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
     match args.print {
-        Some(What::Config) => output::print(include_str!("../../../assets/config.toml")),
-        Some(What::Keymap) => output::print(include_str!("../../../assets/keymap.toml")),
-        Some(What::Theme) => output::print(include_str!("../../../themes/terminal.toml")),
-        None => places(),
+        Some(What::Config) => args
+            .file
+            .deliver(include_str!("../../../assets/config.toml")),
+        Some(What::Keymap) => args
+            .file
+            .deliver(include_str!("../../../assets/keymap.toml")),
+        Some(What::Theme) => args
+            .file
+            .deliver(include_str!("../../../themes/terminal.toml")),
+        None => args.file.deliver(&places()?),
     }
 }
 
-fn places() -> Result<(), Failure> {
+fn places() -> Result<String, Failure> {
     let Folders { config, data } = Folders::find().ok_or_else(|| {
         Failure::failed("there is no home folder; name a folder with HAWQEYE_HOME")
     })?;
@@ -65,5 +74,5 @@ fn places() -> Result<(), Failure> {
         state(themes.is_dir()),
         data.display()
     );
-    output::print(&text)
+    Ok(text)
 }

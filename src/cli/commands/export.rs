@@ -1,11 +1,12 @@
 //! `export`: writes the network of a run as a file, reads it back and compares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::Shared;
+use crate::cli::destination::{self, Destination, Input};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{check_fit, images_of};
+use crate::cli::inputs::{check_fit, images, images_of};
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::backend::Backend;
@@ -36,7 +37,10 @@ pub struct Args {
     pub format: Format,
     /// The file
     #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
+    pub output: Destination,
+    /// Overwrite a file that hawqeye did not write
+    #[arg(long)]
+    pub force: bool,
     /// Images to compare on: demo, cifar10:DIR or fashion-mnist:DIR
     #[arg(long, value_name = "DATA")]
     pub data: Option<DataSpec>,
@@ -53,7 +57,7 @@ const NOISE: usize = 512;
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
-    output::probe(&args.output)?;
+    args.probe()?;
     let run = finetune::load_run(&args.run)?;
     let mut reporter = shared.reporter()?;
     if !run.is_done() {
@@ -74,12 +78,31 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     };
     let dataset = source.part(Part::Test)?;
     check_fit(dataset, &run.network.graph)?;
-    let images = Selection::all(dataset, &run.record.data.normalization)?;
-    let written = args.write((&run, &images), reporter)?;
+    let over = Selection::all(dataset, &run.record.data.normalization)?;
+    let written = args.write((&run, &over), reporter)?;
     output::print(&report(&written, Some(&dataset.name)))
 }
 
 impl Args {
+    /// The file; refuses one that must not be written, before anything is read.
+    fn file(&self) -> Result<&Path, Failure> {
+        Destination::file(Some(&self.output)).ok_or_else(|| {
+            Failure::usage("an export is read back, so it needs a file: give -o FILE")
+        })
+    }
+
+    fn probe(&self) -> Result<(), Failure> {
+        let file = self.file()?;
+        let inputs: Vec<Input> = images(self.data.as_ref()).into_iter().collect();
+        let beside =
+            (self.format == Format::Safetensors).then(|| export::path_beside(file, "json"));
+        for written in [Some(file), beside.as_deref()].into_iter().flatten() {
+            destination::refuse_input(written, &inputs)?;
+            destination::refuse_foreign(written, self.force)?;
+        }
+        output::probe(file)
+    }
+
     fn write(&self, what: (&Run, &dyn Images), reporter: Reporter) -> Result<Written, Failure> {
         self.device.run(Exporting {
             args: self,
@@ -105,7 +128,7 @@ impl Work for Exporting<'_> {
             about: &About::of(self.run),
             network: &self.run.network,
             format: self.args.format,
-            path: &self.args.output,
+            path: self.args.file()?,
         };
         let written = export::export(backend, &request, self.images, &mut self.reporter)?;
         written.ok_or_else(|| Failure::interrupted("nothing was written"))

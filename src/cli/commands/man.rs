@@ -4,8 +4,8 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 
 use crate::cli::args::Arguments;
+use crate::cli::destination::ToFile;
 use crate::cli::failure::Failure;
-use crate::cli::output;
 use crate::engine::complaint::hint;
 
 const EXAMPLES: &str = "\
@@ -20,6 +20,9 @@ pub struct Args {
     /// The page of this command instead of the overview
     #[arg(value_name = "COMMAND")]
     pub command: Option<String>,
+    /// Where it is written to.
+    #[command(flatten)]
+    pub file: ToFile,
 }
 
 /// Prints a manual page in roff.
@@ -36,7 +39,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Man::new(command)
         .render(&mut text)
         .map_err(|refused| Failure::failed(format!("cannot write the page: {refused}")))?;
-    output::print(&String::from_utf8_lossy(&text))
+    args.file.deliver(&String::from_utf8_lossy(&text))
 }
 
 fn page(root: &clap::Command, name: &str) -> Result<clap::Command, Failure> {

@@ -1,17 +1,21 @@
 //! `plan`: bits for every layer under a budget.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::Shared;
+use crate::cli::destination::{self, Destination, Input, holds_something, refuse_foreign};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::table::{Align, Table};
-use crate::engine::allocate::{ActivationBits, Allocated, Budget, Request, harm, latency};
+use crate::engine::allocate::{
+    ActivationBits, Allocated, Budget, Request, harm, latency, usual_bits,
+};
+use crate::engine::complaint;
 use crate::engine::export::predicted_bytes;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::plan::file::to_toml;
-use crate::engine::plan::{LayerFacts, Override, PlannedLayer};
+use crate::engine::plan::file::{self, to_toml};
+use crate::engine::plan::{LayerFacts, Override, Plan, PlannedLayer};
 use crate::engine::quant::{Bits, ScaleRule};
 
 const EXAMPLES: &str = "\
@@ -34,13 +38,8 @@ pub struct Args {
     /// every layer gets the widest of --bits]
     #[arg(long, value_name = "BUDGET")]
     pub budget: Option<Budget>,
-    /// Candidate bits of weights
-    #[arg(
-        long,
-        value_name = "BITS",
-        value_delimiter = ',',
-        default_value = "2,3,4,8"
-    )]
+    /// Candidate bits of weights [default: 2,3,4,8, those of them that the file knows]
+    #[arg(long, value_name = "BITS", value_delimiter = ',')]
     pub bits: Vec<Bits>,
     /// Bits of activations: 2 to 8, 32 for not quantized, or same as the weights
     #[arg(long, value_name = "BITS", default_value = "8")]
@@ -64,17 +63,37 @@ pub struct Args {
     /// Show the plan, write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Plan file [default: stdout]
+    /// Plan file, or - for stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub output: Option<Destination>,
+    /// Overwrite a plan with bits that were set by hand, or a file that is no plan
+    #[arg(long)]
+    pub force: bool,
 }
 
 impl Args {
-    fn request(&self) -> Request {
+    /// The files that are read.
+    fn files(&self) -> Vec<Input<'_>> {
+        let measurements = Input {
+            path: &self.sensitivity,
+            what: "the sensitivity file",
+        };
+        let latencies = self.latency.as_deref().map(|path| Input {
+            path,
+            what: "the file of latencies",
+        });
+        [measurements].into_iter().chain(latencies).collect()
+    }
+
+    fn request(&self, sensitivity: &Sensitivity) -> Request {
         let names = |tie: &String| tie.split(',').map(|name| name.trim().to_owned()).collect();
         Request {
             budget: self.budget,
-            bits: self.bits.clone(),
+            bits: if self.bits.is_empty() {
+                usual_bits(sensitivity, self.metric, self.scale)
+            } else {
+                self.bits.clone()
+            },
             activation_bits: self.activation_bits,
             metric: self.metric,
             scale: self.scale,
@@ -89,30 +108,68 @@ impl Args {
 /// # Errors
 /// See [`Failure`]; exit code 3 when no plan fits the budget.
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
-    if let Some(path) = args.output.as_ref().filter(|_| !args.dry_run) {
+    let output = Destination::file(args.output.as_ref()).filter(|_| !args.dry_run);
+    if let Some(path) = output {
+        destination::refuse_input(path, &args.files())?;
+        refuse_foreign(path, args.force)?;
         output::probe(path)?;
     }
     let mut sensitivity = Sensitivity::read(&args.sensitivity)?;
     if let Some(path) = &args.latency {
         latency::join(&latency::read(path)?, &mut sensitivity)?;
     }
-    let request = args.request();
+    let request = args.request(&sensitivity);
     // Patterns and ties that name no layer are mistakes on the command line.
     request.start(&sensitivity).map_err(Failure::usage)?;
     let allocated = request.allocate(&sensitivity)?;
+    if let Some(path) = output.filter(|_| !args.force) {
+        refuse_losing_pins(path, &allocated.plan)?;
+    }
+    for doubt in sensitivity.doubts() {
+        shared.warn(&doubt.to_string());
+    }
     let shown = describe(&request, &allocated, &sensitivity);
     if args.dry_run {
         return output::print(&shown);
     }
     let toml = to_toml(&allocated.plan);
-    if let Some(path) = &args.output {
-        output::deliver(Some(path), &toml)?;
+    if output.is_some() {
+        output::deliver(output, &toml)?;
         return output::print(&shown);
     }
     if !shared.quiet {
         output::tell(&shown);
     }
     output::print(&toml)
+}
+
+/// Refuses to overwrite bits that somebody set by hand and `plan` does not have.
+fn refuse_losing_pins(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    if !holds_something(path) {
+        return Ok(());
+    }
+    let Ok(there) = file::read(path, None) else {
+        return Err(Failure::failed(format!(
+            "{} exists and is not a plan that can be read; choose another file, or overwrite it with \
+             --force",
+            path.display()
+        )));
+    };
+    let is_kept = |pinned: &PlannedLayer| plan.layers.contains(pinned);
+    let pinned = there.layers.iter().filter(|layer| layer.pinned);
+    let lost: Vec<&str> = pinned
+        .filter(|layer| !is_kept(layer))
+        .map(|layer| &*layer.name)
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "{} holds bits that were set by hand ({}), which this plan has not; choose another file, set \
+         them with --set, or overwrite it with --force",
+        path.display(),
+        complaint::listed(lost.iter().copied())
+    )))
 }
 
 /// The plan as a table, and what it adds up to.
@@ -168,7 +225,13 @@ fn totals(
         ),
         ("weights", bytes(totals.weight_bytes())),
         ("average bits", format!("{:.3}", totals.average_bits())),
-        ("BOPs", format!("{:.4} G", totals.bops as f64 / 1e9)),
+        (
+            "BOPs",
+            totals.bops.map_or_else(
+                || "unknown".to_owned(),
+                |bops| format!("{:.4} G", bops as f64 / 1e9),
+            ),
+        ),
     ];
     if let Some(predicted) = predicted_bytes(&facts, &allocated.plan) {
         lines.push((

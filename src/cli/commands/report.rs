@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Shared;
+use crate::cli::destination::{self, Destination, Input};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::engine::files::write_atomically;
 use crate::folders::Folders;
-use crate::report::{self, Report, Source, csv};
+use crate::report::{self, Report, Source, csv, table::Table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,12 +27,15 @@ pub struct Args {
     /// Folder of a project or its name, or run folder, as tune writes it
     #[arg(value_name = "PROJECT|RUN")]
     pub source: PathBuf,
-    /// The page [default: stdout]
+    /// The page, or - for stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub output: Option<Destination>,
     /// Write each table as NAME.csv and NAME.json into this folder too
     #[arg(long, value_name = "DIR")]
     pub csv: Option<PathBuf>,
+    /// Overwrite files that hawqeye did not write
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Reports.
@@ -39,7 +43,8 @@ pub struct Args {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
-    if let Some(path) = &args.output {
+    let output = Destination::file(args.output.as_ref());
+    if let Some(path) = output {
         output::probe(path)?;
     }
     if let Some(folder) = &args.csv {
@@ -47,25 +52,44 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     }
     let folders = Folders::find();
     let data = folders.as_ref().map(|folders| folders.data.as_path());
-    let report = report::gather(&Source::find(&args.source, data)?)?;
-    if !shared.quiet {
-        for problem in report.problems() {
-            output::tell(&format!("warning: {problem}\n"));
-        }
+    let source = Source::find(&args.source, data)?;
+    if let Some(path) = output {
+        args.refuse(path, &source)?;
+    }
+    let report = report::gather(&source)?;
+    for problem in report.problems() {
+        shared.warn(&problem);
     }
     if let Some(folder) = &args.csv {
-        write_tables(folder, &report)?;
+        args.write_tables(folder, &source, &report)?;
     }
-    output::deliver(args.output.as_deref(), &report::page(&report))
+    output::deliver(output, &report::page(&report))
 }
 
-/// Writes every table twice.
-fn write_tables(folder: &Path, report: &Report) -> Result<(), Failure> {
-    output::make_folder(folder)?;
-    for table in report::tables(report) {
-        let file = |end: &str| folder.join(format!("{}.{end}", table.name));
-        write_atomically(&file("csv"), csv::csv(&table).as_bytes())?;
-        write_atomically(&file("json"), csv::json(&table).as_bytes())?;
+impl Args {
+    /// Refuses to write over what the report is made from, or over what somebody else wrote.
+    fn refuse(&self, path: &Path, source: &Source) -> Result<(), Failure> {
+        let what = "a file of what is reported";
+        let measurements = source.folder.join("sensitivity.json");
+        let inputs = [&source.folder, &measurements].map(|path| Input { path, what });
+        destination::refuse_input(path, &inputs)?;
+        destination::refuse_foreign(path, self.force)
     }
-    Ok(())
+
+    /// Writes every table twice.
+    fn write_tables(&self, folder: &Path, source: &Source, report: &Report) -> Result<(), Failure> {
+        let tables = report::tables(report);
+        let file = |table: &Table, end: &str| folder.join(format!("{}.{end}", table.name));
+        for table in &tables {
+            for end in ["csv", "json"] {
+                self.refuse(&file(table, end), source)?;
+            }
+        }
+        output::make_folder(folder)?;
+        for table in &tables {
+            write_atomically(&file(table, "csv"), csv::csv(table).as_bytes())?;
+            write_atomically(&file(table, "json"), csv::json(table).as_bytes())?;
+        }
+        Ok(())
+    }
 }

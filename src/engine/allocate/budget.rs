@@ -81,6 +81,11 @@ impl Budget {
     }
 }
 
+/// Decimals of a budget beside others.
+const USUAL_DIGITS: usize = 3;
+/// Decimals with which any two numbers read differently.
+const MOST_DIGITS: usize = 17;
+
 const EXPECTED: &str = "expected compression=13x, size=100KB, average-bits=3, bops=1.2G or \
                         latency=3.1ms";
 
@@ -132,21 +137,39 @@ fn strip_unit<'a>(text: &'a str, unit: &str) -> Option<&'a str> {
     tail.eq_ignore_ascii_case(unit).then_some(number)
 }
 
+/// The number with so many decimals, or the fewest that are usual.
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
+        let (kind, value, unit, usual) = match *self {
             Self::Size(bytes) if bytes >= 1024.0 * 1024.0 => {
-                write!(f, "size={:.2}MB", bytes / 1024.0 / 1024.0)
+                ("size", bytes / 1024.0 / 1024.0, "MB", 2)
             }
-            Self::Size(bytes) if bytes >= 1024.0 => write!(f, "size={:.2}KB", bytes / 1024.0),
-            Self::Size(bytes) => write!(f, "size={bytes:.0}B"),
-            Self::Compression(factor) => write!(f, "compression={factor:.3}x"),
-            Self::AverageBits(bits) => write!(f, "average-bits={bits:.3}"),
-            Self::Bops(bops) if bops >= 1e9 => write!(f, "bops={:.3}G", bops / 1e9),
-            Self::Bops(bops) if bops >= 1e6 => write!(f, "bops={:.3}M", bops / 1e6),
-            Self::Bops(bops) => write!(f, "bops={bops:.0}"),
-            Self::Latency(ms) => write!(f, "latency={ms:.3}ms"),
-        }
+            Self::Size(bytes) if bytes >= 1024.0 => ("size", bytes / 1024.0, "KB", 2),
+            Self::Size(bytes) => ("size", bytes, "B", 0),
+            Self::Compression(factor) => ("compression", factor, "x", 3),
+            Self::AverageBits(bits) => ("average-bits", bits, "", 3),
+            Self::Bops(bops) if bops >= 1e9 => ("bops", bops / 1e9, "G", 3),
+            Self::Bops(bops) if bops >= 1e6 => ("bops", bops / 1e6, "M", 3),
+            Self::Bops(bops) => ("bops", bops, "", 0),
+            Self::Latency(ms) => ("latency", ms, "ms", 3),
+        };
+        let digits = f.precision().unwrap_or(usual);
+        write!(f, "{kind}={value:.digits$}{unit}")
+    }
+}
+
+impl Budget {
+    /// Decimals with which this budget and others that are not equal to it do not read the same.
+    #[must_use]
+    pub fn digits_apart(self, others: &[Self]) -> usize {
+        let reads_the_same = |digits: usize| {
+            let own = format!("{self:.digits$}");
+            let mut different = others.iter().filter(|other| **other != self);
+            different.any(|other| format!("{other:.digits$}") == own)
+        };
+        (USUAL_DIGITS..MOST_DIGITS)
+            .find(|&digits| !reads_the_same(digits))
+            .unwrap_or(MOST_DIGITS)
     }
 }
 

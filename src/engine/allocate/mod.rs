@@ -15,4 +15,4 @@ pub mod solve;
 
 pub use budget::{Budget, Cost};
 pub use frontier::{Point, frontier};
-pub use request::{ActivationBits, Allocated, Request};
+pub use request::{ActivationBits, Allocated, Request, usual_bits};

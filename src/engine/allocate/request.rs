@@ -82,6 +82,24 @@ impl Default for Request {
     }
 }
 
+/// Candidates where nobody names any: the usual ones at which the harm of every layer is known, else all at
+/// which it is, else the usual ones.
+#[must_use]
+pub fn usual_bits(sensitivity: &Sensitivity, metric: Metric, scale: ScaleRule) -> Vec<Bits> {
+    let is_known = |bits: &Bits| {
+        let mut layers = sensitivity.layers.iter();
+        layers.all(|layer| harm(layer, *bits, metric, scale).is_ok())
+    };
+    let usual = Request::default().bits;
+    let quantized = Bits::ALL.iter().filter(|bits| !bits.is_float());
+    let known: Vec<Bits> = quantized.copied().filter(is_known).collect();
+    let both: Vec<Bits> = usual.iter().copied().filter(is_known).collect();
+    [both, known, usual]
+        .into_iter()
+        .find(|bits| !bits.is_empty())
+        .unwrap_or_default()
+}
+
 /// A plan and what it adds up to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Allocated {
@@ -301,7 +319,8 @@ impl Request {
                 } else {
                     self.activations(layer, bits)
                 };
-                Ok(layer.macs as f64 * width * f64::from(activations.get()))
+                let macs = layer.macs.ok_or_else(|| unknown_macs(layer))?;
+                Ok(macs as f64 * width * f64::from(activations.get()))
             }
             Cost::Latency => layer.latency_ms.get(&bits.get()).copied().ok_or_else(|| {
                 Error::invalid(format!(
@@ -338,6 +357,14 @@ struct Group {
     choices: Vec<Choice>,
 }
 
+fn unknown_macs(layer: &LayerSensitivity) -> Error {
+    Error::invalid(format!(
+        "no multiply-accumulates (macs) are known of {}, so BOPs cannot be counted; add them to the \
+         file, or give a budget of another kind",
+        layer.layer
+    ))
+}
+
 fn named(plan: &Plan, name: &str) -> Result<usize> {
     let layers = crate::engine::plan::pattern::matching(name, &plan.names())?;
     match layers[..] {
@@ -372,8 +399,10 @@ fn infeasible(groups: &[Vec<Choice>], budget: Budget, weights: u64) -> Error {
     } else {
         (loosest, tightest)
     };
+    let digits = budget.digits_apart(&[smallest, largest]);
     Error::Infeasible(format!(
-        "no plan fits {budget}: with these bits and pins plans reach {smallest} (smallest) to \
-         {largest} (largest); relax the budget, allow other --bits, or unpin layers"
+        "no plan fits {budget:.digits$}: with these bits and pins plans reach {smallest:.digits$} \
+         (smallest) to {largest:.digits$} (largest); relax the budget, allow other --bits, or unpin \
+         layers"
     ))
 }

@@ -94,7 +94,8 @@ impl<'a> Selection<'a> {
         DataFacts {
             name,
             split: "train".to_owned(),
-            samples: self.len(),
+            samples: Some(self.len()),
+            classes: Some(self.dataset.classes),
         }
     }
 

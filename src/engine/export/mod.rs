@@ -236,11 +236,17 @@ pub fn predicted_bytes(facts: &[LayerFacts], plan: &Plan) -> Option<u64> {
     Some(packed::size(&plan.model, &extents?))
 }
 
+/// The second file of an export, with this extension.
+#[must_use]
+pub fn path_beside(path: &Path, extension: &str) -> PathBuf {
+    path.with_extension(extension)
+}
+
 fn write_beside(path: &Path, beside: Option<(&str, String)>) -> Result<Option<PathBuf>> {
     let Some((extension, text)) = beside else {
         return Ok(None);
     };
-    let path = path.with_extension(extension);
+    let path = path_beside(path, extension);
     files::write_atomically(&path, text.as_bytes())?;
     Ok(Some(path))
 }

@@ -26,6 +26,16 @@ use crate::engine::plan::{self, Plan};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
 use crate::engine::{Error, Result, files};
 
+/// Files of a run, by name: nobody else writes them.
+pub const RUN_FILES: [&str; 6] = [
+    "settings.json",
+    "plan.toml",
+    "events.jsonl",
+    "checkpoint.safetensors",
+    "best.safetensors",
+    "lock",
+];
+
 /// Largest `settings.json` that is read.
 const LIMIT: u64 = 16 << 20;
 

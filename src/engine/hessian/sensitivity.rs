@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::identity::Identity;
 use crate::engine::complaint::plainly;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files};
@@ -63,6 +64,10 @@ pub struct Sensitivity {
     /// Fingerprint of model, data and settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// What other measurements must share to stand beside these; absent in older files and in those
+    /// from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// Mean loss over the sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
@@ -82,23 +87,32 @@ pub struct Sensitivity {
 /// The network that was analysed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelFacts {
-    /// Architecture name, such as `resnet20`.
+    /// Architecture name, such as `resnet20`; empty when unknown.
+    #[serde(default)]
     pub name: String,
     /// SHA-256 of the weights file, in hexadecimal.
-    pub weights_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
     /// Trainable parameters.
-    pub parameters: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<usize>,
 }
 
 /// The images that were used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataFacts {
-    /// Data set name, such as `cifar10`.
+    /// Data set name, such as `cifar10`; empty when unknown.
+    #[serde(default)]
     pub name: String,
     /// `train`.
+    #[serde(default)]
     pub split: String,
-    /// Number of images.
-    pub samples: usize,
+    /// Number of images; absent when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+    /// Number of classes; absent when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
 }
 
 /// The part of the sample's curvature that was measured; see [`rows`](super::rows).
@@ -134,9 +148,9 @@ pub struct LayerSensitivity {
     pub shape: Vec<usize>,
     /// Number of weights `n_i`.
     pub parameters: usize,
-    /// Multiply-accumulates for one image.
-    #[serde(default)]
-    pub macs: u64,
+    /// Multiply-accumulates for one image; absent when unknown, which is not zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macs: Option<u64>,
     /// Elements of the activation the layer reads, for one image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation_size: Option<usize>,
@@ -290,10 +304,11 @@ impl Sensitivity {
                     "{name} has 0 parameters: expected the number of its weights"
                 ));
             }
-            if layer.parameters as u64 > LARGEST || layer.macs > LARGEST {
+            let macs = layer.macs.unwrap_or(0);
+            if layer.parameters as u64 > LARGEST || macs > LARGEST {
                 return Err(format!(
-                    "{name} has {} parameters and {} MACs: expected at most {LARGEST}",
-                    layer.parameters, layer.macs
+                    "{name} has {} parameters and {macs} MACs: expected at most {LARGEST}",
+                    layer.parameters
                 ));
             }
             if self.layers[..index]

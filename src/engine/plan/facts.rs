@@ -39,8 +39,8 @@ pub struct LayerFacts {
     pub shape: Vec<usize>,
     /// Number of weights.
     pub parameters: usize,
-    /// Multiply-accumulates for one image.
-    pub macs: u64,
+    /// Multiply-accumulates for one image; absent when unknown.
+    pub macs: Option<u64>,
     /// Elements of the activation read, for one image; absent when unknown.
     pub activation_size: Option<usize>,
     /// Whether that activation is the image, which stays at 8 bits and outside A-comp.
@@ -59,7 +59,7 @@ impl LayerFacts {
             },
             shape: graph.parameters()[layer.weight.index()].shape.clone(),
             parameters: layer.parameters(),
-            macs: layer.macs(),
+            macs: Some(layer.macs()),
             activation_size: Some(layer.activation_size),
             reads_image: layer.reads_image,
         };

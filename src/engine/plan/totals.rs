@@ -13,8 +13,8 @@ pub struct Totals {
     pub activations: Option<u64>,
     /// `sum(activation bits_i * activation size_i)`, the image left out.
     pub activation_bits: u64,
-    /// Sum of MACs * weight bits * activation bits.
-    pub bops: u128,
+    /// Sum of MACs * weight bits * activation bits; absent when a layer's MACs are unknown.
+    pub bops: Option<u128>,
 }
 
 impl Totals {
@@ -26,14 +26,15 @@ impl Totals {
             weight_bits: 0,
             activations: Some(0),
             activation_bits: 0,
-            bops: 0,
+            bops: Some(0),
         };
         for (facts, layer) in facts.iter().zip(&plan.layers) {
             let (n, bits) = (facts.parameters as u64, u64::from(layer.weight_bits.get()));
             totals.weights += n;
             totals.weight_bits += n * bits;
-            totals.bops +=
-                u128::from(facts.macs) * u128::from(bits) * u128::from(layer.activation_bits.get());
+            let widths = u128::from(bits) * u128::from(layer.activation_bits.get());
+            let operations = facts.macs.map(|macs| u128::from(macs) * widths);
+            totals.bops = totals.bops.zip(operations).map(|(sum, more)| sum + more);
             if facts.reads_image {
                 continue;
             }
@@ -87,6 +88,6 @@ mod tests {
         assert!((totals.weight_compression() - 8.0).abs() < 1e-12);
         assert!((totals.activation_compression().unwrap() - 8.0).abs() < 1e-12);
         let image = 442_368 * 4 * 8;
-        assert_eq!(totals.bops, (40_551_040 - 442_368) * 16 + image);
+        assert_eq!(totals.bops, Some((40_551_040 - 442_368) * 16 + image));
     }
 }

@@ -43,11 +43,15 @@ fn inputs(report: &Report) -> Option<&InputFile> {
 
 fn model(report: &Report) -> Option<String> {
     let measured = report.sensitivity.found().and_then(|s| s.model.as_ref());
-    let parameters = measured.map(|model| model.parameters);
+    let parameters = measured.and_then(|model| model.parameters);
     let parameters = parameters.or_else(|| Some(report.record()?.model.parameters));
     let name = inputs(report).map(|inputs| inputs.model.clone());
     let name = name.or_else(|| Some(report.record()?.model.name.clone()));
-    let name = name.or_else(|| measured.map(|model| model.name.clone()))?;
+    let name = name.or_else(|| {
+        measured
+            .map(|model| model.name.clone())
+            .filter(|name| !name.is_empty())
+    })?;
     Some(match parameters {
         Some(parameters) => format!("{name}, {} parameters", count(parameters as u64)),
         None => name,
@@ -90,15 +94,8 @@ fn checksum(report: &Report) -> Option<String> {
     let named = inputs(report).and_then(|inputs| inputs.weights_sha256.clone());
     let started = || Some(report.record()?.model.weights_sha256.clone());
     let measured = || {
-        Some(
-            report
-                .sensitivity
-                .found()?
-                .model
-                .as_ref()?
-                .weights_sha256
-                .clone(),
-        )
+        let model = report.sensitivity.found()?.model.as_ref()?;
+        model.weights_sha256.clone()
     };
     named.or_else(started).or_else(measured)
 }
@@ -134,7 +131,8 @@ fn problems(report: &Report) -> String {
     }
     let own = checksum(report);
     let measured = report.sensitivity.found().and_then(|s| s.model.as_ref());
-    if measured.is_some_and(|model| Some(&model.weights_sha256) != own.as_ref()) {
+    let measured = measured.and_then(|model| model.weights_sha256.as_ref());
+    if measured.is_some_and(|sum| Some(sum) != own.as_ref()) {
         said += &warning("the measurements are of other weights than these.");
     }
     for run in &report.runs {

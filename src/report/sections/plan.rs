@@ -87,11 +87,7 @@ fn totals(planned: &Planned, frontiers: &[Frontier]) -> Option<Table> {
     let totals = Totals::of(facts, plan);
     let file = predicted_bytes(facts, plan).map(|bytes| bytes as f64);
     let pinned = plan.layers.iter().filter(|layer| layer.pinned).count();
-    let bops = if facts.iter().all(|facts| facts.macs > 0) {
-        Cell::Operations(totals.bops as f64)
-    } else {
-        Cell::Missing
-    };
+    let bops = Cell::maybe(totals.bops, |bops| Cell::Operations(bops as f64));
     let columns = [
         ("weights", "weights"),
         ("weight_bytes", "weights at their bits"),

@@ -83,7 +83,8 @@ fn settings(measured: &Sensitivity) -> Vec<(&'static str, String)> {
     let images = data.map(|data| {
         format!(
             "{} of {}, {}",
-            count(data.samples as u64),
+            data.samples
+                .map_or_else(|| "unknown".to_owned(), |samples| count(samples as u64)),
             data.name,
             data.split
         )
@@ -163,7 +164,7 @@ fn layers(measured: &Sensitivity) -> Table {
             Cell::maybe(layer.kind.clone(), Cell::Text),
             shape(&layer.shape),
             Cell::Count(layer.parameters as u64),
-            Cell::Count(layer.macs),
+            Cell::maybe(layer.macs, Cell::Count),
             Cell::maybe(layer.eigenvalue, Cell::Number),
             Cell::maybe(layer.iterations.map(|n| n as u64), Cell::Count),
             Cell::maybe(layer.residual, Cell::Number),

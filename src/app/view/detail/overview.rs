@@ -123,7 +123,11 @@ fn facts<'a>(
     ] {
         lines.extend(per_bits(name, values, width, theme));
     }
-    lines.push(fact("MACs", count(layer.macs), theme));
+    lines.push(fact(
+        "MACs",
+        layer.macs.map_or_else(|| "-".to_owned(), count),
+        theme,
+    ));
     lines
 }
 

@@ -1,35 +1,32 @@
 //! `analyze`: measures how sensitive every layer is.
 
-mod partial;
+mod kept;
+pub mod measure;
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
-use clap::ValueEnum;
-
-use crate::cli::args::{Shared, count};
+use crate::cli::args::Shared;
+use crate::cli::destination::{self, Destination};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{InputArgs, Inputs};
+use crate::cli::inputs::InputArgs;
 use crate::cli::output;
 use crate::cli::report::Reporter;
 use crate::engine::backend::Backend;
 use crate::engine::backend::candle::Candle;
-use crate::engine::data::{Order, Part, Selection, sample};
+use crate::engine::data::{Part, Selection};
 use crate::engine::hessian::analysis::{self, Subject};
-use crate::engine::hessian::merge::merge;
+use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::sensitivity::{CurvatureFacts, Sensitivity};
 use crate::engine::hessian::verify::verify;
-use crate::engine::hessian::{Analysis, Method, Metric};
+use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::Outcome;
 use crate::engine::model::Model;
-use crate::engine::plan::pattern;
-use crate::engine::quant::{Bits, ScaleRule};
+use crate::numbers::counted;
 use crate::pace::{Pace, SAVED_EVERY};
 
-use partial::{Found, Partial};
+use kept::{Found, Kept, Mode};
+use measure::{Earlier, Measure};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,135 +53,24 @@ pub struct Args {
     /// What is measured, and how well.
     #[command(flatten)]
     pub measure: Measure,
-    /// Sensitivity file [default: stdout]
+    /// Sensitivity file, or - for stdout [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Result")]
-    pub output: Option<PathBuf>,
-    /// Go on with the interrupted analysis of the same file
-    #[arg(long, requires = "output", help_heading = "Result")]
+    pub output: Option<Destination>,
+    /// Go on with the interrupted analysis of the same file, or add to a finished one what it lacks;
+    /// what is not given is as in that file
+    #[arg(
+        long,
+        requires = "output",
+        conflicts_with = "merge",
+        help_heading = "Result"
+    )]
     pub resume: bool,
     /// Put the measured layers into the file that is there; its other layers stay
     #[arg(long, requires = "output", help_heading = "Result")]
     pub merge: bool,
-}
-
-/// What is measured, and how well.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Analysis")]
-pub struct Measure {
-    /// Training images in the sample
-    #[arg(long, value_name = "N", default_value = "512", value_parser = count, allow_negative_numbers = true)]
-    pub samples: NonZeroUsize,
-    /// Images that a GPU walks at once; the CPU takes as many as its cache holds
-    #[arg(long, value_name = "N", default_value = "128", value_parser = count, allow_negative_numbers = true)]
-    pub batch_size: NonZeroUsize,
-    /// eigenvalue, trace, loss-change: one or several
-    #[arg(
-        long,
-        value_name = "METRICS",
-        value_delimiter = ',',
-        default_value = "eigenvalue"
-    )]
-    pub metric: Vec<Metric>,
-    /// Relative residual of an eigenvalue that counts as converged
-    #[arg(
-        long,
-        value_name = "R",
-        default_value_t = 1e-3,
-        allow_negative_numbers = true
-    )]
-    pub tolerance: f64,
-    /// How eigenvalues are found: lanczos, or power as in the paper
-    #[arg(long, value_name = "METHOD", default_value_t)]
-    pub method: Method,
-    /// Hessian products a layer at most
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 100,
-        allow_negative_numbers = true
-    )]
-    pub max_iterations: usize,
-    /// Only the layers that match a glob such as 'layer3.*' (repeatable)
-    #[arg(long, value_name = "PATTERN")]
-    pub layers: Vec<String>,
-    /// Candidate bit-widths
-    #[arg(
-        long,
-        value_name = "BITS",
-        value_delimiter = ',',
-        default_value = "2,3,4,8"
-    )]
-    pub bits: Vec<Bits>,
-    /// Step sizes of weights: max (nothing clipped) or mse (least squared error) for each layer,
-    /// max-channel or mse-channel for each output channel
-    #[arg(long, value_name = "RULE", default_value_t = ScaleRule::Max)]
-    pub scale: ScaleRule,
-    /// How the sample is taken
-    #[arg(long, value_enum, default_value_t)]
-    pub order: SampleOrder,
-    /// Measure the three largest eigenvalues again in float64
-    #[arg(long)]
-    pub verify: bool,
-}
-
-/// How the sample is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum SampleOrder {
-    /// The first training images in file order
-    File,
-    /// By chance, from `--seed`
-    #[default]
-    Random,
-}
-
-impl From<SampleOrder> for Order {
-    fn from(order: SampleOrder) -> Self {
-        match order {
-            SampleOrder::File => Self::File,
-            SampleOrder::Random => Self::Random,
-        }
-    }
-}
-
-impl Measure {
-    /// The engine's settings for this network.
-    ///
-    /// # Errors
-    /// When a pattern matches no layer, or a setting makes no sense.
-    pub fn settings(&self, model: &Model, seed: u64) -> Result<Analysis, Failure> {
-        let settings = Analysis {
-            metrics: sorted(&self.metric),
-            tolerance: self.tolerance,
-            method: self.method,
-            max_iterations: self.max_iterations,
-            layers: self.layers(model)?,
-            bits: sorted(&self.bits),
-            scale: self.scale,
-            seed,
-        };
-        settings.check().map_err(Failure::usage)?;
-        Ok(settings)
-    }
-
-    fn layers(&self, model: &Model) -> Result<Vec<Arc<str>>, Failure> {
-        let layers = model.graph.layers();
-        let names: Vec<Arc<str>> = layers.iter().map(|layer| layer.name.clone()).collect();
-        let mut chosen = Vec::new();
-        for pattern in &self.layers {
-            chosen.extend(pattern::matching(pattern, &names).map_err(Failure::usage)?);
-        }
-        Ok(sorted(&chosen)
-            .into_iter()
-            .map(|index| names[index].clone())
-            .collect())
-    }
-}
-
-fn sorted<T: Ord + Clone>(values: &[T]) -> Vec<T> {
-    let mut values = values.to_vec();
-    values.sort_unstable();
-    values.dedup();
-    values
+    /// Overwrite a finished file
+    #[arg(long, conflicts_with_all = ["resume", "merge"], help_heading = "Result")]
+    pub force: bool,
 }
 
 /// Measures the layers.
@@ -192,20 +78,22 @@ fn sorted<T: Ord + Clone>(values: &[T]) -> Vec<T> {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
-    if let Some(path) = &args.output {
-        output::probe(path)?;
-    }
+    let kept = args.kept()?;
     let mut reporter = shared.reporter()?;
     let start = Instant::now();
+    let earlier = kept.earlier()?;
+    let earlier = earlier.as_ref().map(Earlier);
     let inputs = args.inputs.load(Part::Train)?;
-    let settings = args.measure.settings(&inputs.model, shared.seed())?;
-    let images = args.measure.sample(&inputs, shared.seed())?;
+    let before = earlier.and_then(Earlier::seed);
+    let seed = shared.seed.or(before).unwrap_or(0);
+    let settings = args.measure.settings(&inputs.model, seed, earlier)?;
+    let images = args.measure.sample(&inputs, seed, earlier, &reporter)?;
     let work = Measuring {
         args,
         settings: &settings,
         model: &inputs.model,
         images: &images,
-        partial: Partial::of(args.output.as_deref()),
+        kept,
         reporter: &mut reporter,
         start,
     };
@@ -213,12 +101,27 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         .run_in_chunks(args.measure.batch_size.get(), work)
 }
 
-impl Measure {
-    fn sample<'a>(&self, inputs: &'a Inputs, seed: u64) -> Result<Selection<'a>, Failure> {
-        let dataset = inputs.source.part(Part::Train)?;
-        let (order, samples) = (self.order.into(), self.samples.get());
-        let indices = sample(order, samples, seed, dataset.len()).map_err(Failure::usage)?;
-        Ok(Selection::new(dataset, &inputs.normalization, indices)?)
+impl Args {
+    /// What is there of this analysis; refuses places that cannot be written, before anything is read.
+    fn kept(&self) -> Result<Kept, Failure> {
+        let mode = match (self.resume, self.merge, self.force) {
+            (true, ..) => Mode::Resume,
+            (_, true, _) => Mode::Merge,
+            (.., true) => Mode::Overwrite,
+            _ => Mode::New,
+        };
+        let output = Destination::file(self.output.as_ref());
+        let kept = Kept::of(output, mode);
+        let Some(path) = output else {
+            return Ok(kept);
+        };
+        let inputs = self.inputs.files();
+        for written in [Some(path), kept.path()].into_iter().flatten() {
+            destination::refuse_input(written, &inputs)?;
+        }
+        kept.refuse_overwriting()?;
+        output::probe(path)?;
+        Ok(kept)
     }
 }
 
@@ -227,7 +130,7 @@ struct Measuring<'a> {
     settings: &'a Analysis,
     model: &'a Model,
     images: &'a Selection<'a>,
-    partial: Partial,
+    kept: Kept,
     reporter: &'a mut Reporter,
     start: Instant,
 }
@@ -242,9 +145,10 @@ impl Work for Measuring<'_> {
             images: self.images,
         };
         let fresh = analysis::prepare(&subject, self.settings)?;
+        let ground = Ground::of(&subject);
         // Refused before the work, not after it.
-        self.merged(&fresh)?;
-        let state = match self.partial.find(fresh, self.args.resume, self.reporter)? {
+        self.kept.joined(&ground, &fresh)?;
+        let state = match self.kept.find(&ground, fresh, self.reporter)? {
             Found::State(state) => state,
             Found::Complete => return Ok(()),
         };
@@ -262,12 +166,12 @@ impl Measuring<'_> {
             before: state.seconds.unwrap_or(0.0),
             start: self.start,
         };
-        self.partial.save(&state)?;
-        let partial = &self.partial;
+        self.kept.save(&state)?;
+        let kept = &self.kept;
         let mut pace = Pace::new(SAVED_EVERY);
         let mut save = |state: &Sensitivity| {
             if pace.is_due() {
-                partial.save(&clock.stamp(state))
+                kept.save(&clock.stamp(state))
             } else {
                 Ok(())
             }
@@ -279,7 +183,7 @@ impl Measuring<'_> {
         }
         let state = clock.stamp(&state);
         match outcome {
-            Outcome::Done => self.finish(&state),
+            Outcome::Done => self.finish(&Ground::of(subject), &state),
             Outcome::Stopped => self.stop(&state),
         }
     }
@@ -307,39 +211,31 @@ impl Measuring<'_> {
         Ok(outcome)
     }
 
-    /// The file that is there with the layers of `state` in it, where that was asked for.
-    fn merged(&self, state: &Sensitivity) -> Result<Option<Sensitivity>, Failure> {
-        let Some(path) = self.args.output.as_deref().filter(|_| self.args.merge) else {
-            return Ok(None);
-        };
-        let mut file = Sensitivity::read(path)?;
-        merge(&mut file, state)?;
-        Ok(Some(file))
-    }
-
-    fn finish(&mut self, state: &Sensitivity) -> Result<(), Failure> {
+    fn finish(&mut self, ground: &Ground, state: &Sensitivity) -> Result<(), Failure> {
         self.reporter.finish();
-        let output = self.args.output.as_deref();
-        let merged = self.merged(state)?;
-        output::deliver(output, &merged.as_ref().unwrap_or(state).to_json())?;
-        self.partial.remove();
+        let output = Destination::file(self.args.output.as_ref());
+        let result = self.kept.joined(ground, state)?;
+        output::deliver(output, &result.to_json())?;
+        self.kept.remove();
         if let Some(path) = output {
-            let (layers, seconds) = (state.layers.len(), state.seconds.unwrap_or(0.0));
-            let (path, s) = (path.display(), if layers == 1 { "" } else { "s" });
-            self.reporter.note(&format!(
-                "{layers} layer{s} measured in {seconds:.1} s: {path}"
-            ));
+            let layers = counted(state.layers.len(), "layer");
+            let (seconds, path) = (state.seconds.unwrap_or(0.0), path.display());
+            self.reporter
+                .note(&format!("{layers} measured in {seconds:.1} s: {path}"));
             if let Some(curvature) = state.curvature {
                 self.reporter.note(&left_out(&curvature));
             }
+        }
+        for doubt in result.doubts() {
+            self.reporter.warn(doubt.to_string());
         }
         Ok(())
     }
 
     fn stop(&mut self, state: &Sensitivity) -> Result<(), Failure> {
-        self.partial.save(state)?;
+        self.kept.save(state)?;
         self.reporter.finish();
-        let Some(path) = self.partial.path() else {
+        let Some(path) = self.kept.path() else {
             return Err(Failure::interrupted(
                 "nothing was kept; with -o FILE what is finished is kept and can be resumed",
             ));
@@ -365,7 +261,8 @@ fn left_out(curvature: &CurvatureFacts) -> String {
         rows,
         left_out,
     } = curvature;
-    format!("curvature: {rows} rows of {images} images; {left_out:.1e} of it is left to drawn rows")
+    let (rows, images) = (counted(*rows, "row"), counted(*images, "image"));
+    format!("curvature: {rows} of {images}; {left_out:.1e} of it is left to drawn rows")
 }
 
 /// Wall time over all parts of an interrupted analysis.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::InputArgs;
+use crate::cli::inputs::{InputArgs, usual_images};
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::Error;
@@ -70,13 +70,13 @@ pub struct Args {
     /// Quantize to this plan first, without training
     #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
     pub plan: Option<PathBuf>,
-    /// Training images that activation ranges are fitted to, with --plan
+    /// Training images that activation ranges are fitted to, with --plan [default: 512, or all where
+    /// there are fewer]
     #[arg(
         long,
         value_name = "N",
-        default_value_t = DEFAULT_CALIBRATION,
         help_heading = "Evaluation", value_parser = count, allow_negative_numbers = true)]
-    pub calibration: NonZeroUsize,
+    pub calibration: Option<NonZeroUsize>,
     /// Print JSON: correct, total, loss, correct_top5
     #[arg(long, help_heading = "Evaluation")]
     pub json: bool,
@@ -84,9 +84,6 @@ pub struct Args {
 
 /// Options that say what a run or a file knows itself.
 const OF_A_NETWORK: [&str; 5] = ["plan", "model", "weights", "mean", "std"];
-
-const DEFAULT_CALIBRATION: NonZeroUsize =
-    NonZeroUsize::new(post_training::CALIBRATION_IMAGES).expect("invariant: it is not zero");
 
 /// Which images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -171,7 +168,8 @@ impl Args {
         };
         let plan = inputs.plan(path)?;
         let dataset = source.part(Part::Train)?;
-        let fitted = self.calibration.get();
+        let usual = || usual_images(post_training::CALIBRATION_IMAGES, dataset, &reporter);
+        let fitted = self.calibration.map_or_else(usual, NonZeroUsize::get);
         let indices = sample(Order::Random, fitted, seed, dataset.len()).map_err(Failure::usage)?;
         let calibration = Selection::new(dataset, normalization, indices)?;
         let network = Network::Planned(&inputs.model, &plan, &calibration);

@@ -12,6 +12,7 @@ pub(super) use blocks::{choose_rows, eigenpair, position};
 pub use prepare::prepare;
 pub use settings::Analysis;
 
+use super::doubt::Doubt;
 use super::metric::Metric;
 use super::primal::Primal;
 use super::sensitivity::Sensitivity;
@@ -72,13 +73,8 @@ pub fn run<B: Backend>(
 }
 
 fn warn_if_untrained(score: Score, classes: usize, observer: &mut dyn Observer) {
-    let chance = (classes as f64).ln();
-    if score.loss > 0.8 * chance {
-        let message = format!(
-            "the network looks untrained: its loss is {:.3}, and {chance:.3} is chance; check \
-             --weights, --mean and --std",
-            score.loss
-        );
+    if let Some(doubt) = Doubt::of_loss(score.loss, score.accuracy(), classes) {
+        let message = doubt.to_string();
         observer.on(Event::Warning { message });
     }
 }

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-use serde_json::json;
-
 use super::{Analysis, Subject};
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::graph::Layer;
-use crate::engine::hessian::sensitivity::{
-    FORMAT, LayerSensitivity, ModelFacts, PerBits, Sensitivity,
-};
+use crate::engine::hessian::identity::Ground;
+use crate::engine::hessian::sensitivity::{FORMAT, LayerSensitivity, PerBits, Sensitivity};
 use crate::engine::model::Model;
 use crate::engine::quant::ScaleRule;
 use crate::engine::quant::grids::perturbations;
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result};
+use rayon::prelude::*;
 
 /// What is measured before the first event: facts and perturbations of every selected layer, and the
 /// fingerprint that guards a resume.
@@ -24,23 +21,18 @@ use crate::engine::{Error, Result, files};
 pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<Sensitivity> {
     settings.check()?;
     let model = subject.model;
-    let sample = subject.images.identity();
+    let ground = Ground::of(subject);
     let settings_json = settings.as_json();
-    let facts = ModelFacts {
-        name: model.architecture.to_string(),
-        weights_sha256: model.weights_sha256.clone(),
-        parameters: model.graph.trainable_count(),
-    };
-    let identity = json!([facts, sample, settings_json]).to_string();
     let layers = model.graph.layers();
     let selected = layers.iter().filter(|layer| settings.selects(&layer.name));
     Ok(Sensitivity {
         format: FORMAT.to_owned(),
         version: 1,
-        model: Some(facts),
+        model: Some(ground.facts()),
         data: Some(subject.images.facts()),
+        fingerprint: Some(ground.fingerprint(&settings_json)),
+        identity: Some(ground.identity(settings.seed, settings.scale)),
         settings: settings_json,
-        fingerprint: Some(files::sha256_hex(identity.as_bytes())),
         loss: None,
         accuracy: None,
         seconds: None,
@@ -81,7 +73,7 @@ fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSe
         kind: Some(kind.to_owned()),
         shape: shape.clone(),
         parameters: layer.parameters(),
-        macs: layer.macs(),
+        macs: Some(layer.macs()),
         activation_size: Some(layer.activation_size),
         reads_image: layer.reads_image,
         perturbation: PerBits::clone(&by_scale[&settings.scale]),

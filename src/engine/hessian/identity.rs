@@ -1,0 +1,114 @@
+//! What measurements must share to stand beside each other in one file.
+//!
+//! A layer's numbers depend on the network, the images and how they become numbers, the seed and, for
+//! perturbations and loss changes, on how step sizes are chosen; on nothing else that an analysis can be
+//! asked for. Which layers and metrics were measured, how well, and at which bits may differ.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::analysis::Subject;
+use super::sensitivity::{ModelFacts, Sensitivity};
+use crate::engine::backend::Backend;
+use crate::engine::files;
+use crate::engine::quant::ScaleRule;
+
+/// What measurements must share; hashes are SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Of the architecture and its weights.
+    pub network: String,
+    /// Of the images: their content, and which of them were taken.
+    pub sample: String,
+    /// Of how images become numbers: mean and standard deviation of each channel.
+    pub preprocessing: String,
+    /// Seed of directions and probes.
+    pub seed: u64,
+    /// How step sizes are chosen.
+    pub scale: ScaleRule,
+}
+
+impl Identity {
+    /// The first part in which two differ, in words: `another sample`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let parts = [
+            ("network", self.network == other.network),
+            ("sample", self.sample == other.sample),
+            ("preprocessing", self.preprocessing == other.preprocessing),
+            ("seed", self.seed == other.seed),
+            ("scale", self.scale == other.scale),
+        ];
+        parts
+            .into_iter()
+            .find(|(_, same)| !same)
+            .map(|(part, _)| part)
+    }
+}
+
+/// What is measured of which network on which images, before any settings.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    facts: ModelFacts,
+    sample: Value,
+}
+
+impl Ground {
+    /// Of a network on its sample.
+    #[must_use]
+    pub fn of<B: Backend>(subject: &Subject<B>) -> Self {
+        let model = subject.model;
+        Self {
+            facts: ModelFacts {
+                name: model.architecture.to_string(),
+                weights_sha256: Some(model.weights_sha256.clone()),
+                parameters: Some(model.graph.trainable_count()),
+            },
+            sample: subject.images.identity(),
+        }
+    }
+
+    /// What a sensitivity file tells of the network.
+    #[must_use]
+    pub fn facts(&self) -> ModelFacts {
+        self.facts.clone()
+    }
+
+    /// The identity of measurements made with this seed and rule of step sizes.
+    #[must_use]
+    pub fn identity(&self, seed: u64, scale: ScaleRule) -> Identity {
+        let [content, images, normalization] =
+            ["content", "images", "normalization"].map(|key| &self.sample[key]);
+        Identity {
+            network: hash(&json!(self.facts)),
+            sample: hash(&json!([content, images])),
+            preprocessing: hash(normalization),
+            seed,
+            scale,
+        }
+    }
+
+    /// Guards a resume: a hash of the network, the images and every setting.
+    #[must_use]
+    pub fn fingerprint(&self, settings: &Map<String, Value>) -> String {
+        hash(&json!([self.facts, self.sample, settings]))
+    }
+
+    /// Gives a file that was written before identities were stored its own, if its fingerprint proves
+    /// that it was measured on this ground.
+    pub fn recognise(&self, file: &mut Sensitivity) {
+        if file.identity.is_some() || file.fingerprint != Some(self.fingerprint(&file.settings)) {
+            return;
+        }
+        let setting = |key: &str| file.settings.get(key).cloned().unwrap_or_default();
+        let seed = setting("seed").as_u64();
+        let scale = serde_json::from_value(setting("scale")).ok();
+        file.identity = seed
+            .zip(scale)
+            .map(|(seed, scale)| self.identity(seed, scale));
+    }
+}
+
+fn hash(value: &Value) -> String {
+    files::sha256_hex(value.to_string().as_bytes())
+}

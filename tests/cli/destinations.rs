@@ -1,0 +1,111 @@
+//! Where results may go: never over what is read, never over a run, and over what others wrote only when told.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Ended, command, ended, hawqeye};
+use crate::tune::{JOINT, planned, tune};
+
+fn at(folder: &Path, arguments: &[&str]) -> Ended {
+    ended(command(arguments).current_dir(folder))
+}
+
+#[test]
+fn no_command_overwrites_what_it_reads() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    fs::write(
+        folder.join("s.json"),
+        r#"{"layers": [{"layer": "a", "parameters": 9, "eigenvalue": 1, "perturbation": {"8": 1}}]}"#,
+    )
+    .unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("s.json", folder.join("link.json")).unwrap();
+    let before = fs::read(folder.join("run/checkpoint.safetensors")).unwrap();
+
+    let export = |to: &str| at(folder, &["export", "run", "-o", to, "--force"]);
+    export("run/checkpoint.safetensors").refused(1, &["is a file of the run in"]);
+    export("run/../run/best.safetensors").refused(1, &["is a file of the run in"]);
+    for name in ["plan.toml", "events.jsonl", "settings.json"] {
+        let to = format!("run/{name}");
+        at(folder, &["report", "run", "-o", &to, "--force"]).refused(1, &["is a file of the run"]);
+    }
+    for to in ["s.json", "./s.json", "run/../s.json", "link.json"] {
+        let plan = ["plan", "s.json", "--bits", "8", "--force", "-o", to];
+        at(folder, &plan).refused(1, &["is the sensitivity file, which this command reads"]);
+    }
+    let weights = ["analyze", "--model", "resnet20", "--force"];
+    let weights = [
+        &weights[..],
+        &[
+            "--weights",
+            "run/best.safetensors",
+            "-o",
+            "run/best.safetensors",
+        ],
+    ];
+    at(folder, &weights.concat()).refused(1, &["run/best.safetensors is the weights"]);
+    assert_eq!(
+        fs::read(folder.join("run/checkpoint.safetensors")).unwrap(),
+        before
+    );
+    at(folder, &["eval", "--run", "run"]).done();
+}
+
+#[test]
+fn tables_of_a_report_do_not_land_on_the_measurements_it_reads() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    let measured =
+        r#"{"layers": [{"layer": "conv1", "parameters": 9, "eigenvalue": 1, "perturbation": {}}]}"#;
+    fs::write(folder.join("run/sensitivity.json"), measured).unwrap();
+    let tables = ["report", "run", "-o", "r.html", "--csv", "run", "--force"];
+    at(folder, &tables).refused(1, &["sensitivity.json is a file of what is reported"]);
+    assert_eq!(
+        fs::read_to_string(folder.join("run/sensitivity.json")).unwrap(),
+        measured
+    );
+}
+
+#[test]
+fn a_file_that_others_wrote_is_overwritten_only_when_told() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    let thesis = folder.join("thesis");
+    fs::write(&thesis, "chapter one").unwrap();
+    for command in [
+        &["export", "run", "-o", "thesis"][..],
+        &["report", "run", "-o", "thesis"],
+        &["config", "--print", "keymap", "-o", "thesis"],
+        &["man", "-o", "thesis"],
+        &["completions", "bash", "-o", "thesis"],
+        &[
+            "analyze",
+            "--samples",
+            "8",
+            "--tolerance",
+            "0.1",
+            "-o",
+            "thesis",
+        ],
+    ] {
+        at(folder, command).refused(1, &["thesis exists", "--force"]);
+        assert_eq!(fs::read_to_string(&thesis).unwrap(), "chapter one");
+    }
+    at(folder, &["export", "run", "-o", "thesis", "--force"]).done();
+    // Our own file is made anew as often as one likes.
+    at(folder, &["export", "run", "-o", "thesis"]).done();
+    at(folder, &["man", "-o", "page"]).done();
+    at(folder, &["man", "-o", "page"]).done();
+}
+
+#[test]
+fn a_dash_is_stdout_where_a_text_is_written() {
+    let text = hawqeye(&["config", "--print", "keymap"]).done().stdout;
+    let dash = hawqeye(&["config", "--print", "keymap", "-o", "-"]).done();
+    assert_eq!(dash.stdout, text);
+    hawqeye(&["export", "run", "-o", "-"]).refused(2, &["needs a file"]);
+}
