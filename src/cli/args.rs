@@ -35,7 +35,7 @@ HAWQEYE_LOG=debug logs to stderr. `hawqeye COMMAND --help` has the examples of a
 ///
 /// Without a command the terminal application opens.
 #[derive(Debug, Parser)]
-#[command(name = "hawqeye", version, about, long_about, after_long_help = EXAMPLES)]
+#[command(name = "hawqeye", version = env!("HAWQEYE_VERSION"), about, long_about, after_long_help = EXAMPLES)]
 pub struct Arguments {
     /// What to do; the terminal application opens without one.
     #[command(subcommand)]

@@ -169,7 +169,7 @@ fn a_run_of_the_command_line_is_followed_and_stopped() {
 /// The demo at 8 bits.
 fn eight_bits() -> Plan {
     let bits = Bits::new(8).unwrap();
-    let layers = demo::load().unwrap().graph.layers().clone();
+    let layers = demo::load().unwrap().graph.layers().to_vec();
     let planned = layers.into_iter().map(|layer| PlannedLayer {
         name: layer.name,
         weight_bits: bits,

@@ -1,5 +1,6 @@
 //! The shipped keymap is complete.
 
+use crate::bench::Bench;
 use hawqeye::app::command::{Command, Group};
 use hawqeye::app::keymap::{DEFAULT, Keymap};
 use hawqeye::app::state::Screen;
@@ -52,6 +53,18 @@ fn digits_switch_screens_everywhere() {
                     .keys_of(&screen.scopes(), command)
                     .contains(&digit.to_owned())
             );
+        }
+    }
+}
+
+#[test]
+fn every_command_does_something_or_says_why_not_on_every_screen_before_and_after_the_work() {
+    for screen in 1..=Screen::ALL.len() {
+        for command in Command::ALL {
+            for mut bench in [Bench::loaded(), Bench::planned()] {
+                bench.keys(&screen.to_string()).keys(":");
+                bench.text(command.name()).keys("enter");
+            }
         }
     }
 }

@@ -46,6 +46,11 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
     }
 }
 
+/// A command that no group knows what to do with; a test does all of them.
+pub(super) fn unhandled(command: Command) -> ! {
+    unreachable!("invariant: {} has something to do", command.name())
+}
+
 fn global(state: &mut State, command: Command) -> Vec<Effect> {
     match command {
         Command::Proceed => return proceed(state),
@@ -87,7 +92,12 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => return quit(state),
-        _ => go(state, screen_of(command)),
+        Command::GoModel => go(state, Screen::Model),
+        Command::GoSensitivity => go(state, Screen::Sensitivity),
+        Command::GoBits => go(state, Screen::Bits),
+        Command::GoTune => go(state, Screen::Tune),
+        Command::GoExport => go(state, Screen::Export),
+        other => unhandled(other),
     }
     Vec::new()
 }
@@ -100,16 +110,6 @@ fn mouse(state: &mut State) {
         "the mouse selects text in the terminal; M takes it back"
     };
     state.notify(Level::Info, text);
-}
-
-const fn screen_of(command: Command) -> Screen {
-    match command {
-        Command::GoSensitivity => Screen::Sensitivity,
-        Command::GoBits => Screen::Bits,
-        Command::GoTune => Screen::Tune,
-        Command::GoExport => Screen::Export,
-        _ => Screen::Model,
-    }
 }
 
 pub(super) fn go(state: &mut State, screen: Screen) {
@@ -241,7 +241,8 @@ fn movement(state: &mut State, command: Command) -> Vec<Effect> {
         Command::PageDown => PAGE,
         Command::PageUp => -PAGE,
         Command::First => isize::MIN,
-        _ => isize::MAX,
+        Command::Last => isize::MAX,
+        other => unhandled(other),
     };
     if state.screen == Screen::Export {
         state.export.select(steps);
@@ -294,7 +295,8 @@ fn model(state: &mut State, command: Command) -> Vec<Effect> {
                 (false, true) => (true, true),
             };
         }
-        _ => state.analysis.sort = state.analysis.sort.next(),
+        Command::Sort => state.analysis.sort = state.analysis.sort.next(),
+        other => unhandled(other),
     }
     Vec::new()
 }
@@ -337,7 +339,8 @@ fn bits_other(state: &mut State, command: Command) -> Vec<Effect> {
         Command::EditPlan => return draft::open(state),
         Command::ComparePlan => return comparison::toggle(state),
         Command::NextDifference | Command::PreviousDifference => comparison::jump(state, command),
-        _ => edit::ask_budget(state),
+        Command::Allocate => edit::ask_budget(state),
+        other => unhandled(other),
     }
     Vec::new()
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::command::unhandled;
 use super::start;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
@@ -103,7 +104,8 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
         Command::WidenList => move_share(state, SHARE_STEP),
         Command::Compute => return compute(state),
         Command::Freeze => freeze(state),
-        _ => return remeasure(state, command),
+        Command::Remeasure | Command::RemeasureShown => return remeasure(state, command),
+        other => unhandled(other),
     }
     Vec::new()
 }

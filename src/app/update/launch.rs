@@ -1,6 +1,6 @@
 //! Starting the long work: analysis, fine-tuning, export.
 
-use super::command::{ask, go, stop};
+use super::command::{ask, go, stop, unhandled};
 use super::start;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
@@ -52,7 +52,8 @@ pub(super) fn tune(state: &mut State, command: Command) -> Vec<Effect> {
                 Schedule::Joint => Schedule::Staged,
             };
         }
-        _ => state.tune.next_learning_rate(),
+        Command::LearningRate => state.tune.next_learning_rate(),
+        other => unhandled(other),
     }
     Vec::new()
 }

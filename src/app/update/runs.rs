@@ -2,7 +2,7 @@
 //! looked at.
 
 use super::availability::busy;
-use super::command::ask;
+use super::command::{ask, unhandled};
 use super::start;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
@@ -93,7 +93,8 @@ pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
             let note = state.tune.noted().map(|listed| listed.note.clone());
             ask(state, Purpose::Note, note.unwrap_or_default());
         }
-        _ => return open(state),
+        Command::OpenRun => return open(state),
+        other => unhandled(other),
     }
     Vec::new()
 }

@@ -46,7 +46,7 @@ pub(super) struct FoldedLayer {
 pub(super) fn fold(network: &QuantizedNetwork) -> Result<Vec<FoldedLayer>> {
     let graph = &network.graph;
     let layers = graph.layers();
-    check_norms(graph, &layers)?;
+    check_norms(graph, layers)?;
     let folded = layers.iter().enumerate().map(|(index, layer)| {
         let channels = graph.parameters()[layer.weight.index()].shape[0];
         let quantizer = network.quantizers[index].as_ref();

@@ -179,7 +179,7 @@ fn compare(path: &str, (there, here): (&Value, &Value), found: &mut Vec<String>)
 }
 
 fn check_plan(graph: &Graph, plan: &Plan) -> Result<Vec<Arc<str>>> {
-    let names: Vec<Arc<str>> = graph.layers().into_iter().map(|l| l.name).collect();
+    let names: Vec<Arc<str>> = graph.layers().iter().map(|l| l.name.clone()).collect();
     if plan.names() == names {
         return Ok(names);
     }

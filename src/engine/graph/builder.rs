@@ -98,10 +98,13 @@ impl Builder {
     /// The finished graph; the last node drives the logits.
     #[must_use]
     pub fn finish(self) -> Graph {
-        Graph {
+        let mut graph = Graph {
             nodes: self.nodes,
             parameters: self.parameters,
-        }
+            layers: Vec::new(),
+        };
+        graph.layers = graph.ids().filter_map(|id| graph.layer(id)).collect();
+        graph
     }
 
     /// Shape of a wire.

@@ -83,6 +83,7 @@ impl Layer {
 pub struct Graph {
     nodes: Vec<Node>,
     parameters: Vec<ParameterSpec>,
+    layers: Vec<Layer>,
 }
 
 impl Graph {
@@ -144,8 +145,8 @@ impl Graph {
 
     /// The convolution and linear layers, in order.
     #[must_use]
-    pub fn layers(&self) -> Vec<Layer> {
-        self.ids().filter_map(|id| self.layer(id)).collect()
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     /// The layer at a node, if it is one.

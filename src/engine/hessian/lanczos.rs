@@ -189,7 +189,7 @@ fn combine(basis: &[Vec<f64>], coefficients: &[f64]) -> Vec<f64> {
 }
 
 /// The eigenvalue of largest absolute value of a symmetric tridiagonal matrix, with its unit
-/// eigenvector, by Jacobi rotations of the dense matrix: small, and accurate to rounding.
+/// eigenvector, by implicit QL steps: small, and accurate to rounding.
 fn largest_tridiagonal(diagonal: &[f64], off_diagonal: &[f64]) -> (f64, Vec<f64>) {
     let (values, vectors) = tridiagonal_eigen(diagonal, off_diagonal);
     let best = (0..values.len())

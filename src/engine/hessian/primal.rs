@@ -81,7 +81,7 @@ impl<'a, B: Backend> Primal<'a, B> {
             program: Program::new(graph, backend, parameters, purpose)?,
             workspaces: Workspaces::default(),
             images,
-            layers: graph.layers(),
+            layers: graph.layers().to_vec(),
             probabilities: Vec::new(),
             tally: Tally::default(),
         };

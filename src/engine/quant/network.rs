@@ -176,12 +176,13 @@ impl QuantizedNetwork {
         slopes
     }
 
-    /// LSQ's scale of the gradient of a layer's activation step size.
+    /// LSQ's scale of the gradient of a layer's activation step size, `1 / sqrt(elements * Qp)` with the
+    /// largest code `Qp` of what the layer reads, signed or not (arXiv 1902.08153, section 2.2).
     #[must_use]
     pub fn activation_gradient_scale(&self, layer: usize) -> f64 {
-        let layers = self.graph.layers();
-        let (_, high) = Codes::Unsigned(self.bits[layer].activations).range();
-        1.0 / (layers[layer].activation_size as f64 * high).sqrt()
+        let (_, high) = self.activation_codes(layer).range();
+        let size = self.graph.layers()[layer].activation_size;
+        1.0 / (size as f64 * high).sqrt()
     }
 
     /// Moves a layer's weight step sizes, which stay positive.

@@ -53,7 +53,7 @@ fn program() -> Lines {
         "release"
     };
     vec![
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("version", env!("HAWQEYE_VERSION").to_owned()),
         ("features", enabled.collect::<Vec<_>>().join(", ")),
         ("build", profile.to_owned()),
         (
