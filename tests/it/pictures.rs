@@ -47,6 +47,7 @@ fn inputs() -> Inputs {
         architecture: "resnet20".into(),
         weights: "embedded".into(),
         weights_sha256: measured.model.as_ref().unwrap().weights_sha256.clone(),
+        notes: Vec::new(),
         parameters: measured.model.as_ref().unwrap().parameters,
         data: "demo".into(),
         data_source: "demo".into(),

@@ -198,6 +198,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let mut reporter = shared.reporter()?;
     let start = Instant::now();
     let inputs = args.inputs.load(Part::Train)?;
+    inputs.tell_notes(&reporter);
     let settings = args.measure.settings(&inputs.model, shared.seed())?;
     let images = args.measure.sample(&inputs, shared.seed())?;
     let work = Measuring {
