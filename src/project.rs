@@ -12,10 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::complaint::of_toml;
-use crate::engine::files::read_limited;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::{Error, Result};
+use crate::engine::{Result, text};
 
 /// Largest text file of a project.
 const LIMIT: u64 = 64 << 20;
@@ -57,6 +55,9 @@ pub struct InputFile {
     /// Weights file; absent: embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// What the names of the set of weights in it begin with; absent: it holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_key: Option<String>,
     /// Data as on the command line.
     pub data: String,
     /// Means of the channels; absent: the architecture's usual ones.
@@ -91,8 +92,7 @@ impl InputFile {
 /// # Errors
 /// When it cannot be read or is no text.
 pub fn read_text(path: &Path) -> Result<String> {
-    let text = String::from_utf8(read_limited(path, LIMIT)?);
-    text.map_err(|_| Error::format(path, "expected UTF-8 text; mend it or remove the file"))
+    text::read(path, LIMIT)
 }
 
 /// Reads a TOML file of a project.
@@ -100,8 +100,7 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// # Errors
 /// When it cannot be read or is not what is expected; with the line.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = read_text(path)?;
-    toml::from_str(&text).map_err(|error| Error::format(path, of_toml(&text, &error)))
+    text::read_toml(path, LIMIT)
 }
 
 /// Whether a name can be that of a project: it becomes the name of a folder.

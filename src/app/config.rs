@@ -9,6 +9,7 @@ use super::keymap::Keymap;
 use super::settings::Settings;
 use super::symbols::Symbols;
 use super::theme::{Depth, Library};
+use crate::engine::{Error, text};
 
 /// Largest configuration file that is read.
 const LIMIT: u64 = 1 << 20;
@@ -120,8 +121,9 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     if !path.exists() {
         return Ok(None);
     }
-    let bytes = crate::engine::files::read_limited(path, LIMIT).map_err(|e| e.to_string())?;
-    String::from_utf8(bytes)
-        .map(Some)
-        .map_err(|_| "expected UTF-8 text".to_owned())
+    let read = text::read(path, LIMIT).map(Some);
+    read.map_err(|error| match error {
+        Error::Format { reason, .. } => reason,
+        other => other.to_string(),
+    })
 }

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::report::Reporter;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
 use crate::engine::graph::Graph;
+use crate::engine::model::weights::Source;
 use crate::engine::model::{Architecture, Model, demo};
 use crate::engine::plan::{self, Plan};
 
@@ -21,6 +22,11 @@ pub struct InputArgs {
     /// Trained weights: .safetensors, .pth, .th or .pkl [default with the demo: embedded]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Which set of weights, when several in the file fit: what their names begin with
+    ///
+    /// Such as state_dict_ema or student; a dot takes the names as they are.
+    #[arg(long, value_name = "NAME", requires = "weights")]
+    pub weights_key: Option<String>,
     /// Images: demo, cifar10:DIR or fashion-mnist:DIR [default: demo]
     #[arg(long, value_name = "DATA")]
     pub data: Option<DataSpec>,
@@ -55,11 +61,18 @@ pub struct Inputs {
 
 /// Where trained weights come from.
 enum Weights<'a> {
-    File(&'a Path),
+    File(Source<'a>),
     Embedded,
 }
 
 impl Inputs {
+    /// Says what was done to find the weights in their file.
+    pub fn tell_notes(&self, reporter: &Reporter) {
+        for note in &self.model.notes {
+            reporter.note(&format!("weights: {note}"));
+        }
+    }
+
     /// Reads a plan for this network.
     ///
     /// # Errors
@@ -116,7 +129,7 @@ impl InputArgs {
         let normalization = self.normalization(architecture, dataset)?;
         let fit = (image_shape(dataset), dataset.classes);
         let model = match weights {
-            Weights::File(path) => Model::load(architecture, fit, path)?,
+            Weights::File(source) => Model::load(architecture, fit, source)?,
             Weights::Embedded => demo::load()?,
         };
         Ok(Inputs {
@@ -124,6 +137,14 @@ impl InputArgs {
             normalization,
             model,
         })
+    }
+
+    /// The weights file, and the set in it, that were named.
+    #[must_use]
+    pub fn weights_source(&self) -> Option<Source<'_>> {
+        let key = self.weights_key.as_deref();
+        let path = self.weights.as_deref()?;
+        Some(Source { path, key })
     }
 
     /// The network that was named, or on the demo's images that of the demo.
@@ -139,8 +160,8 @@ impl InputArgs {
                 )));
             }
         };
-        let weights = match &self.weights {
-            Some(path) => Weights::File(path),
+        let weights = match self.weights_source() {
+            Some(source) => Weights::File(source),
             None if on_demo && architecture == demo::ARCHITECTURE => Weights::Embedded,
             None => {
                 return Err(Failure::usage(format!(

@@ -14,7 +14,8 @@ pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> String {
     format!("line {line}: {}", plainly(error.message()))
 }
 
-/// A parser's complaint without the names of Rust's types.
+/// A parser's complaint without the names of Rust's types, and without lines and columns of a text
+/// that nobody wrote by hand.
 pub(crate) fn plainly(complaint: impl std::fmt::Display) -> String {
     const WORDS: [(&[&str], &str); 2] = [
         (
@@ -23,13 +24,61 @@ pub(crate) fn plainly(complaint: impl std::fmt::Display) -> String {
         ),
         (&["f32", "f64"], "a number"),
     ];
+    const PHRASES: [(&str, &str); 8] = [
+        ("floating point ", "number "),
+        ("integer ", "whole number "),
+        ("a sequence", "a list"),
+        ("sequence", "a list"),
+        ("a map", "a group of keys"),
+        ("map, ", "a group of keys, "),
+        ("unit value", "nothing"),
+        ("null, ", "nothing, "),
+    ];
     let plain = |word: &str| {
         let known = WORDS.iter().find(|(types, _)| types.contains(&word));
         known.map_or_else(|| word.to_owned(), |(_, plain)| (*plain).to_owned())
     };
     let complaint = complaint.to_string();
-    let words: Vec<_> = complaint.trim().split(' ').map(plain).collect();
-    words.join(" ")
+    let words: Vec<_> = without_place(complaint.trim())
+        .split(' ')
+        .map(plain)
+        .collect();
+    let words = words.join(" ");
+    let words = PHRASES
+        .iter()
+        .fold(words, |text, (from, to)| text.replace(from, to));
+    without_type_names(&words)
+}
+
+/// Without ` at line 1 column 4578` at the end.
+fn without_place(complaint: &str) -> &str {
+    let Some((before, place)) = complaint.rsplit_once(" at line ") else {
+        return complaint;
+    };
+    let is_place = place
+        .split(' ')
+        .all(|word| word == "column" || word.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_place { before } else { complaint }
+}
+
+/// `expected struct Record` becomes `expected a group of keys`.
+fn without_type_names(complaint: &str) -> String {
+    let mut words = complaint.split(' ').peekable();
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "struct" | "enum" | "variant" if kept.last() == Some(&"expected") => {
+                kept.push(if word == "struct" {
+                    "a group of keys"
+                } else {
+                    "one of a few words"
+                });
+                words.next();
+            }
+            _ => kept.push(word),
+        }
+    }
+    kept.join(" ")
 }
 
 /// The candidate with the fewest changed characters, when that is at most half of `text`.
@@ -85,7 +134,7 @@ mod tests {
         let complaint = |text| serde_json::from_str::<usize>(text).unwrap_err().to_string();
         assert_eq!(
             plainly(complaint("\"two\"")),
-            "invalid type: string \"two\", expected a whole number at line 1 column 5"
+            "invalid type: string \"two\", expected a whole number"
         );
         assert_eq!(
             plainly("unknown field `f64`, expected `f32`\n"),

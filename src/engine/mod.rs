@@ -17,6 +17,8 @@ pub mod job;
 pub mod model;
 pub mod plan;
 pub mod quant;
+pub mod shown;
+pub mod text;
 mod words;
 
 pub use error::{Error, Result};

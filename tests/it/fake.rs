@@ -181,6 +181,7 @@ fn inputs_of(count: usize) -> Inputs {
         architecture: "resnet20".into(),
         weights: "weights/resnet20.safetensors".into(),
         weights_sha256: "0123456789abcdef".repeat(4),
+        notes: Vec::new(),
         parameters: 12_345,
         data: "fashion-mnist".into(),
         data_source: "demo".into(),

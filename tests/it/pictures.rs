@@ -53,6 +53,7 @@ fn inputs() -> Inputs {
             .weights_sha256
             .clone()
             .unwrap(),
+        notes: Vec::new(),
         parameters: measured.model.as_ref().unwrap().parameters.unwrap(),
         data: "demo".into(),
         data_source: "demo".into(),

@@ -80,6 +80,7 @@ fn check(name: &str, graph: Graph) {
         graph,
         parameters,
         weights_sha256: String::new(),
+        notes: Vec::new(),
     };
     let device = Candle::float64_cpu().with_chunk(2);
     let subject = Subject {

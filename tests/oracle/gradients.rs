@@ -140,7 +140,7 @@ fn check_tangents(name: &str, graph: &Graph) {
     for layer in graph.layers() {
         let direction = random.numbers(layer.parameters());
         let u = random.numbers(IMAGES * graph.classes());
-        let with = (&layer, &at, &images[..]);
+        let with = (layer, &at, &images[..]);
         let (forward, backward) = both_ways(graph, with, (&direction, &u));
         let place = layer.weight.index();
         let there = logits(graph, &moved(&at, place, &direction, STEP), &images);

@@ -10,6 +10,7 @@ use crate::engine::hessian::analysis::{Subject, prepare};
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
+use crate::engine::model::weights::Source;
 use crate::engine::model::{Architecture, Model, demo};
 use crate::engine::{Error, Result, files};
 
@@ -70,7 +71,10 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
     report(2, observer)?;
     let image = (image_shape(&test), test.classes);
     let model = match &inputs.weights {
-        Some(path) => Model::load(architecture, image, path)?,
+        Some(path) => {
+            let key = inputs.weights_key.as_deref();
+            Model::load(architecture, image, Source { path, key })?
+        }
         None if data == DataSpec::Demo && architecture == demo::ARCHITECTURE => demo::load()?,
         None => return Err(Error::invalid("no weights were named; use --weights FILE")),
     };
@@ -125,6 +129,7 @@ impl Loaded {
                 .as_deref()
                 .map_or("embedded".to_owned(), show),
             weights_sha256: model.weights_sha256.clone(),
+            notes: model.notes.clone(),
             parameters: model.graph.trainable_count(),
             data: test.name.clone(),
             data_source: inputs.data.clone(),

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::engine::files::read_limited;
-use crate::engine::{Error, Result};
+use crate::engine::Result;
 
 /// Largest plan file that is read.
 const LIMIT: u64 = 16 << 20;
@@ -27,9 +26,7 @@ pub(super) fn of_runs(runs: &Path) -> Vec<(String, String)> {
 /// # Errors
 /// When it cannot be read, or is no text.
 pub(super) fn text(path: &Path) -> Result<String> {
-    let bytes = read_limited(path, LIMIT)?;
-    String::from_utf8(bytes)
-        .map_err(|_| Error::format(path, "expected a plan in TOML, got bytes that are not text"))
+    crate::engine::text::read(path, LIMIT)
 }
 
 #[cfg(test)]

@@ -163,6 +163,8 @@ pub struct Inputs {
     pub weights: String,
     /// SHA-256 of the weights.
     pub weights_sha256: String,
+    /// What was done to find them in their file.
+    pub notes: Vec<String>,
     /// Trainable parameters.
     pub parameters: usize,
     /// Name of the data set.

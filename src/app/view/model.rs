@@ -80,10 +80,14 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
         count(inputs.train_images as u64),
         count(inputs.test_images as u64)
     );
-    vec![
+    let mut lines = vec![
         heading("Inputs", area.width, theme),
         fact("network", network, theme),
         fact("weights", tail(&inputs.weights, room, theme), theme),
+    ];
+    let notes = inputs.notes.iter().flat_map(|note| wrap(note, room));
+    lines.extend(notes.map(|line| fact("", line, theme)));
+    lines.extend([
         fact(
             "sha-256",
             format!("{short}{}", theme.symbols.ellipsis),
@@ -93,7 +97,8 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
         fact("", split, theme),
         fact("from", tail(&inputs.data_source, room, theme), theme),
         fact("device", inputs.device.clone(), theme),
-    ]
+    ]);
+    lines
 }
 
 fn check<'a>(state: &State, width: usize, theme: &Theme) -> Vec<Line<'a>> {

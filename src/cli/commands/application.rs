@@ -43,12 +43,14 @@ impl Args {
         let InputArgs {
             model,
             weights,
+            weights_key,
             data,
             mean,
             std,
         } = &self.inputs;
         let inputs = model.is_some()
             || weights.is_some()
+            || weights_key.is_some()
             || data.is_some()
             || mean.is_some()
             || std.is_some();
@@ -71,6 +73,7 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
     let InputArgs {
         model,
         weights,
+        weights_key,
         data,
         mean,
         std,
@@ -79,6 +82,7 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
     let inputs = given.then(|| InputFile {
         model: model.map_or_else(|| "resnet20".to_owned(), |model| model.to_string()),
         weights: weights.as_ref().map(|path| absolute(path)),
+        weights_key: weights_key.clone(),
         data: data
             .as_ref()
             .map_or_else(|| "demo".to_owned(), absolute_data),

@@ -49,5 +49,13 @@ pub fn harm(layer: &LayerSensitivity, bits: Bits, metric: Metric, scale: ScaleRu
             "hawqeye analyze and these --bits",
         )
     })?;
-    Ok(curvature.abs() * perturbation)
+    let harm = curvature.abs() * perturbation;
+    if harm.is_finite() {
+        return Ok(harm);
+    }
+    Err(Error::invalid(format!(
+        "{}: its harm at {bits} bits is not finite ({metric} {curvature:e}, perturbation \
+         {perturbation:e}); measure this layer again",
+        layer.layer
+    )))
 }

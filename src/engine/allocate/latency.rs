@@ -6,41 +6,50 @@ use std::path::Path;
 use crate::engine::complaint::hint;
 use crate::engine::hessian::sensitivity::{PerBits, Sensitivity};
 use crate::engine::quant::Bits;
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, text};
 
 /// Milliseconds of each layer at each bit-width.
 pub type Latencies = BTreeMap<String, PerBits>;
 
 /// Largest file that is read.
 const LIMIT: u64 = 16 << 20;
+/// Longest time of a layer, in milliseconds: sums of them are finite.
+const LONGEST: f64 = 1e140;
 
 /// Reads a latency file.
 ///
 /// # Errors
 /// A sentence with the line, for everything that is not as it should be.
 pub fn read(path: &Path) -> Result<Latencies> {
-    let bytes = files::read_limited(path, LIMIT)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::format(path, "expected lines layer,bits,ms, got bytes, not text"))?;
+    let text = text::read(path, LIMIT)?;
     parse(&text).map_err(|reason| Error::format(path, reason))
 }
 
 fn parse(text: &str) -> std::result::Result<Latencies, String> {
     let mut latencies = Latencies::new();
-    for (index, line) in text.lines().enumerate() {
-        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        if line.trim().is_empty() || (index == 0 && fields == ["layer", "bits", "ms"]) {
+    for (index, row) in text::csv(text)?.into_iter().enumerate() {
+        let line = row.line;
+        let is_heading = |name: &String, expected: &str| name.eq_ignore_ascii_case(expected);
+        let heading = row.fields.iter().zip(["layer", "bits", "ms"]);
+        if index == 0
+            && heading
+                .clone()
+                .all(|(name, expected)| is_heading(name, expected))
+        {
             continue;
         }
-        let refuse = || format!("line {}: expected layer,bits,ms, got {line:?}", index + 1);
-        let [layer, bits, ms] = fields[..] else {
+        let refuse = || {
+            let found = row.fields.join(",");
+            format!("line {line}: expected layer,bits,ms, got {found:?}")
+        };
+        let [layer, bits, ms] = &row.fields[..] else {
             return Err(refuse());
         };
         let bits = bits
             .parse::<Bits>()
-            .map_err(|e| format!("line {}: {e}", index + 1))?;
-        let ms: f64 = ms.parse().map_err(|_| refuse())?;
-        if !(ms.is_finite() && ms >= 0.0) {
+            .map_err(|e| format!("line {line}: {e}"))?;
+        let ms = text::decimal(ms).ok_or_else(refuse)?;
+        if !(0.0..=LONGEST).contains(&ms) {
             return Err(refuse());
         }
         if latencies
@@ -49,10 +58,7 @@ fn parse(text: &str) -> std::result::Result<Latencies, String> {
             .insert(bits.get(), ms)
             .is_some()
         {
-            return Err(format!(
-                "line {}: {layer} at {bits} bits comes twice",
-                index + 1
-            ));
+            return Err(format!("line {line}: {layer} at {bits} bits comes twice"));
         }
     }
     Ok(latencies)
@@ -90,6 +96,9 @@ mod tests {
         let read = parse("layer,bits,ms\nconv1,4,0.5\nconv1,8,0.75\n").unwrap();
         assert_eq!(read["conv1"], PerBits::from([(4, 0.5), (8, 0.75)]));
         assert_eq!(parse("conv1,4,0.5").unwrap().len(), 1);
+        let spreadsheet = "\"Layer\";\"Bits\";\"ms\"\n\"conv1\";4;0,5\n\"conv1\";8;0,75\n";
+        assert_eq!(parse(spreadsheet).unwrap(), read);
+        assert!(parse("conv1,4,1e308").unwrap_err().contains("line 1"));
         assert!(
             parse("conv1,4,0.5\nconv1,9,1")
                 .unwrap_err()

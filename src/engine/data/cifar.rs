@@ -5,8 +5,7 @@ use std::path::Path;
 
 use super::source::missing;
 use super::{Dataset, Part};
-use crate::engine::files;
-use crate::engine::{Error, Result};
+use crate::engine::{Error, Result, files, text};
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "cifar10";
@@ -107,8 +106,7 @@ fn class_names(folder: &Path) -> Result<Vec<String>> {
     if !path.exists() {
         return Ok(CLASS_NAMES.map(str::to_owned).to_vec());
     }
-    let bytes = files::read_limited(&path, 1 << 16)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = text::read(&path, 1 << 16)?;
     let names: Vec<String> = text
         .lines()
         .map(str::trim)

@@ -30,12 +30,12 @@ impl Normalization {
         if mean.len() != std.len() || mean.is_empty() {
             let (means, deviations) = (mean.len(), std.len());
             return Err(Error::invalid(format!(
-                "{means} values for --mean and {deviations} for --std; give one of each a channel"
+                "{means} mean but {deviations} std: expected one of each a channel"
             )));
         }
         if let Some(value) = mean.iter().find(|value| !value.is_finite()) {
             return Err(Error::invalid(format!(
-                "--mean has {value}; give finite numbers"
+                "mean {value}: expected finite numbers"
             )));
         }
         if let Some(value) = std
@@ -43,7 +43,7 @@ impl Normalization {
             .find(|value| !(value.is_finite() && **value > 0.0))
         {
             return Err(Error::invalid(format!(
-                "--std has {value}; give positive numbers"
+                "std {value}: expected positive numbers"
             )));
         }
         Ok(Self { mean, std })

@@ -35,7 +35,7 @@ use crate::engine::data::Normalization;
 use crate::engine::graph::{Graph, Parameters, Shape};
 use crate::engine::model::Architecture;
 use crate::engine::model::weights::{
-    ElementType, Entry, safetensors_header, serialize_safetensors,
+    ElementType, Entry, damage, safetensors_header, serialize_safetensors,
 };
 use crate::engine::quant::{Bits, LayerBits};
 use crate::engine::{Error, Result, files};
@@ -257,7 +257,8 @@ type Decoded<T> = std::result::Result<T, String>;
 /// What is in a file's bytes.
 fn decode(bytes: &[u8]) -> Decoded<Packed> {
     let damaged = |error: safetensors::SafeTensorError| {
-        format!("expected a packed file as `hawqeye export` writes it: {error}")
+        let what = damage(&error);
+        format!("expected a packed file as `hawqeye export` writes it: {what}")
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let metadata = header.metadata().clone().unwrap_or_default();
@@ -285,6 +286,13 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
     if !matches!(image, Shape::Map { channels: found, .. } if found == channels) {
         return Err(format!(
             "images of {image}, but the normalisation has {channels} channels"
+        ));
+    }
+    // Every class takes a scale and a bias in the last layer.
+    if classes > bytes.len() / (2 * FLOAT) {
+        return Err(format!(
+            "{classes} classes, more than a file of {} bytes can hold; export it again",
+            bytes.len()
         ));
     }
     let base = architecture.graph(image, classes).map_err(said)?;

@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Velocities, weight_step_name};
 use crate::engine::autodiff::loss::Tally;
-use crate::engine::complaint::plainly;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::Score;
-use crate::engine::model::weights::{ElementType, Entry, serialize_safetensors};
+use crate::engine::model::weights::{ElementType, Entry, damage, serialize_safetensors};
 use crate::engine::quant::{LayerBits, QuantizedNetwork, ScaleRule};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, files, text};
 
 /// Key of the metadata.
 const POSITION: &str = "hawqeye/checkpoint";
@@ -167,13 +166,12 @@ pub fn read_position(path: &Path) -> Result<Position> {
 type Tensors = BTreeMap<String, Vec<f64>>;
 
 fn parse(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damage(&error))?;
     let metadata = header.metadata().as_ref();
     let position = metadata.and_then(|metadata| metadata.get(POSITION));
     let position = position.ok_or_else(|| format!("no metadata {POSITION}"))?;
-    let position = serde_json::from_str(position)
-        .map_err(|error| format!("{POSITION}: {}", plainly(error)))?;
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let position = text::from_json(position).map_err(|reason| format!("{POSITION}: {reason}"))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| damage(&error))?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F64 {

@@ -18,13 +18,12 @@ use super::checkpoint::{self, Outline, Position};
 use super::journal;
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
-use crate::engine::complaint::plainly;
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::job::Event;
 use crate::engine::model::Architecture;
 use crate::engine::plan::{self, Plan};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, files, text};
 
 /// Files of a run, by name: nobody else writes them.
 pub const RUN_FILES: [&str; 6] = [
@@ -191,13 +190,7 @@ pub fn read_record(folder: &Path) -> Result<Record> {
         )));
     }
     let path = settings_path(folder);
-    let bytes = files::read_limited(&path, LIMIT)?;
-    let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::format(
-            &path,
-            format!("expected the settings of a run: {}", plainly(error)),
-        )
-    })?;
+    let record: Record = text::read_json(&path, LIMIT, "the settings of a run")?;
     if record.format != FORMAT || record.version != 1 {
         let (format, version) = (&record.format, record.version);
         return Err(Error::format(
@@ -205,6 +198,9 @@ pub fn read_record(folder: &Path) -> Result<Record> {
             format!("expected format {FORMAT:?} version 1, got {format:?} version {version}"),
         ));
     }
+    record
+        .check()
+        .map_err(|error| Error::format(&path, error.to_string()))?;
     Ok(record)
 }
 

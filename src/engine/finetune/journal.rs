@@ -4,9 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::engine::complaint::plainly;
 use crate::engine::job::{Event, Observer, Verdict};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, files, text};
 
 /// Largest event file that is read.
 const LIMIT: u64 = 1 << 30;
@@ -93,12 +92,10 @@ pub fn read(path: &Path) -> Result<Vec<Event>> {
     lines
         .filter(|(_, line)| !line.is_empty())
         .map(|(number, line)| {
-            serde_json::from_slice(line).map_err(|error| {
+            let event = text::decode(line.to_vec()).and_then(|line| text::from_json(&line));
+            event.map_err(|reason| {
                 let line = number + 1;
-                Error::format(
-                    path,
-                    format!("line {line}: expected an event: {}", plainly(error)),
-                )
+                Error::format(path, format!("line {line}: expected an event: {reason}"))
             })
         })
         .collect()

@@ -10,8 +10,9 @@ use super::stages::Stage;
 use super::{Request, Subject};
 use crate::engine::data::{Dataset, Normalization};
 use crate::engine::graph::{Graph, Shape};
+use crate::engine::model::check_sizes;
 use crate::engine::plan::Plan;
-use crate::engine::quant::ScaleRule;
+use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result};
 
 /// Value of the `format` key.
@@ -78,7 +79,11 @@ impl Record {
     pub fn new(subject: &Subject, request: &Request, device: String) -> Result<Self> {
         request.settings.check()?;
         let names = check_plan(subject.graph, request.plan)?;
-        check_stages(request.plan, request.stages)?;
+        let quantized = request.plan.layers.iter().map(|layer| {
+            let float = layer.weight_bits.is_float() && layer.activation_bits.is_float();
+            (&*layer.name, !float)
+        });
+        check_stages(quantized, request.stages)?;
         check_images(subject.graph, subject.train)?;
         check_images(subject.graph, subject.test)?;
         let stage = |stage: &Stage| stage.iter().map(|&layer| names[layer].clone()).collect();
@@ -114,10 +119,34 @@ impl Record {
         })
     }
 
-    /// The stages by position of their layers.
+    /// Refuses what no run can have begun with, wherever it was read.
     ///
     /// # Errors
-    /// When a layer is not in the plan.
+    /// A sentence naming the setting.
+    pub fn check(&self) -> Result<()> {
+        self.settings.check()?;
+        let Normalization { mean, std } = self.data.normalization.clone();
+        Normalization::new(mean, std)?;
+        let [channels, height, width] = self.model.image;
+        let image = Shape::map(channels, height, width);
+        check_sizes(image, self.model.classes)?;
+        let means = self.data.normalization.mean.len();
+        if means != channels {
+            return Err(Error::invalid(format!(
+                "images of {image}, but the normalisation has {means} channels; the settings were \
+                 changed: put them back"
+            )));
+        }
+        let float = format!("{0}/{0}", Bits::FLOAT);
+        let layers = self.plan.iter();
+        let quantized = layers.map(|(name, bits)| (&**name, *bits != float));
+        check_stages(quantized, &self.stage_layers()?)
+    }
+
+    /// The stages by place of their layers in the plan.
+    ///
+    /// # Errors
+    /// When a stage names a layer that the plan does not have.
     pub fn stage_layers(&self) -> Result<Vec<Stage>> {
         let position = |name: &Arc<str>| {
             let found = self.plan.iter().position(|(layer, _)| layer == name);
@@ -193,23 +222,24 @@ fn check_plan(graph: &Graph, plan: &Plan) -> Result<Vec<Arc<str>>> {
     )))
 }
 
-fn check_stages(plan: &Plan, stages: &[Stage]) -> Result<()> {
-    let mut entered = vec![0; plan.layers.len()];
+fn check_stages<'a>(
+    layers: impl ExactSizeIterator<Item = (&'a str, bool)>,
+    stages: &[Stage],
+) -> Result<()> {
+    let mut entered = vec![0; layers.len()];
     for &layer in stages.iter().flatten() {
         let Some(count) = entered.get_mut(layer) else {
             return Err(Error::invalid(format!(
                 "a stage holds layer {layer}, but the plan has {}",
-                plan.layers.len()
+                layers.len()
             )));
         };
         *count += 1;
     }
-    for (layer, count) in plan.layers.iter().zip(entered) {
-        let quantized = !(layer.weight_bits.is_float() && layer.activation_bits.is_float());
+    for ((layer, quantized), count) in layers.zip(entered) {
         if count > 1 || (quantized && count == 0) {
             return Err(Error::invalid(format!(
-                "layer {} is in {count} stages: expected one",
-                layer.name
+                "layer {layer} is in {count} stages: expected one"
             )));
         }
     }

@@ -180,6 +180,9 @@ pub struct Settings {
     pub checkpoint_every: Option<u64>,
 }
 
+/// Largest number of epochs, images and steps: their products can be counted.
+const MOST: u64 = 1_000_000_000;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -255,6 +258,11 @@ impl Settings {
             ),
         ] {
             require(count > 0, name, count, "1 or more")?;
+            let most = format!("at most {MOST}");
+            require(count <= MOST, name, count, &most)?;
+        }
+        for change in &self.rates {
+            check_rate(change.learning_rate)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::operations::{
     MaxPool, Operation, Quantize, Relu, Shortcut,
 };
 use super::parameters::{ParameterId, ParameterSpec, Role};
-use super::{Graph, Node, NodeId, Shape};
+use super::{BATCH_NORM_EPSILON, Graph, Node, NodeId, Shape};
 use crate::engine::Result;
 use crate::engine::backend::{ShortcutShape, Window};
 
@@ -215,7 +215,7 @@ impl Builder {
             shift: declare("bias", Role::Shift),
             mean: declare("running_mean", Role::RunningMean),
             variance: declare("running_var", Role::RunningVariance),
-            epsilon: 1e-5,
+            epsilon: BATCH_NORM_EPSILON,
         };
         self.insert(name, operation, &[input])
     }

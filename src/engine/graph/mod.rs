@@ -14,6 +14,9 @@ pub use operations::Operation;
 pub use parameters::{ParameterId, ParameterSpec, Parameters, Role, single};
 pub use shape::Shape;
 
+/// Added to the variance in batch normalisation, as `PyTorch` does unless told otherwise.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
 use std::sync::Arc;
 
 use super::backend::WeightShape;

@@ -8,15 +8,16 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::identity::Identity;
-use crate::engine::complaint::plainly;
 use crate::engine::quant::{Bits, ScaleRule};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, files, text};
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";
 
 /// Most weights and multiply-accumulates of a layer: sums over layers and bits stay exact.
 const LARGEST: u64 = 1 << 48;
+/// Largest measured number: products of two of them and sums over layers are finite.
+const MOST: f64 = 1e140;
 
 /// A value for each candidate bit-width, keyed by bits.
 pub type PerBits = BTreeMap<u8, f64>;
@@ -223,6 +224,43 @@ pub struct LayerSensitivity {
 }
 
 impl LayerSensitivity {
+    /// Refuses numbers beyond all that can be measured: products and sums of them are not finite.
+    fn check_numbers(&self) -> std::result::Result<(), String> {
+        let alone = [
+            ("eigenvalue", self.eigenvalue),
+            ("trace", self.trace),
+            ("mean trace", self.mean_trace),
+            ("sensitivity", self.sensitivity),
+            ("residual", self.residual),
+        ];
+        let by_bits = [
+            ("perturbation", &self.perturbation),
+            ("omega", &self.omega),
+            ("loss change", &self.loss_change),
+            ("latency", &self.latency_ms),
+        ];
+        let by_scale = self.perturbation_by_scale.values();
+        let by_bits = by_bits
+            .into_iter()
+            .chain(by_scale.map(|values| ("perturbation", values)));
+        let alone = alone
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        let by_bits = by_bits.flat_map(|(key, values)| {
+            let named = move |(bits, value): (&u8, &f64)| (format!("{key} at {bits} bits"), *value);
+            values.iter().map(named)
+        });
+        let mut all = alone.chain(by_bits);
+        match all.find(|(_, value)| !(value.abs() <= MOST)) {
+            None => Ok(()),
+            Some((key, value)) => Err(format!(
+                "{}: {key} {value:e}: its harm is not finite with numbers beyond {MOST:e}; measure \
+                 this layer again",
+                self.layer
+            )),
+        }
+    }
+
     /// The perturbation at `bits` with step sizes chosen by `scale`, or as it was measured when
     /// that is all that is known.
     #[must_use]
@@ -245,13 +283,8 @@ impl Sensitivity {
     /// When it cannot be read, is not a sensitivity file, lists a layer twice or holds a number
     /// that makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read_limited(path, LIMIT)?;
-        let read: Self = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::format(
-                path,
-                format!("expected a sensitivity file ({FORMAT}): {}", plainly(error)),
-            )
-        })?;
+        let expected = format!("a sensitivity file ({FORMAT})");
+        let read: Self = text::read_json(path, LIMIT, &expected)?;
         read.check().map_err(|reason| Error::format(path, reason))?;
         Ok(read)
     }
@@ -321,6 +354,7 @@ impl Sensitivity {
             if let Some((bits, value)) = errors.into_iter().find(|(_, value)| **value < 0.0) {
                 return Err(format!("{name} at {bits} bits: {value} is negative"));
             }
+            layer.check_numbers()?;
         }
         Ok(())
     }

@@ -20,7 +20,11 @@ const BYTES: &[u8] = include_bytes!("../../../assets/demo/resnet20.safetensors")
 pub fn load() -> Result<Model> {
     let path = Path::new(FILE);
     let file = weights::from_bytes(BYTES, path)?;
-    Model::from_weights(ARCHITECTURE, (Shape::map(1, 28, 28), 10), (&file, path))
+    Model::from_weights(
+        ARCHITECTURE,
+        (Shape::map(1, 28, 28), 10),
+        (&file, path.into()),
+    )
 }
 
 #[cfg(test)]

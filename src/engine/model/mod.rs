@@ -12,10 +12,10 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use weights::{NamedTensor, WeightsFile};
+use weights::{NamedTensor, Source, WeightsFile};
 
 use super::data::Normalization;
-use super::graph::{Graph, ParameterSpec, Parameters, Role, Shape};
+use super::graph::{BATCH_NORM_EPSILON, Graph, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
 use super::{Error, Result};
 
@@ -38,6 +38,7 @@ impl Architecture {
     /// # Errors
     /// When the images do not suit it.
     pub fn graph(self, image: Shape, classes: usize) -> Result<Graph> {
+        check_sizes(image, classes)?;
         match self {
             Self::ResNet { depth } => resnet::graph((depth - 2) / 6, image, classes),
         }
@@ -88,8 +89,11 @@ pub struct Model {
     pub graph: Graph,
     /// Its parameters.
     pub parameters: Parameters,
-    /// SHA-256 of the file the parameters came from, in hexadecimal.
+    /// SHA-256 of the file the parameters came from, in hexadecimal; where one of several sets in it
+    /// was named, of that and its name.
     pub weights_sha256: String,
+    /// What was done to find the parameters in that file, in sentences; nothing for a plain one.
+    pub notes: Vec<String>,
 }
 
 impl Model {
@@ -98,31 +102,32 @@ impl Model {
     /// # Errors
     /// When the file cannot be read, does not hold this network (every difference is listed), or
     /// holds a weight that is not finite.
-    pub fn load(
+    pub fn load<'a>(
         architecture: Architecture,
         (image, classes): (Shape, usize),
-        path: &Path,
+        source: impl Into<Source<'a>>,
     ) -> Result<Self> {
-        let file = weights::read(path)?;
-        Self::from_weights(architecture, (image, classes), (&file, path))
+        let source = source.into();
+        let file = weights::read(source.path)?;
+        Self::from_weights(architecture, (image, classes), (&file, source))
     }
 
-    /// Puts the tensors of a weights file into an architecture; `path` is for messages.
+    /// Puts the tensors of a weights file into an architecture; the path is for messages.
     ///
     /// # Errors
     /// See [`load`](Self::load).
     pub fn from_weights(
         architecture: Architecture,
         (image, classes): (Shape, usize),
-        (file, path): (&WeightsFile, &Path),
+        (file, source): (&WeightsFile, Source<'_>),
     ) -> Result<Self> {
         let graph = architecture.graph(image, classes)?;
-        let values = weights::match_tensors(file, path, &expected(&graph))?;
-        if let Some(name) = file.first_not_finite() {
-            let reason = format!("{name} holds a value that is not finite; use a sound checkpoint");
-            return Err(Error::format(path, reason));
+        let matched = weights::match_tensors(file, source, &expected(&graph))?;
+        for (spec, values) in in_files(&graph).zip(&matched.values) {
+            check_values(spec, values).map_err(|reason| Error::format(source.path, reason))?;
         }
-        let values = values
+        let values = matched
+            .values
             .into_iter()
             .map(|v| v.into_iter().map(f64::from).collect())
             .collect();
@@ -131,7 +136,8 @@ impl Model {
             architecture,
             graph,
             parameters,
-            weights_sha256: file.sha256.clone(),
+            weights_sha256: source.identity(&file.sha256),
+            notes: matched.notes,
         })
     }
 
@@ -178,22 +184,82 @@ impl Model {
             graph,
             parameters,
             weights_sha256: String::new(),
+            notes: Vec::new(),
         })
     }
 }
 
+/// Refuses images and classes that no network here has, so that sizes of tensors cannot overflow.
+///
+/// # Errors
+/// A sentence with what is possible.
+pub fn check_sizes(image: Shape, classes: usize) -> Result<()> {
+    const EXTENT: usize = 1 << 14;
+    const CLASSES: usize = 1 << 24;
+    let fits = match image {
+        Shape::Map {
+            channels,
+            height,
+            width,
+        } => [channels, height, width]
+            .iter()
+            .all(|e| (1..=EXTENT).contains(e)),
+        Shape::Features(features) => (1..=EXTENT).contains(&features),
+    };
+    if !fits {
+        return Err(Error::invalid(format!(
+            "images of {image}: expected 1 to {EXTENT} channels, rows and columns"
+        )));
+    }
+    if !(1..=CLASSES).contains(&classes) {
+        return Err(Error::invalid(format!(
+            "{classes} classes: expected 1 to {CLASSES}"
+        )));
+    }
+    Ok(())
+}
+
 /// What a weights file must hold.
 fn expected(graph: &Graph) -> Vec<weights::Expected> {
-    let specs = graph
-        .parameters()
-        .iter()
-        .filter(|spec| spec.role.is_in_weights_files());
-    specs
+    in_files(graph)
         .map(|spec| weights::Expected {
             name: spec.name.to_string(),
             shape: spec.shape.clone(),
         })
         .collect()
+}
+
+/// The parameters that weights files hold, in their order.
+fn in_files(graph: &Graph) -> impl Iterator<Item = &ParameterSpec> {
+    let specs = graph.parameters().iter();
+    specs.filter(|spec| spec.role.is_in_weights_files())
+}
+
+/// Refuses numbers that no network can have, by the name of the tensor and the channel.
+fn check_values(spec: &ParameterSpec, values: &[f32]) -> std::result::Result<(), String> {
+    let name = &spec.name;
+    let channel = |place: usize| {
+        let channels = spec.shape.first().copied().unwrap_or(1).max(1);
+        place / (values.len() / channels).max(1)
+    };
+    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        let (channel, value) = (channel(place), values[place]);
+        return Err(format!(
+            "{name}, channel {channel}: {value} is not finite; use a sound checkpoint"
+        ));
+    }
+    if spec.role != Role::RunningVariance {
+        return Ok(());
+    }
+    let below = |value: &f32| f64::from(*value) <= -BATCH_NORM_EPSILON;
+    match values.iter().position(below) {
+        None => Ok(()),
+        Some(place) => Err(format!(
+            "{name}, channel {place}: {:e} is below -{BATCH_NORM_EPSILON:e}, and a variance cannot be \
+             negative; use a sound checkpoint",
+            values[place]
+        )),
+    }
 }
 
 fn initial(spec: &ParameterSpec, rng: &mut ChaCha8Rng) -> Vec<f64> {

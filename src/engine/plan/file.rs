@@ -11,7 +11,8 @@ use toml::Spanned;
 use super::{Plan, PlannedLayer};
 use crate::engine::complaint::{hint, line_of, of_toml};
 use crate::engine::quant::{Bits, ScaleRule};
-use crate::engine::{Error, Result, files};
+use crate::engine::shown::is_unseen;
+use crate::engine::{Error, Result, files, text};
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/plan";
@@ -49,9 +50,7 @@ struct Entry {
 /// # Errors
 /// A sentence with the line, for everything that is not as it should be.
 pub fn read(path: &Path, layers: Option<&[Arc<str>]>) -> Result<Plan> {
-    let bytes = files::read_limited(path, LIMIT)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::format(path, "expected a plan in TOML, got bytes that are not text"))?;
+    let text = text::read(path, LIMIT)?;
     parse(&text, layers).map_err(|reason| Error::format(path, reason))
 }
 
@@ -66,7 +65,6 @@ pub fn write(path: &Path, plan: &Plan) -> Result<()> {
 /// The plan as TOML.
 #[must_use]
 pub fn to_toml(plan: &Plan) -> String {
-    let quoted = |text: &str| toml::Value::from(text).to_string();
     let mut text = format!("format = {}\nversion = 1\n", quoted(FORMAT));
     let mut line = |key: &str, value: String| {
         writeln!(text, "{key} = {value}").expect("invariant: text can be written to memory");
@@ -132,6 +130,22 @@ pub fn parse(text: &str, layers: Option<&[Arc<str>]>) -> std::result::Result<Pla
 }
 
 /// `line N: ` of a place in the text.
+/// Text between quotes; what no terminal should see raw is escaped.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            unseen if is_unseen(unseen) => {
+                write!(quoted, "\\u{:04X}", u32::from(unseen))
+                    .expect("invariant: text can be written to memory");
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted + "\""
+}
+
 fn at(text: &str, span: &Range<usize>) -> String {
     format!("line {}: ", line_of(text, span.start))
 }

@@ -113,6 +113,9 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let mut reporter = shared.reporter()?;
     let subject = Subject::load(&args.inputs, args.images(), shared.seed())?;
     subject.first(args.images())?;
+    for note in &subject.model.notes {
+        reporter.note(&format!("weights: {note}"));
+    }
     let document = args.device.run_in_chunks(
         args.batch_size.get(),
         Timing {

@@ -48,10 +48,10 @@ impl Subject {
         let normalization = inputs.normalization(architecture, &dataset)?;
         let fit = (image_shape(&dataset), dataset.classes);
         let is_demo = inputs.data == Some(DataSpec::Demo) && architecture == demo::ARCHITECTURE;
-        let (model, weights) = match &inputs.weights {
-            Some(path) => (
-                Model::load(architecture, fit, path)?,
-                path.display().to_string(),
+        let (model, weights) = match inputs.weights_source() {
+            Some(source) => (
+                Model::load(architecture, fit, source)?,
+                source.path.display().to_string(),
             ),
             None if is_demo => (demo::load()?, "those of the demo".to_owned()),
             None => (

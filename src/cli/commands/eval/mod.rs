@@ -152,6 +152,7 @@ impl Args {
     /// Scores trained weights, quantized to a plan first if there is one.
     fn trained(&self, split: Split, seed: u64, reporter: Reporter) -> Result<Score, Failure> {
         let inputs = self.inputs.load(Part::from(split))?;
+        inputs.tell_notes(&reporter);
         let (source, normalization) = (&inputs.source, &inputs.normalization);
         let images = select(source, normalization, (split, seed))?;
         let evaluating = |network, reporter| Evaluating {

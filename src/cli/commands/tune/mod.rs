@@ -164,6 +164,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let start = args.start(folder)?;
     let reporter = shared.reporter()?;
     let inputs = args.inputs.load(Part::Train)?;
+    inputs.tell_notes(&reporter);
     let started = match start {
         Start::Fresh => None,
         _ => Some(finetune::read_record(folder)?),

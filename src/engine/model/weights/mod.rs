@@ -6,18 +6,21 @@
 //! What a network needs of these tensors is the business of [`match_tensors`] and its caller.
 
 mod element;
+mod format;
 mod matching;
 mod pickle;
 mod safetensors;
+mod sets;
+mod stored;
 mod torch;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use element::ElementType;
-pub use matching::{Expected, match_tensors};
+pub use matching::{Expected, Matched, match_tensors};
 pub use safetensors::{
-    Entry, encode_safetensors, safetensors_header, serialize_safetensors, write_safetensors,
+    Entry, damage, encode_safetensors, safetensors_header, serialize_safetensors, write_safetensors,
 };
 
 use crate::engine::files;
@@ -25,13 +28,43 @@ use crate::engine::{Error, Result};
 
 /// The largest weights file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 30;
-/// Written before every name by `torch.nn.DataParallel`.
-const PARALLEL_PREFIX: &str = "module.";
+
+/// A weights file, and which of the sets of weights in it are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// What the names of the set begin with, as in `--weights-key`; nothing when the file has one.
+    pub key: Option<&'a str>,
+}
+
+impl Source<'_> {
+    /// What tells these weights from others: the checksum of the file, and with a key one of both.
+    #[must_use]
+    pub fn identity(&self, sha256: &str) -> String {
+        match self.key {
+            None => sha256.to_owned(),
+            Some(key) => files::sha256_hex(format!("{sha256} {key}").as_bytes()),
+        }
+    }
+}
+
+impl<'a> From<&'a Path> for Source<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self { path, key: None }
+    }
+}
+
+impl<'a> From<&'a PathBuf> for Source<'a> {
+    fn from(path: &'a PathBuf) -> Self {
+        Self::from(path.as_path())
+    }
+}
 
 /// A tensor of a weights file, converted to float32.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTensor {
-    /// Path as in the weights file, without a leading `module.`: `layer1.0.conv1.weight`.
+    /// Path as in the weights file, with the keys around it: `state_dict.layer1.0.conv1.weight`.
     pub name: String,
     /// Extents, outermost first; empty for a scalar.
     pub shape: Vec<usize>,
@@ -39,11 +72,42 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
+/// A further name of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The name.
+    pub name: String,
+    /// Place of the tensor in the file.
+    pub tensor: usize,
+}
+
+/// Something in a file that only running code from it could rebuild.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Its name.
+    pub name: String,
+    /// A sentence about it.
+    pub reason: String,
+}
+
+/// The tensors of a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Content {
+    /// Each under its first name.
+    tensors: Vec<NamedTensor>,
+    aliases: Vec<Alias>,
+    hidden: Vec<Hidden>,
+}
+
 /// Everything read from a weights file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightsFile {
     /// The tensors in file order.
     pub tensors: Vec<NamedTensor>,
+    /// Further names of them.
+    pub aliases: Vec<Alias>,
+    /// What could not be read.
+    pub hidden: Vec<Hidden>,
     /// SHA-256 of the file in lower-case hexadecimal.
     pub sha256: String,
 }
@@ -55,14 +119,17 @@ impl WeightsFile {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
 
-    /// The first tensor, in file order, that holds a NaN or an infinity.
-    #[must_use]
-    pub fn first_not_finite(&self) -> Option<&str> {
-        let broken = |tensor: &&NamedTensor| tensor.values.iter().any(|value| !value.is_finite());
-        self.tensors
+    /// Every name in the file with its tensor, in file order but for further names, which come last.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &NamedTensor)> {
+        let first = self
+            .tensors
             .iter()
-            .find(broken)
-            .map(|tensor| tensor.name.as_str())
+            .map(|tensor| (tensor.name.as_str(), tensor));
+        let further = self
+            .aliases
+            .iter()
+            .map(|alias| (alias.name.as_str(), &self.tensors[alias.tensor]));
+        first.chain(further)
     }
 }
 
@@ -81,10 +148,13 @@ pub fn read(path: &Path) -> Result<WeightsFile> {
 /// # Errors
 /// See [`read`].
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<WeightsFile> {
-    let tensors = parse(bytes).map_err(|reason| Error::format(path, reason))?;
-    let tensors = without_prefix(tensors).map_err(|reason| Error::format(path, reason))?;
+    let content = format::read(bytes)
+        .and_then(checked)
+        .map_err(|reason| Error::format(path, reason))?;
     Ok(WeightsFile {
-        tensors,
+        tensors: content.tensors,
+        aliases: content.aliases,
+        hidden: content.hidden,
         sha256: files::sha256_hex(bytes),
     })
 }
@@ -92,45 +162,22 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<WeightsFile> {
 /// Tensors in file order, or the reason why there are none as a sentence without the path.
 type Parsed<T> = std::result::Result<T, String>;
 
-fn parse(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
-    if bytes.is_empty() {
-        return Err("the file is empty; download or save it again".into());
-    }
-    if bytes.starts_with(b"PK\x03\x04") {
-        torch::read_zip(bytes)
-    } else if bytes.first() == Some(&0x80) {
-        torch::read_legacy(bytes)
-    } else if bytes.get(8) == Some(&b'{') {
-        safetensors::parse(bytes)
-    } else if bytes.starts_with(b"version https://git-lfs") {
-        Err("this is a Git LFS pointer, not the weights; run `git lfs pull` first".into())
-    } else {
-        Err(
-            "expected safetensors or a PyTorch file (.pth, .th, .pkl), but the content is \
-             neither; check the path, or save the weights again"
-                .into(),
-        )
-    }
-}
-
-/// Drops a leading `module.` of each name; two tensors of the same name are an error.
-fn without_prefix(mut tensors: Vec<NamedTensor>) -> Parsed<Vec<NamedTensor>> {
+/// Refuses two tensors of the same name, and a file without any.
+fn checked(content: Content) -> Parsed<Content> {
     let mut seen = BTreeSet::new();
-    for tensor in &mut tensors {
-        if let Some(rest) = tensor.name.strip_prefix(PARALLEL_PREFIX) {
-            tensor.name = rest.to_owned();
-        }
-        if !seen.insert(tensor.name.clone()) {
-            let name = &tensor.name;
+    let further = content.aliases.iter().map(|alias| &alias.name);
+    let names = content.tensors.iter().map(|tensor| &tensor.name);
+    for name in names.chain(further) {
+        if !seen.insert(name) {
             return Err(format!(
                 "two tensors are named {name}; save the weights again"
             ));
         }
     }
-    if tensors.is_empty() {
+    if content.tensors.is_empty() {
         return Err("the file holds no tensor; save `model.state_dict()` into it".into());
     }
-    Ok(tensors)
+    Ok(content)
 }
 
 #[cfg(test)]

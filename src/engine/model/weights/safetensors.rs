@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ::safetensors::SafeTensorError;
 use ::safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use super::element::ElementType;
-use super::{NamedTensor, Parsed};
+use super::{Content, NamedTensor, Parsed};
+use crate::engine::complaint::plainly;
 use crate::engine::files;
 use crate::engine::{Error, Result};
 
@@ -15,9 +17,10 @@ use crate::engine::{Error, Result};
 const HEADER_ALIGNMENT: usize = 8;
 
 /// Tensors of a safetensors file in the order of their data.
-pub(super) fn parse(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
+pub(super) fn parse(bytes: &[u8]) -> Parsed<Content> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| {
-        format!("damaged safetensors file ({error}); download or save it again")
+        let what = damage(&error);
+        format!("damaged safetensors file ({what}); download or save it again")
     })?;
     let mut views: Vec<_> = file.iter().collect();
     views.sort_by_key(|(name, view)| (view.data().as_ptr() as usize, *name));
@@ -32,7 +35,38 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
             values: element.values(view.data()),
         })
     });
-    tensors.collect()
+    Ok(Content {
+        tensors: tensors.collect::<Parsed<_>>()?,
+        ..Content::default()
+    })
+}
+
+/// What is wrong with a safetensors file, in words for a person.
+#[must_use]
+pub fn damage(error: &SafeTensorError) -> String {
+    use SafeTensorError as E;
+    let what = match error {
+        E::InvalidHeader(_) => "its header is no text",
+        E::InvalidHeaderDeserialization(error) | E::JsonError(error) => {
+            return format!(
+                "its header is no description of tensors: {}",
+                plainly(error)
+            );
+        }
+        E::HeaderTooLarge => "its header is larger than any file's",
+        E::HeaderTooSmall | E::InvalidHeaderLength => "it ends within its header",
+        E::TensorNotFound(name) => return format!("tensor {name} is missing"),
+        E::InvalidOffset(name) => {
+            return format!("tensor {name} does not begin where the one before it ends");
+        }
+        E::MetadataIncompleteBuffer => "the tensors end before the file, or behind it",
+        E::TensorInvalidInfo | E::InvalidTensorView(..) | E::MisalignedSlice => {
+            "the shape of a tensor does not fill its bytes"
+        }
+        E::ValidationOverflow => "a tensor in it is larger than any file",
+        E::IoError(error) => return error.to_string(),
+    };
+    what.to_owned()
 }
 
 fn element_type(found: Dtype) -> Option<ElementType> {

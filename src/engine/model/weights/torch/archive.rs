@@ -8,13 +8,13 @@ use zip::ZipArchive;
 
 use super::state;
 use super::view::{self, Storages};
-use crate::engine::model::weights::{NamedTensor, Parsed, pickle};
+use crate::engine::model::weights::{Content, Parsed, pickle};
 
 /// The entry with the pickle; the folder it lies in is the archive's name.
 const PICKLE: &str = "data.pkl";
 
 /// Tensors of a zip file in the order of its pickle.
-pub(in crate::engine::model::weights) fn read_zip(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
+pub(in crate::engine::model::weights) fn read_zip(bytes: &[u8]) -> Parsed<Content> {
     let mut archive = Archive::open(bytes)?;
     let root = archive.root()?;
     let order = archive.unpack_if_present(&format!("{root}byteorder"))?;
@@ -25,7 +25,7 @@ pub(in crate::engine::model::weights) fn read_zip(bytes: &[u8]) -> Parsed<Vec<Na
     let pickle = pickle::parse(&description)?;
     let found = state::find(&pickle)?;
     let mut unpacked = BTreeMap::new();
-    for (_, tensor) in &found {
+    for (_, tensor) in &found.named {
         let key = tensor.storage.key;
         if !unpacked.contains_key(key) {
             unpacked.insert(key, archive.unpack(&format!("{root}data/{key}"))?);
@@ -35,7 +35,11 @@ pub(in crate::engine::model::weights) fn read_zip(bytes: &[u8]) -> Parsed<Vec<Na
         .iter()
         .map(|(&key, content)| (key, content.as_slice()))
         .collect();
-    view::materialise(&found, &storages, bytes.len())
+    Ok(Content {
+        tensors: view::materialise(&found.named, &storages, bytes.len())?,
+        aliases: found.aliases,
+        hidden: found.hidden,
+    })
 }
 
 /// A zip file and the bytes that may still be unpacked from it.

@@ -3,24 +3,37 @@
 use super::state;
 use super::view::{self, Storages};
 use crate::engine::model::weights::pickle::{self, Node, Pickle, Storage};
-use crate::engine::model::weights::{NamedTensor, Parsed};
+use crate::engine::model::weights::{Content, Parsed};
 
 /// `0x1950a86a20f9469cfc6c`, little-endian, as the first pickle holds it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /// The only version of the layout.
 const PROTOCOL: i64 = 1001;
 
-/// Tensors of a legacy file in the order of its pickle.
-pub(in crate::engine::model::weights) fn read_legacy(bytes: &[u8]) -> Parsed<Vec<NamedTensor>> {
-    let mut rest = bytes;
-    let magic = next(&mut rest)?;
-    if *magic.node(magic.root) != Node::Large(&MAGIC) {
-        return Err(
-            "a pickle, but not one by torch.save; save `model.state_dict()` with \
-                    torch.save"
-                .into(),
-        );
+/// What a file lacks to be one in the legacy layout.
+pub(in crate::engine::model::weights) fn lacks_legacy(bytes: &[u8]) -> Option<String> {
+    /// Bytes that the first pickle can have: the magic number, and some for a protocol's frame.
+    const FIRST: usize = 64;
+    if bytes.first() != Some(&0x80) {
+        return Some("begins with a pickle".into());
     }
+    match pickle::parse(&bytes[..bytes.len().min(FIRST)]) {
+        Ok(first) if *first.node(first.root) == Node::Large(&MAGIC) => None,
+        Err(reason) if bytes.len() <= FIRST => {
+            Some(format!("begins with a magic number ({reason})"))
+        }
+        _ => Some(
+            "begins with a magic number; this is a pickle, but not one by torch.save: save \
+             `model.state_dict()` with torch.save"
+                .into(),
+        ),
+    }
+}
+
+/// Tensors of a legacy file in the order of its pickle.
+pub(in crate::engine::model::weights) fn read_legacy(bytes: &[u8]) -> Parsed<Content> {
+    let mut rest = bytes;
+    next(&mut rest)?;
     let protocol = next(&mut rest)?;
     if *protocol.node(protocol.root) != Node::Integer(PROTOCOL) {
         return Err(format!(
@@ -38,7 +51,11 @@ pub(in crate::engine::model::weights) fn read_legacy(bytes: &[u8]) -> Parsed<Vec
     let keys = next(&mut rest)?;
     let found = state::find(&description)?;
     let storages = storages(&keys, &description, rest)?;
-    view::materialise(&found, &storages, bytes.len())
+    Ok(Content {
+        tensors: view::materialise(&found.named, &storages, bytes.len())?,
+        aliases: found.aliases,
+        hidden: found.hidden,
+    })
 }
 
 fn next<'a>(rest: &mut &'a [u8]) -> Parsed<Pickle<'a>> {

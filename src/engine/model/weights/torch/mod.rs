@@ -14,4 +14,4 @@ mod state;
 mod view;
 
 pub(super) use archive::read_zip;
-pub(super) use legacy::read_legacy;
+pub(super) use legacy::{lacks_legacy, read_legacy};

@@ -1,117 +1,196 @@
-//! Finding the weights in what was saved: a dictionary of tensors, or a checkpoint around it.
+//! Finding the tensors in what was saved, however deep: dictionaries in dictionaries, lists and
+//! tuples. A tensor is named by the keys on the way to it: `state_dict.conv1.weight`,
+//! `0.conv1.weight`. Which of them are a network's weights is the business of the matching.
 
-use super::view::Named;
-use crate::engine::model::weights::Parsed;
-use crate::engine::model::weights::pickle::{Global, Id, Node, Pickle};
+use std::collections::BTreeMap;
 
-/// Keys under which training scripts keep the weights, the likeliest first.
-const NESTED: [&str; 8] = [
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-    "net",
-    "network",
-    "weights",
-    "params",
-];
-/// Dictionaries within dictionaries that are looked into.
-const MAX_DEPTH: usize = 4;
+use crate::engine::model::weights::pickle::{Global, Id, Node, Pickle, Tensor};
+use crate::engine::model::weights::{Alias, Hidden, Parsed};
+
+/// Values within values that are looked into.
+const MAX_DEPTH: usize = 512;
+/// Values that are looked at; a pickle may refer to one many times.
+const MAX_VISITS: usize = 1 << 21;
+/// Bytes of names for each byte of the pickle, and for the smallest one.
+const NAME_BYTES: (usize, usize) = (16, 1 << 16);
 /// Keys shown when no weights are found.
 const MAX_KEYS: usize = 8;
 
+/// The tensors of a pickle.
+#[derive(Default)]
+pub(super) struct Found<'p, 'a> {
+    /// Every tensor under the first of its names, in the order of the pickle.
+    pub named: Vec<(String, &'p Tensor<'a>)>,
+    /// Further names of them.
+    pub aliases: Vec<Alias>,
+    /// What only running code could rebuild.
+    pub hidden: Vec<Hidden>,
+}
+
 /// The named tensors of a pickle.
-pub(super) fn find<'p, 'a>(pickle: &'p Pickle<'a>) -> Parsed<Named<'p, 'a>> {
-    let state = find_dictionary(pickle)?;
-    let Node::Dictionary(items) = pickle.node(state) else {
-        return Err(no_weights(pickle));
+pub(super) fn find<'p, 'a>(pickle: &'p Pickle<'a>) -> Parsed<Found<'p, 'a>> {
+    let mut walk = Walk {
+        pickle,
+        found: Found::default(),
+        places: BTreeMap::new(),
+        name: String::new(),
+        left: NAME_BYTES.0 * pickle.length + NAME_BYTES.1,
+        looks: MAX_VISITS,
+        known: Vec::new(),
     };
-    let mut found = Vec::new();
-    let mut seen = Vec::new();
-    for &(key, value) in items {
-        let &Node::Text(name) = pickle.node(key) else {
-            continue;
-        };
-        match pickle.node(value) {
-            Node::Tensor(tensor) => found.push((name, &**tensor)),
-            Node::Object { callable, .. } if pickle.reaches_tensor(value, &mut seen) => {
-                return Err(hidden(&format!("tensor {name}"), *callable));
+    walk.all()?;
+    let found = walk.found;
+    if !found.named.is_empty() {
+        return Ok(found);
+    }
+    match found.hidden.into_iter().next() {
+        Some(hidden) => Err(hidden.reason),
+        None => Err(no_weights(pickle)),
+    }
+}
+
+/// A walk through everything that was saved, in its order.
+struct Walk<'p, 'a> {
+    pickle: &'p Pickle<'a>,
+    found: Found<'p, 'a>,
+    /// Where a tensor stands in `found`.
+    places: BTreeMap<Id, usize>,
+    /// Keys on the way to the value that is looked at.
+    name: String,
+    /// Bytes that names may still take.
+    left: usize,
+    /// Values that may still be looked at.
+    looks: usize,
+    /// Values known to reach no tensor.
+    known: Vec<bool>,
+}
+
+/// A value that is looked into.
+struct Frame<'a> {
+    id: Id,
+    parts: std::vec::IntoIter<(Key<'a>, Id)>,
+    /// Length of the name of the value itself.
+    name: usize,
+}
+
+/// What a value is called within another one.
+enum Key<'a> {
+    Text(&'a str),
+    Number(i64),
+}
+
+impl<'p, 'a> Walk<'p, 'a> {
+    fn all(&mut self) -> Parsed<()> {
+        let mut frames: Vec<Frame<'a>> = Vec::new();
+        frames.extend(self.visit(self.pickle.root)?);
+        while let Some(frame) = frames.last_mut() {
+            self.name.truncate(frame.name);
+            let Some((key, id)) = frame.parts.next() else {
+                frames.pop();
+                continue;
+            };
+            if frames.len() >= MAX_DEPTH || frames.iter().any(|frame| frame.id == id) {
+                continue;
             }
-            _ => {}
+            self.enter(&key);
+            frames.extend(self.visit(id)?);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, key: &Key<'_>) {
+        if !self.name.is_empty() {
+            self.name.push('.');
+        }
+        match key {
+            Key::Text(text) => self.name.push_str(text),
+            Key::Number(number) => self.name.push_str(&number.to_string()),
         }
     }
-    if found.is_empty() {
-        return Err(no_weights(pickle));
-    }
-    Ok(found)
-}
 
-/// The dictionary with the weights: the one under a known key, else the saved one itself, else
-/// the only dictionary of tensors in it. It may turn out to hold none.
-fn find_dictionary(pickle: &Pickle<'_>) -> Parsed<Id> {
-    let mut at = pickle.root;
-    for _ in 0..MAX_DEPTH {
-        match nested(pickle, at)? {
-            Some(inner) => at = inner,
-            None => break,
-        }
-    }
-    if let Node::Object { callable, .. } = pickle.node(at) {
-        return Err(hidden("what was saved", *callable));
-    }
-    if holds_tensors(pickle, at) {
-        return Ok(at);
-    }
-    let Node::Dictionary(items) = pickle.node(at) else {
-        return Err(no_weights(pickle));
-    };
-    let candidates: Vec<Id> = items
-        .iter()
-        .map(|&(_, value)| value)
-        .filter(|&id| holds_tensors(pickle, id))
-        .collect();
-    match candidates[..] {
-        [only] => Ok(only),
-        [] => Ok(at),
-        _ => Err(no_weights(pickle)),
-    }
-}
-
-/// The dictionary under one of the known keys of `at`.
-fn nested(pickle: &Pickle<'_>, at: Id) -> Parsed<Option<Id>> {
-    for key in NESTED {
-        let Some(value) = pickle.get(at, key) else {
-            continue;
-        };
-        match pickle.node(value) {
-            Node::Dictionary(_) => return Ok(Some(value)),
-            Node::Object { callable, .. } if pickle.reaches_tensor(value, &mut Vec::new()) => {
-                return Err(hidden(&format!("`{key}`"), *callable));
+    /// Notes a value, or gives what is in it.
+    fn visit(&mut self, id: Id) -> Parsed<Option<Frame<'a>>> {
+        let pickle = self.pickle;
+        let parts = match pickle.node(id) {
+            Node::Tensor(tensor) => {
+                self.note(id, tensor)?;
+                return Ok(None);
             }
-            _ => {}
-        }
+            Node::Object { callable, .. } => {
+                if pickle.reaches_tensor(id, &mut self.known) {
+                    self.hide(*callable)?;
+                }
+                return Ok(None);
+            }
+            Node::Dictionary(items) if items.len() < self.looks => items
+                .iter()
+                .filter_map(|&(key, value)| Some((named(pickle, key)?, value)))
+                .collect::<Vec<_>>(),
+            Node::List(parts) | Node::Tuple(parts) if parts.len() < self.looks => (0..)
+                .zip(parts)
+                .map(|(place, &part)| (Key::Number(place), part))
+                .collect(),
+            Node::Dictionary(_) | Node::List(_) | Node::Tuple(_) => {
+                let reason =
+                    "the pickle refers to its values again and again; save only the weights";
+                return Err(reason.into());
+            }
+            _ => return Ok(None),
+        };
+        self.looks -= 1 + parts.len();
+        Ok(Some(Frame {
+            id,
+            parts: parts.into_iter(),
+            name: self.name.len(),
+        }))
     }
-    Ok(None)
+
+    fn note(&mut self, id: Id, tensor: &'p Tensor<'a>) -> Parsed<()> {
+        let name = self.spend()?;
+        let place = self.found.named.len();
+        match self.places.get(&id) {
+            Some(&tensor) => self.found.aliases.push(Alias { name, tensor }),
+            None => {
+                self.places.insert(id, place);
+                self.found.named.push((name, tensor));
+            }
+        }
+        Ok(())
+    }
+
+    fn hide(&mut self, callable: Option<Global<'_>>) -> Parsed<()> {
+        let name = self.spend()?;
+        let callable = callable.map_or("an unnamed call".to_owned(), |global| global.to_string());
+        let what = if name.is_empty() {
+            "what was saved".to_owned()
+        } else {
+            format!("tensor {name}")
+        };
+        let reason = format!(
+            "{what} is an object of {callable}, which only running code from the file could \
+             rebuild, and that is never done; save `model.state_dict()` as float32 instead"
+        );
+        self.found.hidden.push(Hidden { name, reason });
+        Ok(())
+    }
+
+    /// The name of the value that is looked at.
+    fn spend(&mut self) -> Parsed<String> {
+        let left = self.left.checked_sub(self.name.len());
+        self.left = left.ok_or(
+            "the names of the tensors are longer than the file; save only `model.state_dict()`",
+        )?;
+        Ok(self.name.clone())
+    }
 }
 
-fn holds_tensors(pickle: &Pickle<'_>, id: Id) -> bool {
-    let Node::Dictionary(items) = pickle.node(id) else {
-        return false;
-    };
-    items.iter().any(|&(key, value)| {
-        matches!(
-            (pickle.node(key), pickle.node(value)),
-            (Node::Text(_), Node::Tensor(_))
-        )
-    })
-}
-
-fn hidden(what: &str, callable: Option<Global<'_>>) -> String {
-    let callable = callable.map_or("an unnamed call".to_owned(), |global| global.to_string());
-    format!(
-        "{what} is an object of {callable}, which only running code from the file could rebuild, \
-         and that is never done; save `model.state_dict()` as float32 instead"
-    )
+/// Texts and numbers are names; optimizers number their parameters.
+fn named<'a>(pickle: &Pickle<'a>, key: Id) -> Option<Key<'a>> {
+    match pickle.node(key) {
+        Node::Text(text) => Some(Key::Text(text)),
+        Node::Integer(number) => Some(Key::Number(*number)),
+        _ => None,
+    }
 }
 
 fn no_weights(pickle: &Pickle<'_>) -> String {

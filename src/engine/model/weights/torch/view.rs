@@ -9,7 +9,7 @@ use crate::engine::model::weights::{NamedTensor, Parsed};
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;
 
 /// Tensors with names, in the order of the pickle.
-pub(super) type Named<'p, 'a> = Vec<(&'a str, &'p Tensor<'a>)>;
+pub(super) type Named<'p, 'a> = [(String, &'p Tensor<'a>)];
 
 /// Copies every tensor out of its storage. Tensors may share storages; together they may not have
 /// more elements than the file has bytes, which keeps a hostile file from filling the memory.
@@ -31,7 +31,7 @@ pub(super) fn materialise(
             format!("up to tensor {name} there are more values than the file can hold; save again")
         })?;
         tensors.push(NamedTensor {
-            name: (*name).to_owned(),
+            name: name.clone(),
             values: gather(tensor, &shape, bytes),
             shape,
         });
