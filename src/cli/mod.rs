@@ -11,6 +11,7 @@ pub mod commands;
 pub mod device;
 pub mod failure;
 pub mod inputs;
+mod lacking;
 mod machine;
 pub mod output;
 pub mod report;

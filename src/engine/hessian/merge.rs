@@ -6,15 +6,15 @@ use super::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::{Error, Result};
 
 /// Settings that must be the same for measurements to stand beside each other.
-const SHARED: [&str; 3] = ["seed", "bits", "scale"];
+const SHARED: [&str; 2] = ["seed", "scale"];
 
 /// Puts the measured layers of `again` into `file`.
 ///
-/// What was not measured again (loss changes, latencies, ties) stays; each such layer notes its
-/// tolerance where it is not that of the file.
+/// What was not measured again (latencies, ties, loss changes at other bits) stays; each such layer
+/// notes its tolerance where it is not that of the file.
 ///
 /// # Errors
-/// When the two are not of the same network, images, seed, bits and step sizes, or a layer of `again`
+/// When the two are not of the same network, images, seed and step sizes, or a layer of `again`
 /// is not in `file`.
 pub fn merge(file: &mut Sensitivity, again: &Sensitivity) -> Result<()> {
     comparable(file, again)?;
@@ -42,7 +42,6 @@ fn take(layer: &mut LayerSensitivity, measured: &LayerSensitivity, tolerance: Op
         layer.converged = measured.converged;
         layer.sensitivity = measured.sensitivity;
         layer.history.clone_from(&measured.history);
-        layer.omega.clone_from(&measured.omega);
         layer.verified = measured.verified;
         layer.tolerance = tolerance;
     }
@@ -51,8 +50,16 @@ fn take(layer: &mut LayerSensitivity, measured: &LayerSensitivity, tolerance: Op
         layer.trace_stderr = measured.trace_stderr;
         layer.mean_trace = measured.mean_trace;
     }
-    if !measured.loss_change.is_empty() {
-        layer.loss_change.clone_from(&measured.loss_change);
+    layer.loss_change.extend(&measured.loss_change);
+    layer.perturbation.extend(&measured.perturbation);
+    for (rule, errors) in &measured.perturbation_by_scale {
+        let known = layer.perturbation_by_scale.entry(*rule).or_default();
+        known.extend(errors);
+    }
+    // What was known before is of the same weights, so all widths follow the eigenvalue.
+    if let Some(eigenvalue) = layer.eigenvalue {
+        let errors = layer.perturbation.iter();
+        layer.omega = errors.map(|(&bits, e)| (bits, eigenvalue * e)).collect();
     }
 }
 
