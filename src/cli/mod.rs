@@ -12,6 +12,7 @@ pub mod destination;
 pub mod device;
 pub mod failure;
 pub mod inputs;
+mod lacking;
 mod machine;
 pub mod output;
 pub mod report;

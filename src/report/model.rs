@@ -1,5 +1,6 @@
 //! What is gathered of a project or a run, before anything is drawn.
 
+use crate::engine::allocate::Harm;
 use crate::engine::finetune::Record;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -127,8 +128,8 @@ pub struct Frontier {
     pub metric: Metric,
     /// Bytes of weights and predicted harm of the best plans, smallest first.
     pub points: Vec<(f64, f64)>,
-    /// Predicted harm of the plan of the report; `None` when it has bits that were not measured.
-    pub harm: Option<f64>,
+    /// Predicted harm of the plan of the report; names the layers with bits that were not measured.
+    pub harm: Harm,
 }
 
 /// A fine-tuning run.

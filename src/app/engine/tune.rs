@@ -65,10 +65,12 @@ fn fresh(loaded: &Loaded, request: &TuneRequest) -> Result<Work> {
         learning_rate: request.learning_rate.unwrap_or(usual.learning_rate),
         ..usual
     };
-    let sensitivity = request.sensitivity.as_deref();
+    let sensitivity = request.sensitivity.as_deref().cloned();
+    let sensitivity = sensitivity.map(|measured| measured.completed(&loaded.model));
+    let sensitivity = sensitivity.transpose()?;
     Ok(Work {
         plan: request.plan.clone(),
-        stages: finetune::stages(&request.plan, &settings, sensitivity)?,
+        stages: finetune::stages(&request.plan, &settings, sensitivity.as_ref())?,
         settings,
         start: Start::Fresh,
     })

@@ -137,7 +137,7 @@ impl SumKind {
             Self::Weights => Some(totals.weight_bytes()),
             Self::WeightCompression => Some(totals.weight_compression()),
             Self::Bops => totals.bops.map(|bops| bops as f64),
-            Self::Harm => planning::harm_of(plan, layers, state.bits.metric),
+            Self::Harm => planning::harm_of(plan, layers, state.bits.metric).whole(),
             Self::ActivationCompression => totals.activation_compression(),
             Self::File => planning::predicted_bytes(plan, layers).map(|bytes| bytes as f64),
         }

@@ -7,7 +7,7 @@ use super::bits::{Change, Column};
 use crate::app::jobs::Inputs;
 use crate::engine::Result;
 use crate::engine::allocate::harm::harm as harm_at;
-use crate::engine::allocate::{ActivationBits, Budget, Request};
+use crate::engine::allocate::{ActivationBits, Budget, Harm, Request};
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::plan::edit::Width;
@@ -81,17 +81,8 @@ pub struct Subject {
 impl Subject {
     /// The request, with the bit-widths that were measured as candidates.
     fn request(&self) -> Request {
-        let first = self.sensitivity.layers.first();
-        let measured = first.map(|layer| match self.metric {
-            Metric::LossChange => layer.loss_change.keys(),
-            _ => layer.perturbation.keys(),
-        });
-        let bits = measured
-            .into_iter()
-            .flatten()
-            .filter_map(|bits| Bits::new((*bits).into()).ok());
         Request {
-            bits: bits.collect(),
+            bits: self.sensitivity.widths(self.metric),
             activation_bits: self.activations,
             metric: self.metric,
             scale: self.plan.scale,
@@ -337,12 +328,10 @@ pub fn harm(
     harm_at(layer, row.weight_bits, metric, scale).ok()
 }
 
-/// The predicted harm of a plan; `None` when a row's was not measured.
+/// The predicted harm of a plan.
 #[must_use]
-pub fn harm_of(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Option<f64> {
-    let rows = plan.layers.iter().zip(layers);
-    rows.map(|(row, layer)| harm(layer, row, (metric, plan.scale)))
-        .sum()
+pub fn harm_of(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Harm {
+    Harm::of(plan, layers, metric)
 }
 
 #[cfg(test)]

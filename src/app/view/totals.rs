@@ -17,7 +17,7 @@ use crate::engine::plan::{Plan, Totals};
 /// What the whole plan comes to: names and values.
 fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
     let pinned = plan.layers.iter().filter(|row| row.pinned).count();
-    let harm = cell(harm(state, plan));
+    let harm = harm(state, plan);
     let predicted = planning::predicted_bytes(plan, &state.analysis.layers);
     vec![
         ("weights", bytes(totals.weight_bytes())),
@@ -44,9 +44,15 @@ fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, Strin
     ]
 }
 
-/// The predicted harm of the plan.
-fn harm(state: &State, plan: &Plan) -> Option<f64> {
-    planning::harm_of(plan, &state.analysis.layers, state.bits.metric)
+/// The predicted harm of the plan; of how many layers, where it is not of all.
+fn harm(state: &State, plan: &Plan) -> String {
+    let harm = planning::harm_of(plan, &state.analysis.layers, state.bits.metric);
+    let (all, without) = (plan.layers.len(), harm.without.len());
+    match without {
+        0 => cell(Some(harm.known)),
+        _ if without == all => "-".to_owned(),
+        _ => format!("{} ({} of {all})", cell(Some(harm.known)), all - without),
+    }
 }
 
 pub(super) const fn metric_name(state: &State) -> &'static str {
@@ -232,7 +238,8 @@ pub(super) fn frontier(
         return;
     };
     let points = plot::logarithmic(raw.iter().copied());
-    let mine = harm(state, plan).map(|harm| (totals.weight_bytes(), harm));
+    let own = planning::harm_of(plan, &state.analysis.layers, state.bits.metric).whole();
+    let mine = own.map(|harm| (totals.weight_bytes(), harm));
     let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
     let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
     let curves = [

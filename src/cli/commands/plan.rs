@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::Shared;
 use crate::cli::destination::{self, Destination, Input, holds_something, refuse_foreign};
 use crate::cli::failure::Failure;
+use crate::cli::lacking::{self, Source};
 use crate::cli::output;
 use crate::cli::table::{Align, Table};
 use crate::engine::allocate::{
@@ -120,7 +121,15 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     }
     let request = args.request(&sensitivity);
     // Patterns and ties that name no layer are mistakes on the command line.
-    request.start(&sensitivity).map_err(Failure::usage)?;
+    let start = request.start(&sensitivity).map_err(Failure::usage)?;
+    let source = Source {
+        path: &args.sensitivity,
+        sensitivity: &sensitivity,
+    };
+    let lacking = request.lacking(&start, &sensitivity);
+    if let Some(sentence) = lacking::sentence(&request, &lacking.to_choose, source) {
+        return Err(Failure::failed(sentence));
+    }
     let allocated = request.allocate(&sensitivity)?;
     if let Some(path) = output.filter(|_| !args.force) {
         refuse_losing_pins(path, &allocated.plan)?;
@@ -128,7 +137,10 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     for doubt in sensitivity.doubts() {
         shared.warn(&doubt.to_string());
     }
-    let shown = describe(&request, &allocated, &sensitivity);
+    let mut shown = describe(&request, &allocated, &sensitivity);
+    if let Some(sentence) = lacking::sentence(&request, &lacking.of_fixed, source) {
+        shown += &format!("\n{sentence}\n");
+    }
     if args.dry_run {
         return output::print(&shown);
     }
@@ -239,9 +251,16 @@ fn totals(
             format!("{}, predicted", bytes(predicted as f64)),
         ));
     }
-    if let Some(harm) = allocated.harm {
-        lines.push(("harm", format!("{harm:.4e} by {}", request.metric)));
-    }
+    let harm = &allocated.harm;
+    let known = format!("{:.4e} by {}", harm.known, request.metric);
+    lines.push((
+        "harm",
+        match harm.lacking() {
+            None => known,
+            Some(_) if harm.without.len() == allocated.plan.layers.len() => "unknown".to_owned(),
+            Some(without) => format!("{known}, {without}"),
+        },
+    ));
     if let Some(latency) = allocated.latency_ms {
         lines.push(("latency", format!("{latency:.3} ms")));
     }

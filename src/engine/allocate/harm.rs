@@ -9,8 +9,11 @@
 //! Estimates of lambda and of the trace can come out negative where the true value is near zero;
 //! their absolute value counts. At 32 bits there is no harm.
 
+use std::sync::Arc;
+
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::plan::Plan;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result};
 
@@ -30,8 +33,11 @@ pub fn harm(layer: &LayerSensitivity, bits: Bits, metric: Metric, scale: ScaleRu
     };
     if metric == Metric::LossChange {
         return layer.loss_change.get(&bits.get()).copied().ok_or_else(|| {
-            let how = "hawqeye analyze --metric loss-change, and these --bits";
-            lacks(format!("loss change at {bits} bits"), how)
+            let how = format!(
+                "hawqeye analyze --metric loss-change --layers {} --bits {bits} --merge -o FILE",
+                layer.layer
+            );
+            lacks(format!("loss change at {bits} bits"), &how)
         });
     }
     let curvature = match metric {
@@ -44,9 +50,10 @@ pub fn harm(layer: &LayerSensitivity, bits: Bits, metric: Metric, scale: ScaleRu
     let how = format!("hawqeye analyze --metric {metric}");
     let curvature = curvature.ok_or_else(|| lacks(metric.to_string(), &how))?;
     let perturbation = layer.perturbation_at(bits, scale).ok_or_else(|| {
+        let how = "hawqeye analyze, whose files hold those of all bits and rules";
         lacks(
-            format!("perturbation at {bits} bits"),
-            "hawqeye analyze and these --bits",
+            format!("perturbation at {bits} bits with step sizes by {scale}"),
+            how,
         )
     })?;
     let harm = curvature.abs() * perturbation;
@@ -58,4 +65,45 @@ pub fn harm(layer: &LayerSensitivity, bits: Bits, metric: Metric, scale: ScaleRu
          {perturbation:e}); measure this layer again",
         layer.layer
     )))
+}
+
+/// Harm of several layers together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Harm {
+    /// The sum over the layers whose harm is known.
+    pub known: f64,
+    /// The layers whose harm is not known.
+    pub without: Vec<Arc<str>>,
+}
+
+impl Harm {
+    /// Of a plan over these layers, in the same order.
+    #[must_use]
+    pub fn of(plan: &Plan, layers: &[LayerSensitivity], metric: Metric) -> Self {
+        let mut sum = Self::default();
+        for (planned, layer) in plan.layers.iter().zip(layers) {
+            match harm(layer, planned.weight_bits, metric, plan.scale) {
+                Ok(harm) => sum.known += harm,
+                Err(_) => sum.without.push(layer.layer.clone()),
+            }
+        }
+        sum
+    }
+
+    /// The sum over all layers, if all are known.
+    #[must_use]
+    pub fn whole(&self) -> Option<f64> {
+        self.without.is_empty().then_some(self.known)
+    }
+
+    /// `without conv1`, `without conv1 and 3 others`; nothing when all are known.
+    #[must_use]
+    pub fn lacking(&self) -> Option<String> {
+        match &self.without[..] {
+            [] => None,
+            [one] => Some(format!("without {one}")),
+            [one, other] => Some(format!("without {one} and {other}")),
+            [one, others @ ..] => Some(format!("without {one} and {} others", others.len())),
+        }
+    }
 }

@@ -15,4 +15,5 @@ pub mod solve;
 
 pub use budget::{Budget, Cost};
 pub use frontier::{Point, frontier};
-pub use request::{ActivationBits, Allocated, Request, usual_bits};
+pub use harm::Harm;
+pub use request::{ActivationBits, Allocated, Lacking, Request, usual_bits};

@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use super::budget::{Budget, Cost};
 use super::frontier::{Point, frontier};
-use super::harm::harm;
+use super::harm::{Harm, harm};
 use super::solve::{Choice, solve};
-use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::engine::hessian::{LayerWidth, Metric};
 use crate::engine::plan::{LayerFacts, Override, Plan, PlannedLayer, Totals};
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result};
@@ -107,10 +107,19 @@ pub struct Allocated {
     pub plan: Plan,
     /// Sizes and BOPs.
     pub totals: Totals,
-    /// Sum of predicted harm; absent when a layer lacks the metric and no budget asked for it.
-    pub harm: Option<f64>,
+    /// Predicted harm; layers that lack the metric, pinned ones or all without a budget, are named.
+    pub harm: Harm,
     /// Sum of latencies; absent when a layer's is unknown.
     pub latency_ms: Option<f64>,
+}
+
+/// Harm that is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Of candidates: without it there is nothing to choose by.
+    pub to_choose: Vec<LayerWidth>,
+    /// Of layers whose bits are not chosen: the sum is without them.
+    pub of_fixed: Vec<LayerWidth>,
 }
 
 impl Request {
@@ -185,13 +194,31 @@ impl Request {
         Ok(points.collect())
     }
 
-    /// Harm of a plan by this request's metric, if every layer has the measurements.
+    /// Harm of a plan by this request's metric.
     #[must_use]
-    pub fn harm_of(&self, plan: &Plan, sensitivity: &Sensitivity) -> Option<f64> {
-        let layers = plan.layers.iter().zip(&sensitivity.layers);
-        layers
-            .map(|(planned, layer)| harm(layer, planned.weight_bits, self.metric, self.scale).ok())
-            .sum()
+    pub fn harm_of(&self, plan: &Plan, sensitivity: &Sensitivity) -> Harm {
+        Harm::of(plan, &sensitivity.layers, self.metric)
+    }
+
+    /// What predicting harm lacks.
+    #[must_use]
+    pub fn lacking(&self, plan: &Plan, sensitivity: &Sensitivity) -> Lacking {
+        let mut lacking = Lacking::default();
+        for (planned, layer) in plan.layers.iter().zip(&sensitivity.layers) {
+            let fixed = self.budget.is_none() || plan.is_held(planned);
+            let own = [planned.weight_bits];
+            let (widths, place) = if fixed {
+                (&own[..], &mut lacking.of_fixed)
+            } else {
+                (&self.bits[..], &mut lacking.to_choose)
+            };
+            let unknown = |bits: &&Bits| harm(layer, **bits, self.metric, self.scale).is_err();
+            place.extend(widths.iter().filter(unknown).map(|&bits| LayerWidth {
+                layer: layer.layer.clone(),
+                bits,
+            }));
+        }
+        lacking
     }
 
     /// Every layer at the widest candidate, ties and overrides applied.
@@ -291,7 +318,12 @@ impl Request {
             };
             for &index in &layers {
                 let (planned, measured) = (&plan.layers[index], &sensitivity.layers[index]);
-                sum.harm += harm(measured, bits, self.metric, self.scale)?;
+                sum.harm += match harm(measured, bits, self.metric, self.scale) {
+                    Ok(harm) => harm,
+                    // The same whatever is chosen for the others, so it does not matter.
+                    Err(_) if pin.is_some() => 0.0,
+                    Err(lacking) => return Err(lacking),
+                };
                 sum.cost += self.cost((planned, measured), bits, cost)?;
             }
             Ok(sum)

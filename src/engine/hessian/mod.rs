@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod analysis;
+pub mod completion;
 pub mod curvature;
 pub mod dense;
 pub mod doubt;
@@ -21,6 +22,6 @@ pub mod sweep;
 pub mod trace;
 pub mod verify;
 
-pub use analysis::Analysis;
+pub use analysis::{Analysis, LayerWidth};
 pub use lanczos::Method;
 pub use metric::Metric;

@@ -261,15 +261,16 @@ impl LayerSensitivity {
         }
     }
 
-    /// The perturbation at `bits` with step sizes chosen by `scale`, or as it was measured when
-    /// that is all that is known.
+    /// The perturbation at `bits` with step sizes chosen by `scale`, or as it was measured when the
+    /// file tells no rules.
     #[must_use]
     pub fn perturbation_at(&self, bits: Bits, scale: ScaleRule) -> Option<f64> {
-        let by_scale = self.perturbation_by_scale.get(&scale);
-        by_scale
-            .unwrap_or(&self.perturbation)
-            .get(&bits.get())
-            .copied()
+        let by_bits = if self.perturbation_by_scale.is_empty() {
+            &self.perturbation
+        } else {
+            self.perturbation_by_scale.get(&scale)?
+        };
+        by_bits.get(&bits.get()).copied()
     }
 }
 

@@ -88,6 +88,18 @@ impl Plan {
         self.layers.iter().map(|layer| layer.name.clone()).collect()
     }
 
+    /// Whether the allocator keeps the bits of a layer: it is pinned, or tied to one that is.
+    #[must_use]
+    pub fn is_held(&self, layer: &PlannedLayer) -> bool {
+        let together = |other: &&PlannedLayer| layer.tie.is_some() && other.tie == layer.tie;
+        layer.pinned
+            || self
+                .layers
+                .iter()
+                .filter(together)
+                .any(|other| other.pinned)
+    }
+
     /// The layers at which two plans over the same layers differ in bits.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<usize> {

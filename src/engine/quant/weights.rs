@@ -27,10 +27,8 @@ pub enum ScaleRule {
 }
 
 impl ScaleRule {
-    /// The rules that give a layer one step size.
-    pub const PER_LAYER: [Self; 2] = [Self::Max, Self::Mse];
-    /// The rules that give every output channel one.
-    pub const PER_CHANNEL: [Self; 2] = [Self::MaxChannel, Self::MseChannel];
+    /// Every rule.
+    pub const ALL: [Self; 4] = [Self::Max, Self::Mse, Self::MaxChannel, Self::MseChannel];
 
     /// Whether every output channel has a step size of its own.
     #[must_use]

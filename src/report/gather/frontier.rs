@@ -2,7 +2,6 @@
 
 use crate::engine::allocate::Request;
 use crate::engine::hessian::Metric;
-use crate::engine::quant::Bits;
 use crate::report::model::{Frontier, Planned};
 
 /// The frontiers of a plan's layers, whatever is pinned; ties are kept.
@@ -16,13 +15,7 @@ pub fn frontiers(planned: &Planned) -> Vec<Frontier> {
 /// Nothing when a layer lacks a measurement.
 fn frontier(planned: &Planned, metric: Metric) -> Option<Frontier> {
     let measured = planned.measured.as_ref()?;
-    let first = measured.layers.first()?;
-    let candidates = match metric {
-        Metric::LossChange => first.loss_change.keys(),
-        _ => first.perturbation.keys(),
-    };
-    let candidates = candidates.filter_map(|bits| Bits::new((*bits).into()).ok());
-    let bits: Vec<Bits> = candidates.collect();
+    let bits = measured.widths(metric);
     if bits.is_empty() {
         return None;
     }

@@ -4,7 +4,7 @@ use crate::engine::allocate::harm::harm;
 use crate::engine::export::predicted_bytes;
 use crate::engine::hessian::Metric;
 use crate::engine::plan::{PlannedLayer, Totals};
-use crate::numbers::count;
+use crate::numbers::{count, number};
 use crate::report::html::{beside, facts, missing, paragraph, warning};
 use crate::report::model::{Frontier, Part, Planned, Report};
 use crate::report::source::Kind;
@@ -117,7 +117,11 @@ fn totals(planned: &Planned, frontiers: &[Frontier]) -> Option<Table> {
             &format!("harm_{metric}").replace('-', "_"),
             &format!("harm by {}", plan_plots::spoken(metric)),
         );
-        row.push(Cell::maybe(frontier.harm, Cell::Number));
+        let harm = &frontier.harm;
+        row.push(match harm.lacking() {
+            None => Cell::Number(harm.known),
+            Some(without) => Cell::text(format!("{} {without}", number(harm.known))),
+        });
     }
     table.push(row);
     Some(table)

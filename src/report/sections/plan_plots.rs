@@ -64,6 +64,7 @@ pub(super) fn frontier(frontier: &Frontier, planned: &Planned) -> String {
     let totals = Totals::of(&planned.facts, &planned.plan);
     let own = frontier
         .harm
+        .whole()
         .map(|harm| (totals.weight_compression(), harm));
     let all = || points.iter().copied().chain(own);
     let metric = frontier.metric;

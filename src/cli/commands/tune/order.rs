@@ -31,6 +31,8 @@ impl Tuning<'_> {
             Schedule::Joint => None,
             Schedule::Staged => Some(self.sensitivity(backend)?),
         };
+        let sensitivity = sensitivity.map(|read| read.completed(&self.inputs.model));
+        let sensitivity = sensitivity.transpose()?;
         let stages = finetune::stages(self.plan, self.settings, sensitivity.as_ref())?;
         Ok(stages)
     }

@@ -9,6 +9,7 @@ mod prepare;
 mod settings;
 
 pub(super) use blocks::{choose_rows, eigenpair, position};
+pub use loss_change::{LayerWidth, add_loss_changes};
 pub use prepare::prepare;
 pub use settings::Analysis;
 
@@ -46,6 +47,8 @@ pub fn run<B: Backend>(
     save: &mut dyn FnMut(&Sensitivity) -> Result<()>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
+    // What was begun by an earlier program may lack widths.
+    state.complete(subject.model)?;
     let (graph, parameters) = (&subject.model.graph, &subject.model.parameters);
     let primal = Primal::new(graph, parameters, subject.backend, subject.images, observer)?;
     let Some(primal) = primal else {
@@ -64,7 +67,7 @@ pub fn run<B: Backend>(
     drop(primal);
     let stopped = stopped
         || settings.measures(Metric::LossChange)
-            && work.loss_changes(subject, score, observer)? == Verdict::Stop;
+            && work.loss_changes(subject, score.loss, observer)? == Verdict::Stop;
     Ok(if stopped {
         Outcome::Stopped
     } else {

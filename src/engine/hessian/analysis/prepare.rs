@@ -1,17 +1,15 @@
 //! What is known of the layers before anything is measured.
 
-use std::collections::BTreeMap;
+use rayon::prelude::*;
 
 use super::{Analysis, Subject};
+use crate::engine::Result;
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::graph::Layer;
+use crate::engine::hessian::completion::of_weights;
 use crate::engine::hessian::identity::Ground;
-use crate::engine::hessian::sensitivity::{FORMAT, LayerSensitivity, PerBits, Sensitivity};
+use crate::engine::hessian::sensitivity::{FORMAT, LayerSensitivity, Sensitivity};
 use crate::engine::model::Model;
-use crate::engine::quant::ScaleRule;
-use crate::engine::quant::grids::perturbations;
-use crate::engine::{Error, Result};
-use rayon::prelude::*;
 
 /// What is measured before the first event: facts and perturbations of every selected layer, and the
 /// fingerprint that guards a resume.
@@ -46,24 +44,10 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
 }
 
 fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSensitivity> {
-    let values = model.parameters.get(layer.weight);
     let shape = &model.graph.parameters()[layer.weight.index()].shape;
-    let mut by_scale = BTreeMap::new();
-    let mut rules = ScaleRule::PER_LAYER.to_vec();
-    if settings.scale.is_per_channel() {
-        rules.extend(ScaleRule::PER_CHANNEL);
-    }
-    for rule in rules {
-        let errors = perturbations((values, shape[0]), rule, &settings.bits)
-            .map_err(|_| Error::NotFinite(format!("a weight of {}", layer.name)))?;
-        by_scale.insert(
-            rule,
-            errors
-                .into_iter()
-                .map(|(bits, e)| (bits.get(), e))
-                .collect(),
-        );
-    }
+    let by_scale = of_weights(model, layer)?;
+    let asked = |bits: &&u8| settings.bits.iter().any(|asked| asked.get() == **bits);
+    let own = by_scale[&settings.scale].iter();
     let kind = match layer.shape {
         WeightShape::Convolution(_) => "conv2d",
         WeightShape::Linear(_) => "linear",
@@ -76,7 +60,10 @@ fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSe
         macs: Some(layer.macs()),
         activation_size: Some(layer.activation_size),
         reads_image: layer.reads_image,
-        perturbation: PerBits::clone(&by_scale[&settings.scale]),
+        perturbation: own
+            .filter(|(bits, _)| asked(bits))
+            .map(|(&b, &e)| (b, e))
+            .collect(),
         perturbation_by_scale: by_scale,
         ..LayerSensitivity::default()
     })
