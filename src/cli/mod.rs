@@ -18,6 +18,7 @@ pub mod stop;
 mod table;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
@@ -35,16 +36,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             None => open(&parsed),
             Some(command) => finish(run(command, &parsed)),
         },
-        Err(refused) => {
+        Err(refused) if refused.use_stderr() => {
             // Nothing can be done when even the message cannot be written.
             let _ = refused.print();
-            let code = if refused.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            code.into()
+            Exit::Usage.into()
         }
+        Err(asked) => finish(output::printed(
+            asked.print().and_then(|()| std::io::stdout().flush()),
+        )),
     }
 }
 
@@ -71,7 +70,9 @@ fn open(arguments: &Arguments) -> ExitCode {
 fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
     start_log();
     arguments.application.refuse()?;
-    arguments.shared.start_threads()?;
+    if command.computes() {
+        arguments.shared.start_threads()?;
+    }
     let shared = &arguments.shared;
     match command {
         Command::Analyze(args) => commands::analyze::run(args, shared),

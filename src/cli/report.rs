@@ -18,6 +18,8 @@ const REFRESH: u8 = 10;
 pub struct Reporter {
     style: Style,
     stop: Stop,
+    /// Whether it was said that somebody else holds the work.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,19 @@ impl Reporter {
             Progress::Auto if is_capable() => Style::Bar(Bar::default()),
             _ => Style::Plain,
         };
-        Self { style, stop }
+        Self {
+            style,
+            stop,
+            held: false,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        if self.stop.is_asked() {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
     }
 
     /// Whether somebody asked to stop.
@@ -82,6 +96,7 @@ impl Reporter {
 
 impl Observer for Reporter {
     fn on(&mut self, event: Event) -> Verdict {
+        self.held = false;
         match &mut self.style {
             Style::Silent => {}
             Style::Json => say_json(&event),
@@ -92,11 +107,14 @@ impl Observer for Reporter {
             }
             Style::Bar(bar) => bar.show(&event),
         }
-        if self.stop.is_asked() {
-            Verdict::Stop
-        } else {
-            Verdict::Continue
+        self.verdict()
+    }
+
+    fn held(&mut self) -> Verdict {
+        if !std::mem::replace(&mut self.held, true) {
+            self.note("paused by somebody who watches (hawqeye --attach)");
         }
+        self.verdict()
     }
 }
 

@@ -16,7 +16,9 @@ pub mod hessian;
 pub mod job;
 pub mod model;
 pub mod plan;
+pub mod presence;
 pub mod quant;
+pub(crate) mod seal;
 mod words;
 
 pub use error::{Error, Result};
