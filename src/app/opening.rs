@@ -231,7 +231,7 @@ fn inputs(options: &Options, project: &Project, name: &str) -> Found {
         data: DEMO.into(),
         ..InputFile::default()
     };
-    let (stored, problem) = match project.inputs() {
+    let (stored, problem) = match project.inputs().and_then(named) {
         Ok(stored) => (stored, None),
         Err(error) => {
             let problem = format!(
@@ -251,6 +251,17 @@ fn inputs(options: &Options, project: &Project, name: &str) -> Found {
         problem,
         unknown,
     }
+}
+
+/// The content of the file if it says which model and which data.
+fn named(stored: Option<InputFile>) -> crate::engine::Result<Option<InputFile>> {
+    let whole = |inputs: &InputFile| !inputs.model.is_empty() && !inputs.data.is_empty();
+    if stored.as_ref().is_none_or(whole) {
+        return Ok(stored);
+    }
+    Err(crate::engine::Error::invalid(
+        "inputs.toml names no model or no data",
+    ))
 }
 
 /// What is said of a project that cannot be written.

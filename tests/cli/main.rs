@@ -11,9 +11,13 @@ mod analyze;
 mod bench;
 mod eval;
 mod export;
+#[cfg(target_os = "linux")]
+mod kills;
 mod output;
 mod page;
 mod plan;
+#[cfg(target_os = "linux")]
+mod processes;
 mod real;
 mod report;
 mod support;

@@ -159,11 +159,11 @@ pub fn events_path(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
 }
 
-fn checkpoint_path(folder: &Path) -> PathBuf {
+pub(super) fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
 
-fn best_path(folder: &Path) -> PathBuf {
+pub(super) fn best_path(folder: &Path) -> PathBuf {
     folder.join("best.safetensors")
 }
 

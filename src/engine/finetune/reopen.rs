@@ -1,7 +1,7 @@
 //! A run that goes on, or ends early: its folder, its last state, and what changes from here on.
 
 use super::checkpoint::{self, Outline, Position, State};
-use super::folder::RunFolder;
+use super::folder::{RunFolder, best_path, checkpoint_path};
 use super::inputs::Inputs;
 use super::optimizer::Velocities;
 use super::record::Record;
@@ -27,7 +27,8 @@ pub(super) struct Opened {
 /// When the folder holds no run, another one, or is in use; when a change of the learning rate is
 /// none.
 pub(super) fn reopen<B: Backend>(inputs: &mut Inputs<B>, record: &Record) -> Result<Opened> {
-    let (folder, mut found) = RunFolder::open(inputs.request.folder, record)?;
+    let opened = RunFolder::open(inputs.request.folder, record);
+    let (folder, mut found) = opened.map_err(|refused| with_way_out(inputs, refused))?;
     let (state, instead) = last(inputs, &folder)?;
     let position = state.as_ref().map(|state| &state.position);
     let before = found.clone();
@@ -82,6 +83,19 @@ fn last<B: Backend>(
         "{damaged}; the network of the best epoch, after {kept} steps, is whole: end the run with it \
          by --resume --conclude best, or export it as it is"
     )))
+}
+
+/// A run that cannot be opened: what can be done with it anyway, where its checkpoint is damaged.
+fn with_way_out<B: Backend>(inputs: &Inputs<B>, refused: Error) -> Error {
+    let folder = inputs.request.folder;
+    let damaged = checkpoint::read_position(&checkpoint_path(folder)).is_err();
+    if !damaged || checkpoint::read_position(&best_path(folder)).is_err() {
+        return refused;
+    }
+    Error::invalid(format!(
+        "{refused}; its checkpoint is damaged, but the network of its best epoch is whole: hawqeye \
+         export takes that"
+    ))
 }
 
 /// A damaged checkpoint, and nothing beside it to go on with.
