@@ -28,7 +28,7 @@ const MARKS: [&str; 5] = [
 ];
 
 /// Files of a project that only the application writes.
-pub const FILES: [&str; 7] = [
+pub const FILES: [&str; 8] = [
     "inputs.toml",
     "session.toml",
     "plan.toml",
@@ -36,6 +36,7 @@ pub const FILES: [&str; 7] = [
     "sensitivity.json.partial",
     "hawqeye.log",
     "lock",
+    "heartbeat",
 ];
 
 /// Whether the application has worked in a folder: what else is there may be anybody's.

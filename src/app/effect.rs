@@ -122,6 +122,8 @@ pub struct Effects {
     jobs: Jobs,
     project: Project,
     inputs: InputFile,
+    /// Whether the file of the inputs is written.
+    keeps_inputs: bool,
     look: Look,
     editor: Option<String>,
     copies: Vec<String>,
@@ -136,6 +138,7 @@ impl Effects {
             jobs,
             project,
             inputs,
+            keeps_inputs: true,
             look,
             editor: None,
             copies: Vec::new(),
@@ -147,6 +150,33 @@ impl Effects {
     #[must_use]
     pub fn with_editor(self, editor: Option<String>) -> Self {
         Self { editor, ..self }
+    }
+
+    /// Writes the file of the inputs, or leaves a damaged one as it is.
+    #[must_use]
+    pub fn keeping_inputs(self, keeps_inputs: bool) -> Self {
+        Self {
+            keeps_inputs,
+            ..self
+        }
+    }
+
+    /// Whether something happened to the project: its folder is gone, or whoever had it open is.
+    #[must_use]
+    pub fn look_around(&self, state: &State) -> Option<Msg> {
+        if state.only_watched.is_some() {
+            return None;
+        }
+        if let Some(reason) = self.project.why_lost() {
+            return Some(Msg::OnlyWatched(format!(
+                "{reason}: leave with q and open it again"
+            )));
+        }
+        let free = "the hawqeye that had this project open is gone: leave with q and open it again \
+                    to take it over";
+        self.project
+            .is_free()
+            .then(|| Msg::OnlyWatched(free.to_owned()))
     }
 
     /// Texts for the clipboard of the terminal, once.
@@ -198,7 +228,9 @@ impl Effects {
             Effect::SaveInputs(inputs) => {
                 self.inputs.weights_sha256 = Some(inputs.weights_sha256.clone());
                 self.inputs.fingerprint = Some(inputs.fingerprint.clone());
-                report(state, self.project.save_inputs(&self.inputs));
+                if self.keeps_inputs {
+                    report(state, self.project.save_inputs(&self.inputs));
+                }
             }
             Effect::SaveNote { run, note } => {
                 if !self.project.is_watched() {

@@ -132,7 +132,7 @@ fn failed<E: ToString>(error: E) -> Refusal {
 }
 
 fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
-    term::check_interactive().map_err(|sentence| (USAGE, sentence.to_owned()))?;
+    term::check_interactive().map_err(|sentence| (USAGE, sentence))?;
     let around = Around::find()?;
     let first = around.open(options, make)?;
     let reopen = |project: &str| around.open(&options.on(project), make);
@@ -180,6 +180,8 @@ struct Signals {
     terminate: Caught,
     hang_up: Caught,
     interrupt: Caught,
+    /// What schedulers warn with.
+    user: [Caught; 2],
     guard: Option<term::Guard>,
 }
 
@@ -189,6 +191,10 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
+            user: [
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
             guard: None,
         })
     }
@@ -202,8 +208,11 @@ impl shell::Outside for Signals {
     }
 
     async fn signal(&mut self) -> Signal {
+        let [first, second] = &mut self.user;
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
+            _ = first.recv() => Signal::Terminate,
+            _ = second.recv() => Signal::Terminate,
             _ = self.hang_up.recv() => Signal::HangUp,
             _ = self.interrupt.recv() => Signal::Interrupt,
         }

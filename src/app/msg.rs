@@ -41,6 +41,8 @@ pub enum Msg {
     },
     /// A file could not be written.
     WriteFailed(String),
+    /// From now on this instance only watches, for this reason.
+    OnlyWatched(String),
 }
 
 /// What the mouse does.

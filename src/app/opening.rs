@@ -59,11 +59,17 @@ impl Around {
     /// When its folder cannot be used, or its inputs cannot be read.
     pub(super) fn open(&self, options: &Options, make: MakeEngine) -> Result<Opened, Refusal> {
         let name = project_name(options, &self.folders)?;
-        let project = Project::open(&project_folder(&self.folders.data, &name)).map_err(failed)?;
-        let inputs = inputs(options, &project).map_err(failed)?;
-        remember(&self.folders.data, &name);
+        let project = Project::open(&project_folder(&self.folders.data, &name));
+        let Found {
+            inputs,
+            problem,
+            unknown,
+        } = inputs(options, &project, &name);
+        if !project.is_watched() {
+            remember(&self.folders.data, &name);
+        }
         let log = project.folder().join("hawqeye.log");
-        self.log.write_to(&log).map_err(failed)?;
+        let logged = self.log.write_to(&log);
         let place = Place {
             project: name,
             folder: project.folder().to_owned(),
@@ -71,14 +77,26 @@ impl Around {
             data: inputs.data.clone(),
             log,
         };
-        let stored = stored(options, &project).map_err(failed)?;
+        let mut stored = stored(options, &project).map_err(failed)?;
+        stored.problems.extend(problem.clone());
+        let read_only = project.why_read_only().map(read_only);
+        if read_only.is_none()
+            && let Err(error) = logged
+        {
+            let problem = format!("{error}: nothing is logged");
+            stored.problems.push(problem);
+        }
+        stored.problems.extend(read_only.clone());
+        stored.only_watched = read_only.or_else(|| problem.clone().filter(|_| unknown));
         let (mut state, look) = self.prepare(options, place, stored);
         let engine = make(&inputs, &project);
         if engine.outlives() && !state.is_watching() {
             state.long_work = LongWork::InWorker;
         }
+        let kept = problem.is_none() || options.inputs.is_some();
         let effects = Effects::new(Jobs::new(engine), (project, inputs), look)
-            .with_editor(self.surroundings.editor.clone());
+            .with_editor(self.surroundings.editor.clone())
+            .keeping_inputs(kept);
         Ok(Opened { state, effects })
     }
 
@@ -168,13 +186,14 @@ fn stored(options: &Options, project: &Project) -> crate::engine::Result<Stored>
 /// The project that is meant; a name that is no folder name is refused.
 fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal> {
     let last = || std::fs::read_to_string(folders.data.join("last-project")).ok();
+    let known = |name: &String| is_name(name) && project_folder(&folders.data, name).is_dir();
     let named = match (&options.project, &options.inputs) {
         (Some(name), _) => Some(name.clone()),
         (None, Some(inputs)) => {
             let data = inputs.data.split(':').next().unwrap_or_default();
             Some(format!("{}-{data}", inputs.model))
         }
-        (None, None) => last().filter(|name| project_folder(&folders.data, name).is_dir()),
+        (None, None) => last().filter(known),
     };
     let name = named.unwrap_or_else(|| DEMO.to_owned());
     if is_name(&name) {
@@ -196,16 +215,59 @@ fn remember(data: &Path, name: &str) {
     }
 }
 
-fn inputs(options: &Options, project: &Project) -> crate::engine::Result<InputFile> {
-    let stored = project.inputs()?;
+/// The inputs of a project.
+struct Found {
+    inputs: InputFile,
+    /// Why its file says nothing, and what to do.
+    problem: Option<String>,
+    /// They are not those of the project, which is not to be changed with them.
+    unknown: bool,
+}
+
+/// The inputs that were given, else those of the project's file; where that is damaged, the demo.
+fn inputs(options: &Options, project: &Project, name: &str) -> Found {
     let demo = || InputFile {
         model: "resnet20".into(),
         data: DEMO.into(),
         ..InputFile::default()
     };
+    let (stored, problem) = match project.inputs().and_then(named) {
+        Ok(stored) => (stored, None),
+        Err(error) => {
+            let problem = format!(
+                "{error}: the inputs of this project are unknown; mend or remove that file, or write \
+                 it anew with hawqeye --project {name} --model MODEL --weights FILE --data DATA"
+            );
+            (None, Some(problem))
+        }
+    };
+    let unknown = problem.is_some() && options.inputs.is_none() && name != DEMO;
     let inputs = options.inputs.clone().or(stored).unwrap_or_else(demo);
-    Ok(InputFile {
-        seed: options.seed.or(inputs.seed),
-        ..inputs
-    })
+    Found {
+        inputs: InputFile {
+            seed: options.seed.or(inputs.seed),
+            ..inputs
+        },
+        problem,
+        unknown,
+    }
+}
+
+/// The content of the file if it says which model and which data.
+fn named(stored: Option<InputFile>) -> crate::engine::Result<Option<InputFile>> {
+    let whole = |inputs: &InputFile| !inputs.model.is_empty() && !inputs.data.is_empty();
+    if stored.as_ref().is_none_or(whole) {
+        return Ok(stored);
+    }
+    Err(crate::engine::Error::invalid(
+        "inputs.toml names no model or no data",
+    ))
+}
+
+/// What is said of a project that cannot be written.
+fn read_only(reason: &str) -> String {
+    format!(
+        "{reason}: nothing is kept and this project is only watched; name another place for projects \
+         with XDG_DATA_HOME, HOME or HAWQEYE_HOME"
+    )
 }

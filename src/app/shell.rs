@@ -4,7 +4,7 @@
 use std::future::{Future, pending, poll_fn, ready};
 use std::io;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::Event;
 use futures_core::Stream;
@@ -17,6 +17,9 @@ use super::state::State;
 use super::term::{Brackets, Input, translate};
 use super::update::update;
 use super::view::{self, Hits};
+
+/// Between two looks at whether the project is still there.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What the loop listens to besides the jobs, and how it gives the terminal away.
 pub trait Outside {
@@ -87,6 +90,7 @@ where
     let inbox = effects.inbox();
     let mut input = outside.input();
     let mut screen = Screen::default();
+    let mut looked = TokioInstant::now();
     let mut queue: Vec<Msg> = vec![Msg::Start];
     loop {
         let woken = Instant::now();
@@ -125,6 +129,10 @@ where
             },
             () = inbox.arrived() => {}
             () = sleep(wake) => {}
+            () = sleep_until(looked + LOOK) => {
+                looked = TokioInstant::now();
+                queue.extend(effects.look_around(state));
+            }
         }
         drain(&mut input, (&mut queue, &screen.hits)).await;
         queue.extend(inbox.drain().into_iter().map(Msg::Job));

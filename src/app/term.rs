@@ -116,16 +116,23 @@ impl Brackets for TestBackend {
 /// Whether a person can see and type; `Err` says what to do instead.
 ///
 /// # Errors
-/// When standard input or output is not a terminal.
-pub fn check_interactive() -> Result<(), &'static str> {
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        Ok(())
-    } else {
-        Err(
-            "standard input and output must be a terminal to open the application; \
-             `hawqeye --help` lists the commands that work without one",
-        )
+/// When standard input or output is not a terminal, or one without capabilities.
+pub fn check_interactive() -> Result<(), String> {
+    const INSTEAD: &str = "`hawqeye --help` lists the commands that work without one";
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(format!(
+            "standard input and output must be a terminal to open the application; {INSTEAD}"
+        ));
     }
+    let kind = std::env::var("TERM").unwrap_or_default();
+    if matches!(&*kind, "" | "dumb" | "unknown") {
+        let kind = if kind.is_empty() { "not set" } else { &kind };
+        return Err(format!(
+            "a terminal that can place text is needed to open the application, but TERM is {kind}; \
+             {INSTEAD}"
+        ));
+    }
+    Ok(())
 }
 
 /// Where frames are written: a whole frame at a time.

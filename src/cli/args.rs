@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::error::Error as _;
 use std::num::NonZeroUsize;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
@@ -84,11 +85,32 @@ pub enum Command {
     Worker,
 }
 
+impl Command {
+    /// Whether it needs the threads that compute.
+    #[must_use]
+    pub const fn computes(&self) -> bool {
+        match self {
+            Self::Analyze(_)
+            | Self::Plan(_)
+            | Self::Eval(_)
+            | Self::Tune(_)
+            | Self::Export(_)
+            | Self::Report(_)
+            | Self::Bench(_)
+            | Self::Doctor
+            | Self::DemoImages(_)
+            | Self::DemoWeights(_)
+            | Self::Worker => true,
+            Self::Config(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
 /// What every command understands.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "General")]
 pub struct Shared {
-    /// Threads that compute [default: one a core]
+    /// Threads that compute [default: one a core, or as many as a Slurm job has]
     #[arg(long, value_name = "N", global = true, value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<NonZeroUsize>,
     /// Seed of everything left to chance [default: 0]
@@ -142,6 +164,23 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     sensible.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
 }
 
+/// Threads where none were asked for.
+fn usual_threads() -> NonZeroUsize {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()?
+            .trim()
+            .parse::<NonZeroUsize>()
+            .ok()
+    };
+    if let Some(asked) = number("RAYON_NUM_THREADS") {
+        return asked;
+    }
+    // Affinity and the quota of the control group.
+    let here = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    number("SLURM_CPUS_PER_TASK").map_or(here, |share| share.min(here))
+}
+
 fn seed(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
@@ -154,19 +193,24 @@ impl Shared {
         self.seed.unwrap_or(0)
     }
 
-    /// Starts the threads that compute.
+    /// Starts the threads that compute: as many as were asked for, else one a core that this process
+    /// may use, by its affinity, its control group and its share of a Slurm job.
     ///
     /// # Errors
     /// When the operating system refuses them.
     pub fn start_threads(&self) -> Result<(), Failure> {
-        let Some(threads) = self.threads else {
-            return Ok(());
-        };
+        let threads = self.threads.unwrap_or_else(usual_threads);
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .build_global()
             .map_err(|refused| {
-                Failure::failed(format!("cannot start {threads} threads: {refused}"))
+                let refused = refused
+                    .source()
+                    .map_or_else(|| refused.to_string(), ToString::to_string);
+                Failure::failed(format!(
+                    "cannot start {threads} threads ({refused}); ask for fewer with --threads, or \
+                     allow this user more processes (ulimit -u)"
+                ))
             })
     }
 
@@ -177,13 +221,16 @@ impl Shared {
         }
     }
 
-    /// Shows progress as asked, and stops on ^C and SIGTERM.
+    /// Shows progress as asked, and stops on ^C and the signals that ask for an end.
     ///
     /// # Errors
     /// When the operating system refuses the signal handlers.
     pub fn reporter(&self) -> Result<Reporter, Failure> {
-        let stop = Stop::on_signals()
-            .map_err(|refused| Failure::failed(format!("cannot watch for ^C: {refused}")))?;
+        let stop = Stop::on_signals().map_err(|refused| {
+            Failure::failed(format!(
+                "cannot watch for ^C ({refused}); allow this user more processes (ulimit -u)"
+            ))
+        })?;
         let progress = if self.quiet {
             Progress::None
         } else {

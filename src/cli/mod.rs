@@ -21,6 +21,7 @@ mod table;
 mod warnings;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
@@ -38,16 +39,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             None => open(&parsed),
             Some(command) => finish(run(command, &parsed)),
         },
-        Err(refused) => {
+        Err(refused) if refused.use_stderr() => {
             // Nothing can be done when even the message cannot be written.
             let _ = refused.print();
-            let code = if refused.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            code.into()
+            Exit::Usage.into()
         }
+        Err(asked) => finish(output::printed(
+            asked.print().and_then(|()| std::io::stdout().flush()),
+        )),
     }
 }
 
@@ -74,7 +73,9 @@ fn open(arguments: &Arguments) -> ExitCode {
 fn run(command: &Command, arguments: &Arguments) -> Result<(), Failure> {
     start_log();
     arguments.application.refuse()?;
-    arguments.shared.start_threads()?;
+    if command.computes() {
+        arguments.shared.start_threads()?;
+    }
     let shared = &arguments.shared;
     perform(command, shared)?;
     shared.warnings.judge(shared.strict)

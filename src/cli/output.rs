@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::failure::Failure;
 use crate::engine::{Error, files};
@@ -16,6 +17,19 @@ pub fn print(text: &str) -> Result<(), Failure> {
     let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
+    printed(written)
+}
+
+/// What it means how writing to stdout ended.
+///
+/// # Errors
+/// When the text did not arrive.
+pub fn printed(written: io::Result<()>) -> Result<(), Failure> {
+    if CLOSED.load(Ordering::Relaxed) {
+        return Err(Failure::failed(
+            "cannot write to stdout: it is closed; give it a file or a pipe",
+        ));
+    }
     match written {
         Ok(()) => Ok(()),
         Err(refused) if refused.kind() == ErrorKind::BrokenPipe => Err(Failure::unread()),
@@ -23,6 +37,15 @@ pub fn print(text: &str) -> Result<(), Failure> {
             "cannot write to stdout: {refused}"
         ))),
     }
+}
+
+/// Whether this process was started without a stdout.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Says that this process was started without a stdout. Before `main` begins, the standard library
+/// puts a file there that swallows everything, so it has to be found out earlier.
+pub fn stdout_is_closed() {
+    CLOSED.store(true, Ordering::Relaxed);
 }
 
 /// Writes to stderr, for people. A stderr that cannot be written is no failure.
@@ -50,7 +73,7 @@ pub fn probe(path: &Path) -> Result<(), Failure> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(failed(io::Error::from(ErrorKind::IsADirectory))),
         Ok(found) if !found.is_file() => Ok(()),
-        _ => probe_folder(folder_of(path)).map_err(failed),
+        _ => probe_folder(files::folder_of(path)).map_err(failed),
     }
 }
 
@@ -78,26 +101,14 @@ pub fn probe_new_folder(path: &Path) -> Result<(), Failure> {
     probe_folder(above.unwrap_or(here)).map_err(failed)
 }
 
-/// Whether a file can be created in `folder`.
+/// Whether a file can be created in `folder`; what ended commands left there is removed.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn probe_folder(folder: &Path) -> io::Result<()> {
-    let probe = || {
-        let mut builder = tempfile::Builder::new();
-        let mut file = builder.prefix(".hawqeye-probe-").tempfile_in(folder)?;
-        file.write_all(b"probe")?;
-        file.flush()
-    };
+    files::sweep(folder, files::ABANDONED);
     // The name of the temporary file is of no use to anybody.
-    probe().map_err(|refused: io::Error| io::Error::from(refused.kind()))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    files::probe(folder).map_err(|refused| io::Error::from(refused.kind()))
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Reporter {
     style: Style,
     stop: Stop,
     warnings: Warnings,
+    /// Whether it was said that somebody else holds the work.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl Reporter {
             style,
             stop,
             warnings,
+            held: false,
         }
     }
 
@@ -63,6 +66,14 @@ impl Reporter {
     pub fn with_warnings(mut self, warnings: Warnings) -> Self {
         self.warnings = warnings;
         self
+    }
+
+    fn verdict(&self) -> Verdict {
+        if self.stop.is_asked() {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
     }
 
     /// Whether somebody asked to stop.
@@ -96,14 +107,18 @@ impl Reporter {
 
 impl Observer for Reporter {
     fn on(&mut self, event: Event) -> Verdict {
+        self.held = false;
         if self.is_to_be_told(&event) {
             self.show(&event);
         }
-        if self.stop.is_asked() {
-            Verdict::Stop
-        } else {
-            Verdict::Continue
+        self.verdict()
+    }
+
+    fn held(&mut self) -> Verdict {
+        if !std::mem::replace(&mut self.held, true) {
+            self.note("paused by somebody who watches (hawqeye --attach)");
         }
+        self.verdict()
     }
 }
 

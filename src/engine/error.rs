@@ -75,6 +75,20 @@ impl Error {
         }
     }
 
+    /// The same of another file, where it is of `path`: a draft is told by the name it is to have.
+    #[must_use]
+    pub fn of_file(self, path: &Path, named: &Path) -> Self {
+        match self {
+            Self::File {
+                action,
+                path: of,
+                source,
+            } if of == path => Self::file(action, named, source),
+            Self::Format { path: of, reason } if of == path => Self::format(named, reason),
+            other => other,
+        }
+    }
+
     /// A request that cannot be carried out.
     #[must_use]
     pub fn invalid(reason: impl Into<String>) -> Self {

@@ -194,6 +194,11 @@ pub enum Event {
 pub trait Observer {
     /// Called on the computing thread, often: return quickly, or hold it to pause.
     fn on(&mut self, event: Event) -> Verdict;
+
+    /// Called several times a second while somebody else holds the job: whether to stop instead.
+    fn held(&mut self) -> Verdict {
+        Verdict::Continue
+    }
 }
 
 impl<F: FnMut(Event) -> Verdict> Observer for F {

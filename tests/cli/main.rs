@@ -12,9 +12,13 @@ mod bench;
 mod destinations;
 mod eval;
 mod export;
+#[cfg(target_os = "linux")]
+mod kills;
 mod output;
 mod page;
 mod plan;
+#[cfg(target_os = "linux")]
+mod processes;
 mod real;
 mod report;
 mod support;

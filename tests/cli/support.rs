@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use hawqeye::engine::data::{DataSpec, Part, image_shape};
+use hawqeye::engine::graph::Shape;
 use hawqeye::engine::model::Model;
 use hawqeye::engine::model::weights::{NamedTensor, write_safetensors};
 use hawqeye::engine::plan;
@@ -92,7 +93,16 @@ impl Untrained {
 
     pub fn spoiled(spoil: impl Fn(&str, &mut Vec<f32>)) -> Self {
         let dataset = DataSpec::Demo.load(Part::Test).unwrap();
-        let fit = (image_shape(&dataset), dataset.classes);
+        Self::of((image_shape(&dataset), dataset.classes), spoil)
+    }
+
+    /// For images of CIFAR-10.
+    #[cfg(target_os = "linux")]
+    pub fn of_cifar() -> Self {
+        Self::of((Shape::map(3, 32, 32), 10), |_, _| {})
+    }
+
+    fn of(fit: (Shape, usize), spoil: impl Fn(&str, &mut Vec<f32>)) -> Self {
         let model = Model::untrained("resnet20".parse().unwrap(), fit, 1).unwrap();
         let graph = &model.graph;
         let mut tensors = Vec::new();

@@ -167,7 +167,7 @@ fn a_run_of_the_command_line_is_followed_and_stopped() {
 }
 
 /// The demo at 8 bits.
-fn eight_bits() -> Plan {
+pub fn eight_bits() -> Plan {
     let bits = Bits::new(8).unwrap();
     let layers = demo::load().unwrap().graph.layers().to_vec();
     let planned = layers.into_iter().map(|layer| PlannedLayer {
@@ -186,7 +186,7 @@ fn eight_bits() -> Plan {
 }
 
 /// Looks again and again until it holds.
-fn wait_for(holds: impl Fn() -> bool) {
+pub fn wait_for(holds: impl Fn() -> bool) {
     let begin = std::time::Instant::now();
     while !holds() {
         assert!(begin.elapsed().as_secs() < 120, "waited too long");

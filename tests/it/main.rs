@@ -11,6 +11,7 @@ mod attach;
 mod bench;
 mod chance;
 mod comparison;
+mod damage;
 mod detail;
 mod detail_views;
 mod editor;

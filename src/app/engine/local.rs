@@ -16,7 +16,7 @@ use crate::engine::finetune::load_run;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::job::{Observer, Outcome, Score};
+use crate::engine::job::{Event, Observer, Outcome, Score};
 use crate::engine::plan::Plan;
 use crate::engine::quant::post_training;
 use crate::engine::{Error, Result};
@@ -130,6 +130,9 @@ impl Local {
     ) -> Result<Option<Written>> {
         let loaded = self.loaded()?;
         let run = load_run(&request.run)?;
+        if let Some(message) = run.instead.clone() {
+            observer.on(Event::Warning { message });
+        }
         if let Some(folder) = request.path.parent() {
             fs::create_dir_all(folder).map_err(|refused| Error::file("create", folder, refused))?;
         }

@@ -248,6 +248,7 @@ mod tests {
             version: 1,
             program: "0.1.0".into(),
             device: "cpu".into(),
+            continued: Vec::new(),
             model: ModelRecord {
                 name: "resnet20".into(),
                 weights_sha256: "ab".into(),

@@ -20,6 +20,15 @@ pub enum Wish {
     Leave,
 }
 
+/// A process that gives no sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiet {
+    /// Since the last one.
+    pub since: Duration,
+    /// The machine it is on.
+    pub host: String,
+}
+
 /// An observer of work that may run outside of the calling thread: it is told, and asked.
 pub trait Steered: Observer {
     /// Hands an event on and returns at once.
@@ -30,6 +39,9 @@ pub trait Steered: Observer {
 
     /// Says how many bytes of memory the process that does the work holds.
     fn weigh(&mut self, _resident: u64) {}
+
+    /// Says whether the process that does the work gave no sign of life for a while.
+    fn hush(&mut self, _quiet: Option<Quiet>) {}
 
     /// Waits this long, or until the wish is another one than `known`.
     fn rest(&self, time: Duration, known: Wish);
@@ -108,6 +120,11 @@ impl Steered for Reporter {
     fn weigh(&mut self, resident: u64) {
         let job = self.job;
         self.inbox.push(JobMessage::Memory { job, resident });
+    }
+
+    fn hush(&mut self, quiet: Option<Quiet>) {
+        let job = self.job;
+        self.inbox.push(JobMessage::Quiet { job, quiet });
     }
 
     fn rest(&self, time: Duration, known: Wish) {

@@ -73,6 +73,7 @@ fn is_replaced_by(old: &JobMessage, new: &JobMessage) -> bool {
                 event: Event::Landscape { .. },
             },
         )
+        | (JobMessage::Quiet { job: a, .. }, JobMessage::Quiet { job: b, .. })
         | (JobMessage::Memory { job: a, .. }, JobMessage::Memory { job: b, .. }) => a == b,
         _ => false,
     }

@@ -17,7 +17,7 @@ mod projects;
 mod runs;
 mod task;
 
-pub use control::{Steered, Wish};
+pub use control::{Quiet, Steered, Wish};
 pub use inbox::Inbox;
 pub use port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, TuneReport, TuneRequest,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::app::worker;
+use crate::engine::presence;
 use crate::project::{InputFile, holds_project, is_name};
 
 /// A project in the data folder.
@@ -53,7 +54,7 @@ fn describe(name: String, path: &Path, own: &str) -> FoundProject {
     let inputs = InputFile::read(&path.join("inputs.toml")).unwrap_or_default();
     let held = if name == own {
         Held::Here
-    } else if worker::is_locked(&path.join("lock")) {
+    } else if presence::look(path).is_some() {
         Held::Elsewhere
     } else if worker::works_on(path) {
         Held::ByWorker
@@ -88,7 +89,7 @@ mod tests {
     fn projects_are_found_with_what_they_hold_and_who_has_them() {
         let folder = tempfile::tempdir().unwrap();
         let make = |name: &str| {
-            let project = Project::open(&folder.path().join(name)).unwrap();
+            let project = Project::open(&folder.path().join(name));
             let inputs = InputFile {
                 model: "resnet20".into(),
                 data: "demo".into(),

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Steered;
 use super::detail::{Detail, DetailDone};
 use super::plans;
 use super::port::{
@@ -11,6 +10,7 @@ use super::port::{
 };
 use super::projects::{self, FoundProject};
 use super::runs::{Runs, RunsRequest};
+use super::{Quiet, Steered};
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -315,6 +315,13 @@ pub enum JobMessage {
         job: JobId,
         /// Bytes.
         resident: u64,
+    },
+    /// Whether the process that does it gave no sign of life for a while.
+    Quiet {
+        /// Which job.
+        job: JobId,
+        /// Since when, and where.
+        quiet: Option<Quiet>,
     },
     /// It ended.
     Ended {

@@ -3,7 +3,7 @@
 
 mod stored;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
 use crate::engine::files::write_atomically;
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::presence::{self, Claim, Presence};
 use crate::engine::{Error, Result};
 pub use crate::project::InputFile;
 use crate::project::{read_text, read_toml, sensitivity};
@@ -58,41 +59,66 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
-    lock: Option<File>,
+    access: Access,
+}
+
+/// What may be done in a project.
+#[derive(Debug)]
+enum Access {
+    /// Everything.
+    Ours(Presence),
+    /// Another instance has it open.
+    OfAnother,
+    /// It cannot be written; with the reason.
+    ReadOnly(String),
 }
 
 impl Project {
-    /// Opens or makes the project in `folder`; only to watch when another instance has it open.
-    ///
-    /// # Errors
-    /// When the folder cannot be written.
-    pub fn open(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))?;
-        let path = folder.join("lock");
-        let failed = |source| Error::file("open", &path, source);
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = lock.map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                folder: folder.to_owned(),
-                lock: Some(lock),
-            }),
-            Err(TryLockError::WouldBlock) => Ok(Self {
-                folder: folder.to_owned(),
-                lock: None,
-            }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+    /// Opens or makes the project in `folder`; only to watch when another instance has it open, or
+    /// when it cannot be written.
+    #[must_use]
+    pub fn open(folder: &Path) -> Self {
+        let made = fs::create_dir_all(folder);
+        let made = made.map_err(|source| Error::file("create", folder, source));
+        let access = match made.and_then(|()| Presence::claim(folder)) {
+            Ok(Claim::Ours(presence)) => Access::Ours(presence),
+            Ok(Claim::Of(_)) => Access::OfAnother,
+            Err(refused) => Access::ReadOnly(refused.to_string()),
+        };
+        Self {
+            folder: folder.to_owned(),
+            access,
         }
     }
 
-    /// Whether another instance has it open: this one writes nothing.
+    /// Whether another instance has it open, or it cannot be written: this one writes nothing.
     #[must_use]
     pub const fn is_watched(&self) -> bool {
-        self.lock.is_none()
+        !matches!(self.access, Access::Ours(_))
+    }
+
+    /// Why it cannot be written, when that is so.
+    #[must_use]
+    pub fn why_read_only(&self) -> Option<&str> {
+        match &self.access {
+            Access::ReadOnly(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Why nothing can be done in it any more: its folder was removed or replaced while it was open.
+    #[must_use]
+    pub fn why_lost(&self) -> Option<String> {
+        match &self.access {
+            Access::Ours(presence) => presence.check().err().map(|error| error.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether the instance that had it open when it was watched is gone.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        matches!(self.access, Access::OfAnother) && presence::look(&self.folder).is_none()
     }
 
     /// Its folder.
@@ -169,8 +195,9 @@ impl Project {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        if self.is_watched() {
-            return Ok(());
+        match &self.access {
+            Access::Ours(presence) => presence.check()?,
+            _ => return Ok(()),
         }
         write_atomically(&self.folder.join(name), text.as_bytes())
     }
@@ -243,19 +270,19 @@ mod tests {
     #[test]
     fn a_second_instance_watches_and_writes_nothing_until_the_first_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Project::open(folder.path()).unwrap();
-        let second = Project::open(folder.path()).unwrap();
+        let first = Project::open(folder.path());
+        let second = Project::open(folder.path());
         assert!(!first.is_watched() && second.is_watched() && second.load().watching);
         second.save_plan("nothing").unwrap();
         assert!(!folder.path().join("plan.toml").exists());
         drop(first);
-        assert!(!Project::open(folder.path()).unwrap().is_watched());
+        assert!(!Project::open(folder.path()).is_watched());
     }
 
     #[test]
     fn a_session_reads_back_and_an_empty_folder_is_a_new_project() {
         let folder = tempfile::tempdir().unwrap();
-        let project = Project::open(folder.path()).unwrap();
+        let project = Project::open(folder.path());
         assert_eq!(
             project.load(),
             Stored {
@@ -274,7 +301,7 @@ mod tests {
     #[test]
     fn files_that_were_exported_are_found_again() {
         let folder = tempfile::tempdir().unwrap();
-        let project = Project::open(folder.path()).unwrap();
+        let project = Project::open(folder.path());
         fs::create_dir_all(folder.path().join("exports/more")).unwrap();
         fs::write(folder.path().join("exports/run-001.onnx"), "12345").unwrap();
         assert_eq!(project.load().exports, [("run-001.onnx".to_owned(), 5)]);
@@ -283,7 +310,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_and_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        let project = Project::open(folder.path()).unwrap();
+        let project = Project::open(folder.path());
         fs::write(
             folder.path().join("session.toml"),
             "screen = \"bits\"\nscren = 1\n",
@@ -301,7 +328,7 @@ mod tests {
     #[test]
     fn the_last_run_comes_back_even_with_a_cut_line() {
         let folder = tempfile::tempdir().unwrap();
-        let project = Project::open(folder.path()).unwrap();
+        let project = Project::open(folder.path());
         let run = folder.path().join("runs").join("007");
         fs::create_dir_all(&run).unwrap();
         let line = serde_json::to_string(&Event::Checkpoint { step: 3 }).unwrap();

@@ -45,6 +45,8 @@ pub struct Stored {
     pub left: Option<LeftRunning>,
     /// Another instance has the project open.
     pub watching: bool,
+    /// Why this instance only watches, where it is not for another one.
+    pub only_watched: Option<String>,
     /// Number of the next run.
     pub next_run: u32,
     /// Files that were exported: names and bytes.

@@ -42,7 +42,8 @@ impl Guide {
 #[must_use]
 pub fn guide(state: &State) -> Guide {
     if state.is_watching() && state.loaded().is_some() {
-        let text = "Another hawqeye has this project open; this one watches.";
+        let usual = "Another hawqeye has this project open; this one watches.";
+        let text = state.only_watched.as_deref().unwrap_or(usual);
         return Guide::new(text, Step::Wait);
     }
     match (&state.inputs, state.screen) {

@@ -144,7 +144,7 @@ pub enum LongWork {
     Here,
     /// A worker: they go on when the application ends.
     InWorker,
-    /// Another instance, which has the project open: this one only watches.
+    /// Another instance, which has the project open, or nobody: this one only watches.
     OfAnother,
 }
 
@@ -235,6 +235,8 @@ pub struct State {
     pub exit_code: u8,
     /// Who does analysis and fine-tuning.
     pub long_work: LongWork,
+    /// Why this instance only watches, where it is not that another one has the project open.
+    pub only_watched: Option<String>,
     /// Whether something on screen changed.
     pub dirty: bool,
     /// What the project folder held; looked at once the inputs are there.
@@ -279,7 +281,8 @@ impl State {
             list_share: session.list_share,
             dragging: false,
             exit_code: 0,
-            long_work: if stored.watching {
+            only_watched: stored.only_watched.clone(),
+            long_work: if stored.watching || stored.only_watched.is_some() {
                 LongWork::OfAnother
             } else {
                 LongWork::Here
@@ -327,6 +330,13 @@ impl State {
     #[must_use]
     pub fn is_watching(&self) -> bool {
         self.long_work == LongWork::OfAnother
+    }
+
+    /// Why this instance changes nothing.
+    #[must_use]
+    pub fn why_watching(&self) -> String {
+        let usual = || "another hawqeye has this project open; this one only watches".to_owned();
+        self.only_watched.clone().unwrap_or_else(usual)
     }
 
     /// Whether the work the user waits for goes on when the application ends.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::eta::Eta;
-use crate::app::jobs::{JobId, JobKind};
+use crate::app::jobs::{JobId, JobKind, Quiet};
 use crate::engine::job::Phase;
 
 /// A job that runs.
@@ -25,6 +25,8 @@ pub struct Running {
     pub started: Duration,
     /// Bytes of memory that the process which does it holds, when that is another one.
     pub memory: Option<u64>,
+    /// How long that process gave no sign of life, once that is worth a word.
+    pub quiet: Option<Quiet>,
     /// Held by the user.
     pub paused: bool,
     /// Asked to stop.
@@ -44,6 +46,7 @@ impl Running {
             eta: Eta::default(),
             started: now,
             memory: None,
+            quiet: None,
             paused: false,
             stopping: false,
         }

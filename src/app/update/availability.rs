@@ -18,7 +18,7 @@ pub fn available(state: &State, command: Command) -> bool {
 pub fn why_not(state: &State, command: Command) -> Option<String> {
     let reason = |wrong: bool, reason: &str| wrong.then(|| reason.to_owned());
     if state.is_watching() && steers(command) {
-        return Some("another hawqeye has this project open; this one only watches".to_owned());
+        return Some(state.why_watching());
     }
     if command.group() == Group::Bits {
         return why_not_edit(state, command);

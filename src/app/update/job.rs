@@ -34,6 +34,13 @@ pub(super) fn arrived(state: &mut State, message: JobMessage) -> Vec<Effect> {
             }
             Vec::new()
         }
+        JobMessage::Quiet { job, quiet } => {
+            let found = state.running.iter_mut().find(|running| running.id == job);
+            if let Some(running) = found {
+                running.quiet = quiet;
+            }
+            Vec::new()
+        }
         JobMessage::Ended { job, result } => {
             let Some(at) = state.running.iter().position(|running| running.id == job) else {
                 return Vec::new();

@@ -26,7 +26,7 @@ use super::keymap::Meaning;
 use super::msg::{Gesture, Msg, Signal};
 use super::settings::Motion;
 use super::state::running::Running;
-use super::state::{Level, State};
+use super::state::{Level, LongWork, State};
 
 /// How long a sequence of keys is unfinished before what may follow is shown.
 const HINT: Duration = Duration::from_millis(300);
@@ -85,6 +85,12 @@ fn react(state: &mut State, message: Msg) -> Vec<Effect> {
         }
         Msg::WriteFailed(reason) => {
             state.notify(Level::Bad, reason);
+            Vec::new()
+        }
+        Msg::OnlyWatched(reason) => {
+            state.notify(Level::Bad, reason.clone());
+            state.long_work = LongWork::OfAnother;
+            state.only_watched = Some(reason);
             Vec::new()
         }
     }

@@ -1,20 +1,19 @@
 //! The application's side of a worker: starting it, following what it writes down, steering it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{Seek, Write};
+use std::io::{ErrorKind, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::memory;
 use super::tail::Tail;
 use super::{GREETING, Order};
-use crate::app::jobs::{LeftRun, Steered, TuneReport, Wish};
-use crate::engine::finetune::{events_path, lock_path};
+use crate::app::jobs::{LeftRun, Quiet, Steered, TuneReport, Wish};
+use crate::engine::finetune::events_path;
 use crate::engine::job::{Event, Outcome, Score, Split};
+use crate::engine::presence::{self, Beats, Holder, SILENCE, STALE, holder_of};
 use crate::engine::{Error, Result, files};
 
 /// How often the files of a worker are looked at.
@@ -54,10 +53,10 @@ impl Client {
     /// What the worker that lives is doing; `None` when none does.
     #[must_use]
     pub fn order(&self) -> Option<Order> {
-        let path = self.order_path();
-        if !is_locked(&path) {
+        if !lives(&self.folder) {
             return None;
         }
+        let path = self.order_path();
         let bytes = files::read_limited(&path, LIMIT).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
@@ -97,12 +96,14 @@ impl Client {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::invalid(
-                    "other work of this project is still running in the background; open the \
-                     project again to see it",
-                ));
+                return Err(busy());
             }
+            // Where there are no locks, its heartbeat tells of a worker.
+            Err(TryLockError::Error(refused)) if refused.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        if presence::look(&self.folder).is_some() {
+            return Err(busy());
         }
         let text = serde_json::to_vec(order)
             .map_err(|error| Error::invalid(format!("cannot write the order: {error}")))?;
@@ -115,11 +116,8 @@ impl Client {
     /// Follows the worker that lives, from its first event on.
     #[must_use]
     pub fn attach(&self) -> Following {
-        Following::new(
-            self.order_path(),
-            Some(Tail::new(self.events_path(), 0)),
-            None,
-        )
+        let spoken = Some(Tail::new(self.events_path(), 0));
+        Following::new(Followed::Worker(self.folder.clone()), spoken, None)
     }
 
     /// Follows a run that some process works on, through the events in its folder after those that
@@ -132,43 +130,43 @@ impl Client {
             .is_some_and(|order| order.run() == Some(&*run.folder));
         if mine {
             let spoken = Some(Tail::new(self.events_path(), 0));
-            return Following::new(self.order_path(), spoken, story);
+            return Following::new(Followed::Worker(self.folder.clone()), spoken, story);
         }
-        let mut following = Following::new(lock_path(&run.folder), None, story);
-        following.pid = read_pid(&following.lock);
-        following
+        Following::new(Followed::Run(run.folder.clone()), None, story)
     }
 }
 
-/// The process number in the lock of a run.
-fn read_pid(lock: &Path) -> Option<Pid> {
-    let bytes = files::read_limited(lock, LIMIT).ok()?;
-    pid(std::str::from_utf8(&bytes).ok()?)
-}
-
-fn pid(text: &str) -> Option<Pid> {
-    text.trim().parse().ok().and_then(Pid::from_raw)
+fn busy() -> Error {
+    Error::invalid(
+        "other work of this project is still running in the background; open the project again to \
+         see it",
+    )
 }
 
 /// Whether a process works on the run in a folder.
 #[must_use]
 pub fn is_worked_on(run: &Path) -> bool {
-    is_locked(&lock_path(run))
+    presence::look(run).is_some()
 }
 
 /// Whether a worker lives in a project folder.
 #[must_use]
 pub fn works_on(project: &Path) -> bool {
-    is_locked(&project.join("worker/order.json"))
+    lives(&project.join("worker"))
+}
+
+/// Whether a worker lives that has this folder: it has its order from the start, and shows itself
+/// once it has read it.
+fn lives(folder: &Path) -> bool {
+    is_locked(&folder.join("order.json")) || presence::look(folder).is_some()
 }
 
 /// Whether a process holds the lock of this file.
-#[must_use]
-pub fn is_locked(path: &Path) -> bool {
-    let Ok(file) = File::options().read(true).write(true).open(path) else {
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
         return false;
     };
-    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// How a worker ended.
@@ -191,30 +189,60 @@ impl Ended {
     }
 }
 
+/// Work that is followed.
+#[derive(Debug)]
+enum Followed {
+    /// A worker, by its folder.
+    Worker(PathBuf),
+    /// A run that some other process works on.
+    Run(PathBuf),
+}
+
+impl Followed {
+    /// Where its holder is named, and minds wishes.
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Worker(folder) | Self::Run(folder) => folder,
+        }
+    }
+
+    fn lives(&self) -> bool {
+        match self {
+            Self::Worker(folder) => lives(folder),
+            Self::Run(folder) => is_worked_on(folder),
+        }
+    }
+}
+
 /// A worker that is followed.
 #[derive(Debug)]
 pub struct Following {
-    /// Held by the process while it lives.
-    lock: PathBuf,
+    work: Followed,
     /// What a worker says.
     spoken: Option<Tail>,
     /// The events in the folder of a run.
     story: Option<Tail>,
     child: Option<Child>,
-    pid: Option<Pid>,
+    beats: Beats,
+    /// Whether it was said that wishes cannot be passed.
+    mute: bool,
+    /// Whether it was said that it gives no sign of life.
+    quiet: bool,
     outcome: Option<Outcome>,
     test: Option<Score>,
     words: Vec<String>,
 }
 
 impl Following {
-    fn new(lock: PathBuf, spoken: Option<Tail>, story: Option<Tail>) -> Self {
+    fn new(work: Followed, spoken: Option<Tail>, story: Option<Tail>) -> Self {
         Self {
-            lock,
+            beats: Beats::of(work.folder()),
+            work,
             spoken,
             story,
             child: None,
-            pid: None,
+            mute: false,
+            quiet: false,
             outcome: None,
             test: None,
             words: Vec::new(),
@@ -226,35 +254,56 @@ impl Following {
     /// # Errors
     /// The worker's last words when it failed; when it was left alone.
     pub fn to_the_end(mut self, observer: &mut dyn Steered) -> Result<Ended> {
-        // Somebody who paused it may be gone.
-        let mut told = Wish::Hold;
+        let mut told = Wish::Go;
         let mut rounds = 0_u32;
         loop {
             // In this order: what is written just before the end is not missed.
-            let alive = is_locked(&self.lock);
+            let alive = self.lives();
             self.read(observer)?;
             if !alive {
                 return self.ended();
             }
+            if rounds == 0 && self.is_held() {
+                // Whoever paused it may be gone.
+                told = Wish::Hold;
+            }
             let wish = observer.wish();
-            if wish != told && self.pass(wish) {
+            if wish != told && self.pass(wish, observer) {
                 told = wish;
             }
             if rounds.is_multiple_of(WEIGHED) {
                 self.weigh(observer);
             }
             rounds = rounds.wrapping_add(1);
-            if told == Wish::Leave {
+            if wish == Wish::Leave {
                 return Err(Error::invalid("the work goes on in the background"));
             }
             observer.rest(POLL, wish);
         }
     }
 
-    fn weigh(&self, observer: &mut dyn Steered) {
-        let process = self.pid.map(|pid| pid.as_raw_nonzero().get());
+    fn lives(&mut self) -> bool {
+        let started = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        self.child.as_mut().is_some_and(started) || self.work.lives()
+    }
+
+    fn is_held(&mut self) -> bool {
+        self.beats.silent().is_some() && self.beats.are_held()
+    }
+
+    /// Tells its memory where it can be seen, and how long it gave no sign of life.
+    fn weigh(&mut self, observer: &mut dyn Steered) {
+        let holder = holder_of(self.work.folder());
+        let process = holder.as_ref().and_then(Holder::process_here);
         if let Some(bytes) = process.and_then(memory::resident) {
             observer.weigh(bytes);
+        }
+        let silent = self.beats.silent().filter(|silent| *silent >= SILENCE);
+        if std::mem::replace(&mut self.quiet, silent.is_some()) || silent.is_some() {
+            observer.hush(silent.map(|since| Quiet {
+                since,
+                host: holder.map(|holder| holder.host).unwrap_or_default(),
+            }));
         }
     }
 
@@ -299,8 +348,7 @@ impl Following {
     }
 
     fn said(&mut self, line: String) {
-        if let Some(number) = line.strip_prefix(GREETING) {
-            self.pid = pid(number);
+        if line.starts_with(GREETING) {
             return;
         }
         if self.words.len() == LAST_WORDS {
@@ -309,16 +357,31 @@ impl Following {
         self.words.push(line);
     }
 
-    /// Passes a wish on; whether the worker could be reached.
-    fn pass(&self, wish: Wish) -> bool {
-        let Some(pid) = self.pid else {
-            return wish == Wish::Leave;
+    /// Passes a wish on; whether that could be done.
+    fn pass(&mut self, wish: Wish, observer: &mut dyn Steered) -> bool {
+        let wish = match wish {
+            Wish::Hold => presence::Wish::Hold,
+            Wish::Go => presence::Wish::Go,
+            Wish::Stop => presence::Wish::Stop,
+            // Nobody would wake it once this program is gone.
+            Wish::Leave if self.is_held() => presence::Wish::Go,
+            Wish::Leave => return true,
         };
-        let send = |signal| kill_process(pid, signal).is_ok();
-        match wish {
-            Wish::Hold => send(Signal::STOP),
-            Wish::Go | Wish::Leave => send(Signal::CONT),
-            Wish::Stop => send(Signal::INT) && send(Signal::CONT),
+        match presence::send(self.work.folder(), wish) {
+            Ok(()) => {
+                self.mute = false;
+                true
+            }
+            // A worker that has only just started has not named itself yet.
+            Err(_) if self.child.is_some() => false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.mute, true) {
+                    observer.tell(Event::Warning {
+                        message: error.to_string(),
+                    });
+                }
+                false
+            }
         }
     }
 
@@ -332,6 +395,9 @@ impl Following {
             let test = self.test;
             return Ok(Ended { outcome, test });
         }
+        if let Some(words) = self.fell_silent() {
+            return Err(Error::invalid(words));
+        }
         let said = self.words.join(" ");
         let said = said.strip_prefix("error: ").unwrap_or(&said);
         Err(Error::invalid(if said.is_empty() {
@@ -340,5 +406,20 @@ impl Following {
         } else {
             said
         }))
+    }
+
+    /// What is said of a holder elsewhere that gave no sign of life for too long.
+    fn fell_silent(&mut self) -> Option<String> {
+        let silent = self.beats.silent().filter(|silent| *silent >= STALE)?;
+        let holder = holder_of(self.work.folder())?;
+        let elsewhere = !holder.is_of_this_system() && !holder.host.is_empty();
+        elsewhere.then(|| {
+            format!(
+                "no sign of life from {} for {} s: it counts as gone; what was saved is safe, and \
+                 the run can be resumed",
+                holder.host,
+                silent.as_secs()
+            )
+        })
     }
 }

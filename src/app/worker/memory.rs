@@ -8,7 +8,7 @@ use crate::engine::files::read_limited;
 const LIMIT: u64 = 1 << 16;
 
 /// Bytes of a process that are in memory now; `None` where there is no `/proc`, or no such process.
-pub(super) fn resident(process: i32) -> Option<u64> {
+pub(super) fn resident(process: u32) -> Option<u64> {
     let path = format!("/proc/{process}/status");
     let status = read_limited(Path::new(&path), LIMIT).ok()?;
     parse(&String::from_utf8_lossy(&status))
@@ -32,13 +32,12 @@ mod tests {
         assert_eq!(parse(status), Some(694_720 * 1024));
         assert_eq!(parse("Name:\tkthreadd\n"), None);
         assert_eq!(parse("VmRSS:\t many kB\n"), None);
-        assert_eq!(resident(i32::MAX), None);
+        assert_eq!(resident(u32::MAX), None);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_holds_some_memory() {
-        let own = i32::try_from(std::process::id()).unwrap();
-        assert!(resident(own).unwrap() > 1 << 20);
+        assert!(resident(std::process::id()).unwrap() > 1 << 20);
     }
 }

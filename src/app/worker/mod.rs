@@ -7,7 +7,8 @@
 //!   order.json     what is to be done; standard input of the process, locked while it lives
 //!   events.jsonl   its standard error: its number, its events, and its last words when it fails
 //! ```
-//! The process stops at SIGINT, with its state saved, and is paused by SIGSTOP.
+//! It is paused and stopped as runs are, by a wish in that folder; see
+//! [`presence`](crate::engine::presence).
 
 mod client;
 mod memory;
@@ -25,8 +26,10 @@ use crate::engine::finetune::{Schedule, Start};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome};
 use crate::engine::plan::file as plan_file;
+use crate::engine::presence::{Claim, Minded, Presence};
+use crate::engine::{Error, files};
 
-pub use client::{Client, Ended, Following, is_locked, is_worked_on, works_on};
+pub use client::{Client, Ended, Following, is_worked_on, works_on};
 pub use tail::Tail;
 
 /// First line of a worker's events, before its process number.
@@ -131,11 +134,18 @@ impl Tuning {
     }
 }
 
-/// Does what was ordered, in this process; the last event says how it ended.
+/// Does what was ordered, in this process, minding what is wished in the folder of the worker; the
+/// last event says how it ended.
 ///
 /// # Errors
 /// What the engine says.
 pub fn perform(order: &Order, observer: &mut dyn Observer) -> Result<Outcome> {
+    let folder = files::folder_of(&order.sensitivity).join("worker");
+    let presence = match Presence::claim(&folder)? {
+        Claim::Ours(presence) => presence,
+        Claim::Of(_) => return Err(Error::invalid("another worker of this project lives")),
+    };
+    let observer: &mut dyn Observer = &mut Minded::new(observer, &presence);
     let engine = Local::new(order.inputs.clone(), order.sensitivity.clone());
     engine.open(observer)?;
     let outcome = match &order.work {

@@ -60,7 +60,9 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     args.probe()?;
     let run = finetune::load_run(&args.run)?;
     let mut reporter = shared.reporter()?;
-    if !run.is_done() {
+    if let Some(instead) = &run.instead {
+        reporter.warn(instead);
+    } else if !run.is_done() {
         let step = run.position.step;
         reporter.warn(format!(
             "the run is not done: this is its network after {step} steps"

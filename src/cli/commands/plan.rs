@@ -137,10 +137,9 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     for doubt in sensitivity.doubts() {
         shared.warn(&doubt.to_string());
     }
-    let mut shown = describe(&request, &allocated, &sensitivity);
-    if let Some(sentence) = lacking::sentence(&request, &lacking.of_fixed, source) {
-        shown += &format!("\n{sentence}\n");
-    }
+    let unknown = lacking::sentence(&request, &lacking.of_fixed, source);
+    let unknown = unknown.map_or_else(String::new, |sentence| format!("\n{sentence}\n"));
+    let shown = describe(&request, &allocated, &sensitivity) + &unknown;
     if args.dry_run {
         return output::print(&shown);
     }

@@ -12,7 +12,7 @@ use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Graph, Parameters, Role};
 use crate::engine::model::weights::{self, NamedTensor, WeightsFile};
 use crate::engine::quant::{Bits, QuantizedNetwork};
-use crate::engine::{Error, Result};
+use crate::engine::{Error, Result, files, seal};
 
 /// Value of the `format` key.
 const FORMAT: &str = "hawqeye/quantization";
@@ -24,6 +24,9 @@ struct Description {
     version: u32,
     model: String,
     data: String,
+    /// SHA-256 of the file beside it that it describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     normalization: Normalization,
     layers: Vec<LayerDescription>,
 }
@@ -58,7 +61,13 @@ struct LayerDescription {
 
 pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
     let network = request.network;
-    let description = describe(request);
+    let metadata = BTreeMap::from([(seal::KEY.to_owned(), seal::open())]);
+    let mut bytes = weights::encode_safetensors(&tensors(network), &metadata)?;
+    seal::seal(&mut bytes);
+    let description = Description {
+        sha256: Some(files::sha256_hex(&bytes)),
+        ..describe(request)
+    };
     let text = serde_json::to_string_pretty(&description)
         .map_err(|error| Error::format(request.path, error.to_string()))?;
     let steps: Vec<Option<f64>> = description
@@ -67,7 +76,7 @@ pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
         .map(|layer| layer.activation_scale)
         .collect();
     Ok(Encoded {
-        bytes: weights::encode_safetensors(&tensors(network), &BTreeMap::new())?,
+        bytes,
         beside: Some(("json", text + "\n")),
         read: Box::new(move |path| read(path, network, &steps)),
     })
@@ -92,6 +101,7 @@ fn describe(request: &Request) -> Description {
         version: 1,
         model: about.model.clone(),
         data: about.data.clone(),
+        sha256: None,
         normalization: about.normalization.clone(),
         layers: layers.iter().enumerate().map(describe).collect(),
     }

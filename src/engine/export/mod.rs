@@ -28,12 +28,13 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Backend;
 use super::data::{Images, Normalization};
+use super::files::{self, Draft};
 use super::finetune::Run;
 use super::graph::{Graph, Parameters};
 use super::job::Observer;
 use super::plan::{LayerFacts, Plan};
 use super::quant::QuantizedNetwork;
-use super::{Error, Result, files};
+use super::{Error, Result};
 
 pub use compare::Comparison;
 
@@ -188,9 +189,11 @@ pub fn export<B: Backend>(
         Format::Qonnx => qonnx::encoded(request),
         Format::Safetensors => dequantized::encoded(request)?,
     };
+    files::sweep(files::folder_of(request.path), files::ABANDONED);
     let sha256 = files::sha256_hex(&encoded.bytes);
     let draft = Draft::write(request.path, &encoded.bytes)?;
-    let (graph, parameters) = (encoded.read)(&draft.path)?;
+    let read = (encoded.read)(draft.path());
+    let (graph, parameters) = read.map_err(|error| error.of_file(draft.path(), request.path))?;
     let network = request.network;
     let original = (&network.graph, &network.effective());
     let pair = [original, (&graph, &parameters)];
@@ -198,8 +201,7 @@ pub fn export<B: Backend>(
         return Ok(None);
     };
     comparison.check(request.path)?;
-    let beside = write_beside(request.path, encoded.beside)?;
-    draft.publish(request.path)?;
+    let beside = publish(request.path, draft, encoded.beside)?;
     Ok(Some(Written {
         path: request.path.to_owned(),
         beside,
@@ -242,53 +244,26 @@ pub fn path_beside(path: &Path, extension: &str) -> PathBuf {
     path.with_extension(extension)
 }
 
-fn write_beside(path: &Path, beside: Option<(&str, String)>) -> Result<Option<PathBuf>> {
+/// Gives a verified file its name, and the file that describes it. A reader sees the description of
+/// the file that is there or none: the old one goes first, the new one comes last. Of two exports to
+/// one name the later one's files stay, both of them.
+fn publish(path: &Path, draft: Draft, beside: Option<(&str, String)>) -> Result<Option<PathBuf>> {
     let Some((extension, text)) = beside else {
+        draft.publish(path)?;
         return Ok(None);
     };
-    let path = path_beside(path, extension);
-    files::write_atomically(&path, text.as_bytes())?;
-    Ok(Some(path))
-}
-
-/// A file beside its place, removed unless it is published.
-struct Draft {
-    path: PathBuf,
-}
-
-impl Draft {
-    fn write(target: &Path, bytes: &[u8]) -> Result<Self> {
-        let name = target.file_name();
-        let (Some(name), true) = (name, fs::metadata(target).map_or(true, |m| m.is_file())) else {
-            return Err(Error::format(
-                target,
-                "expected the name of a file, which is read back after writing",
-            ));
-        };
-        let hidden = format!(".{}.unverified", name.to_string_lossy());
-        let draft = Self {
-            path: target.with_file_name(hidden),
-        };
-        match files::write_atomically(&draft.path, bytes) {
-            Ok(()) => Ok(draft),
-            // The message names the file that was asked for.
-            Err(Error::File { action, source, .. }) => Err(Error::file(action, target, source)),
-            Err(other) => Err(other),
+    let description = path_beside(path, extension);
+    let second = Draft::write(&description, text.as_bytes())?;
+    // Where folders cannot be locked, the description still names the checksum of its file.
+    let folder = fs::File::open(files::folder_of(path));
+    let _locked = folder.inspect(|folder| drop(folder.lock()));
+    match fs::remove_file(&description) {
+        Err(refused) if refused.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::file("replace", &description, refused));
         }
+        _ => {}
     }
-
-    fn publish(self, target: &Path) -> Result<()> {
-        fs::rename(&self.path, target).map_err(|source| Error::file("write", target, source))
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        match fs::remove_file(&self.path) {
-            Err(refused) if refused.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!("cannot remove {}: {refused}", self.path.display());
-            }
-            _ => {}
-        }
-    }
+    draft.publish(path)?;
+    second.publish(&description)?;
+    Ok(Some(description))
 }

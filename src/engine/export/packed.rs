@@ -18,8 +18,9 @@
 //!
 //! The metadata hold `format` (`hawqeye/packed`), `version` (`1`), `model` (the architecture, which
 //! says how layers are connected), `image` (channels, rows, columns), `classes`, `data`, `mean` and
-//! `std` of the normalisation, and `bits`: `weights/activations` of every layer, in the order of the
-//! tensors.
+//! `std` of the normalisation, `bits`: `weights/activations` of every layer, in the order of the
+//! tensors, and `hawqeye/sha256`: the SHA-256 of the file's bytes with its own 64 digits taken as
+//! zeros. Files of older programs lack the last.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +39,7 @@ use crate::engine::model::weights::{
     ElementType, Entry, damage, safetensors_header, serialize_safetensors,
 };
 use crate::engine::quant::{Bits, LayerBits};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, files, seal};
 
 /// Value of the `format` key.
 const FORMAT: &str = "hawqeye/packed";
@@ -52,6 +53,21 @@ const FLOAT: usize = 4;
 const STEP: usize = 8;
 /// Key of the metadata for step sizes per channel, and its value.
 const WEIGHT_STEPS: (&str, &str) = ("weight-steps", "channel");
+
+/// Every key of the metadata.
+const KEYS: [&str; 11] = [
+    "format",
+    "version",
+    "model",
+    "data",
+    "image",
+    "classes",
+    "mean",
+    "std",
+    "bits",
+    WEIGHT_STEPS.0,
+    seal::KEY,
+];
 
 /// How many step sizes the weights of a layer have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +201,7 @@ fn metadata(
         ("mean", list(&about.normalization.mean)),
         ("std", list(&about.normalization.std)),
         ("bits", bits.join(" ")),
+        (seal::KEY, seal::open()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
@@ -215,8 +232,10 @@ pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
     let per_channel = quantizers.clone().any(|q| q.grids.steps.len() > 1);
     let steps = WeightSteps::of(per_channel);
     let metadata = metadata(request.about, about, (&network.bits, steps));
+    let mut bytes = serialize_safetensors(&entries, &metadata)?;
+    seal::seal(&mut bytes);
     Ok(Encoded {
-        bytes: serialize_safetensors(&entries, &metadata)?,
+        bytes,
         beside: None,
         read: Box::new(|path| read(path).map(|packed| (packed.graph, packed.parameters))),
     })
@@ -249,7 +268,8 @@ fn blob(layer: &FoldedLayer) -> Vec<u8> {
 /// When it cannot be read, is no packed file, or does not hold what its metadata promise.
 pub fn read(path: &Path) -> Result<Packed> {
     let bytes = files::read_limited(path, LIMIT)?;
-    decode(&bytes).map_err(|reason| Error::format(path, reason))
+    let whole = seal::check(&bytes, seal::safetensors_header(&bytes)).and_then(|()| decode(&bytes));
+    whole.map_err(|reason| Error::format(path, reason))
 }
 
 type Decoded<T> = std::result::Result<T, String>;
@@ -262,6 +282,12 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let metadata = header.metadata().clone().unwrap_or_default();
+    if let Some(key) = metadata.keys().find(|key| !KEYS.contains(&&***key)) {
+        return Err(format!(
+            "its metadata hold {key:?}, which is unknown here: it was damaged, or written by a newer \
+             hawqeye"
+        ));
+    }
     let get = |key: &str| -> Decoded<&str> {
         let found = metadata.get(key).map(String::as_str);
         found.ok_or_else(|| {

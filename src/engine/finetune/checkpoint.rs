@@ -140,12 +140,8 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
 /// When the file cannot be read or is not the checkpoint of such a run.
 pub fn read(path: &Path, outline: &Outline) -> Result<State> {
     let bytes = files::read_limited(path, LIMIT)?;
-    let damaged = |reason: String| {
-        Error::format(
-            path,
-            format!("damaged checkpoint ({reason}); start a new run in another folder"),
-        )
-    };
+    let damaged =
+        |reason: String| Error::format(path, format!("the checkpoint is damaged ({reason})"));
     let (position, tensors) = parse(&bytes).map_err(damaged)?;
     restore(outline, position, tensors).map_err(|error| match error {
         Failure::Content(reason) => damaged(reason),

@@ -6,11 +6,10 @@
 //! events.jsonl             what happened, appended as the run goes
 //! checkpoint.safetensors   the last state; replaced atomically
 //! best.safetensors         that of the best epoch since every stage entered
-//! lock                     held while a program works on the run
+//! lock heartbeat wish      who works on the run, see [`presence`](crate::engine::presence)
 //! ```
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -22,17 +21,20 @@ use crate::engine::graph::{Graph, Shape};
 use crate::engine::job::Event;
 use crate::engine::model::Architecture;
 use crate::engine::plan::{self, Plan};
+use crate::engine::presence::{Claim, Presence};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
 use crate::engine::{Error, Result, files, text};
 
 /// Files of a run, by name: nobody else writes them.
-pub const RUN_FILES: [&str; 6] = [
+pub const RUN_FILES: [&str; 8] = [
     "settings.json",
     "plan.toml",
     "events.jsonl",
     "checkpoint.safetensors",
     "best.safetensors",
     "lock",
+    "heartbeat",
+    "wish",
 ];
 
 /// Largest `settings.json` that is read.
@@ -42,7 +44,7 @@ const LIMIT: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    presence: Presence,
 }
 
 impl RunFolder {
@@ -53,12 +55,13 @@ impl RunFolder {
     pub fn create(path: &Path, record: &Record, plan: &Plan) -> Result<Self> {
         fs::create_dir_all(path).map_err(|source| Error::file("create", path, source))?;
         if holds_run(path) {
-            return Err(Error::invalid(format!(
-                "{} already holds a run: continue it with --resume, or choose another folder",
-                path.display()
-            )));
+            return Err(taken(path));
         }
-        let folder = Self::locked(path)?;
+        let folder = Self::claimed(path)?;
+        if holds_run(path) {
+            return Err(taken(path));
+        }
+        files::sync_folder(files::folder_of(path));
         plan::file::write(&plan_path(path), plan)?;
         folder.write_record(record)?;
         Ok(folder)
@@ -91,36 +94,34 @@ impl RunFolder {
                 some(&differences)
             )));
         }
-        Ok((Self::locked(path)?, found))
+        Ok((Self::claimed(path)?, found))
     }
 
-    fn locked(path: &Path) -> Result<Self> {
-        let lock_path = lock_path(path);
-        let failed = |source| Error::file("write", &lock_path, source);
-        let mut options = File::options();
-        let options = options.create(true).truncate(false).write(true);
-        let mut lock = options.open(&lock_path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {
-                lock.set_len(0).map_err(failed)?;
-                writeln!(lock, "{}", std::process::id()).map_err(failed)?;
-                Ok(Self {
-                    path: path.to_owned(),
-                    _lock: lock,
-                })
+    fn claimed(path: &Path) -> Result<Self> {
+        match Presence::claim(path)? {
+            Claim::Ours(presence) => Ok(Self {
+                path: path.to_owned(),
+                presence,
+            }),
+            Claim::Of(other) => {
+                let host = other.map(|other| other.host).unwrap_or_default();
+                let place = if host.is_empty() {
+                    String::new()
+                } else {
+                    format!(" on {host}")
+                };
+                Err(Error::invalid(format!(
+                    "another program{place} works on the run in {}; wait for it, or stop it first",
+                    path.display()
+                )))
             }
-            Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
-                "another program works on the run in {}; wait for it, or stop it first",
-                path.display()
-            ))),
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Ok(Self {
-                    path: path.to_owned(),
-                    _lock: lock,
-                })
-            }
-            Err(TryLockError::Error(error)) => Err(failed(error)),
         }
+    }
+
+    /// Who works on the run: this program.
+    #[must_use]
+    pub const fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// Where the last state is.
@@ -132,7 +133,7 @@ impl RunFolder {
     /// Where the state of the best epoch is.
     #[must_use]
     pub fn best(&self) -> PathBuf {
-        self.path.join("best.safetensors")
+        best_path(&self.path)
     }
 
     /// Its path.
@@ -148,10 +149,11 @@ impl RunFolder {
     }
 }
 
-/// Locked by the program that works on the run, whose process number it holds.
-#[must_use]
-pub fn lock_path(folder: &Path) -> PathBuf {
-    folder.join("lock")
+fn taken(path: &Path) -> Error {
+    Error::invalid(format!(
+        "{} already holds a run: continue it with --resume, or choose another folder",
+        path.display()
+    ))
 }
 
 fn settings_path(folder: &Path) -> PathBuf {
@@ -168,8 +170,12 @@ pub fn events_path(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
 }
 
-fn checkpoint_path(folder: &Path) -> PathBuf {
+pub(super) fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
+}
+
+pub(super) fn best_path(folder: &Path) -> PathBuf {
+    folder.join("best.safetensors")
 }
 
 /// Whether a folder holds a run.
@@ -258,10 +264,13 @@ pub struct Run {
     pub record: Record,
     /// Its plan.
     pub plan: Plan,
-    /// The network of the last checkpoint; quantized as far as the stages went.
+    /// The network of the last checkpoint, or where that is damaged of the best epoch; quantized as far
+    /// as the stages went.
     pub network: QuantizedNetwork,
-    /// Where the last checkpoint stands.
+    /// Where that checkpoint stands.
     pub position: Position,
+    /// Why it is not the last checkpoint but that of the best epoch, a sentence.
+    pub instead: Option<String>,
 }
 
 impl Run {
@@ -292,8 +301,8 @@ pub fn load_run(folder: &Path) -> Result<Run> {
 pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
     let plan = read_plan(folder, &record)?;
     let stages = record.stage_layers()?;
-    let path = checkpoint_path(folder);
-    if !path.exists() {
+    let (path, best) = (checkpoint_path(folder), best_path(folder));
+    if !path.exists() && !best.exists() {
         return Err(Error::invalid(format!(
             "the run in {} has no checkpoint yet; continue it with --resume",
             folder.display()
@@ -304,10 +313,24 @@ pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
         bits: &|entered| bits_after(&plan, &stages, entered),
         scale: record.scale,
     };
-    let state = checkpoint::read(&path, &outline)?;
+    let (state, instead) = match checkpoint::read(&path, &outline) {
+        Ok(state) => (state, None),
+        Err(damaged) => match checkpoint::read(&best, &outline) {
+            Ok(state) => {
+                let step = state.position.step;
+                let instead = format!(
+                    "{damaged}; the network of the best epoch, after {step} steps, is whole and is \
+                     taken instead"
+                );
+                (state, Some(instead))
+            }
+            Err(_) => return Err(damaged),
+        },
+    };
     Ok(Run {
         network: state.network,
         position: state.position,
+        instead,
         record,
         plan,
     })

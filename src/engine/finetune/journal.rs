@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::engine::job::{Event, Observer, Verdict};
+use crate::engine::presence::Presence;
 use crate::engine::{Error, Result, files, text};
 
 /// Largest event file that is read.
@@ -105,14 +106,16 @@ pub fn read(path: &Path) -> Result<Vec<Event>> {
 pub(super) struct Reporter<'o> {
     journal: Journal,
     observer: &'o mut dyn Observer,
+    presence: &'o Presence,
     stopping: bool,
 }
 
 impl<'o> Reporter<'o> {
-    pub fn new(journal: Journal, observer: &'o mut dyn Observer) -> Self {
+    pub fn new(journal: Journal, observer: &'o mut dyn Observer, presence: &'o Presence) -> Self {
         Self {
             journal,
             observer,
+            presence,
             stopping: false,
         }
     }
@@ -127,15 +130,22 @@ impl<'o> Reporter<'o> {
     }
 
     /// Writes an event down, and hands it on.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the run is not ours any more.
     pub fn record(&mut self, event: Event) -> Result<()> {
+        if self.presence.is_lost() {
+            self.presence.check()?;
+        }
         self.journal.append(&event)?;
         self.tell(event);
         Ok(())
     }
 
-    /// Hands an event on that does not belong to the run's story.
+    /// Hands an event on that does not belong to the run's story; waits while somebody wishes so.
     pub fn tell(&mut self, event: Event) {
-        self.stopping |= self.observer.on(event) == Verdict::Stop;
+        let stop = self.observer.on(event) == Verdict::Stop;
+        self.stopping |= stop || self.presence.mind(self.observer) == Verdict::Stop;
     }
 }
 
@@ -147,6 +157,10 @@ impl Observer for Reporter<'_> {
         } else {
             Verdict::Continue
         }
+    }
+
+    fn held(&mut self) -> Verdict {
+        self.observer.held()
     }
 }
 

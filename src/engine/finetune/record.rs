@@ -41,6 +41,21 @@ pub struct Record {
     pub stages: Vec<Vec<Arc<str>>>,
     /// How it is trained.
     pub settings: Settings,
+    /// Where it went on with another program or device: numbers may differ from there in their last
+    /// digits from those of an undisturbed run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continued: Vec<Continued>,
+}
+
+/// A run went on elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// Training steps behind it.
+    pub step: u64,
+    /// Version of the program from there on.
+    pub program: String,
+    /// Device from there on.
+    pub device: String,
 }
 
 /// The float network of a run.
@@ -116,7 +131,33 @@ impl Record {
                 .collect(),
             stages: request.stages.iter().map(stage).collect(),
             settings: request.settings.clone(),
+            continued: Vec::new(),
         })
+    }
+
+    /// Notes that the run goes on from a step as `now`; in what that differs from what it was trained
+    /// with before, each as a phrase.
+    pub fn go_on(&mut self, step: u64, now: &Self) -> Vec<String> {
+        self.continued.retain(|earlier| earlier.step < step);
+        let last = self.continued.last();
+        let program = last.map_or(&self.program, |last| &last.program);
+        let device = last.map_or(&self.device, |last| &last.device);
+        let pairs = [
+            ("device", device, &now.device),
+            ("program version", program, &now.program),
+        ];
+        let different = pairs.into_iter().filter(|(_, there, here)| there != here);
+        let phrases: Vec<String> = different
+            .map(|(what, there, here)| format!("{what} {there}, and goes on with {here}"))
+            .collect();
+        if !phrases.is_empty() {
+            self.continued.push(Continued {
+                step,
+                program: now.program.clone(),
+                device: now.device.clone(),
+            });
+        }
+        phrases
     }
 
     /// Refuses what no run can have begun with, wherever it was read.
@@ -169,6 +210,7 @@ impl Record {
                 ..record.clone()
             };
             record.settings.rates.clear();
+            record.continued.clear();
             serde_json::to_value(record).unwrap_or_default()
         };
         let mut found = Vec::new();
@@ -275,6 +317,7 @@ mod tests {
             version: 1,
             program: "0.1.0".into(),
             device: "cpu".into(),
+            continued: Vec::new(),
             model: ModelRecord {
                 name: "resnet20".into(),
                 weights_sha256: "ab".into(),

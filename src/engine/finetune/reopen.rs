@@ -1,18 +1,24 @@
 //! A run that goes on, or ends early: its folder, its last state, and what changes from here on.
 
 use super::checkpoint::{self, Outline, Position, State};
-use super::folder::RunFolder;
+use super::folder::{RunFolder, best_path, checkpoint_path};
 use super::inputs::Inputs;
 use super::optimizer::Velocities;
 use super::record::Record;
 use super::settings::{RateChange, check_rate};
 use super::{Kept, Start};
 use crate::engine::backend::Backend;
-use crate::engine::job::{Event, Observer};
 use crate::engine::{Error, Result};
 
-/// The folder of a run, and its last state if it has one.
-pub(super) type Opened = (RunFolder, Option<State>);
+/// A run that is opened to go on.
+pub(super) struct Opened {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// Its last state if it has one.
+    pub state: Option<State>,
+    /// What its story is to tell, a sentence each.
+    pub notes: Vec<String>,
+}
 
 /// Opens the folder of the run that `inputs` asks for; changes of its learning rate come into its
 /// calendar.
@@ -20,45 +26,87 @@ pub(super) type Opened = (RunFolder, Option<State>);
 /// # Errors
 /// When the folder holds no run, another one, or is in use; when a change of the learning rate is
 /// none.
-pub(super) fn reopen<B: Backend>(
-    inputs: &mut Inputs<B>,
-    record: &Record,
-    observer: &mut dyn Observer,
-) -> Result<Opened> {
-    let (folder, mut found) = RunFolder::open(inputs.request.folder, record)?;
-    warn_of_differences(&found, record, observer);
-    let state = last(inputs, &folder)?;
+pub(super) fn reopen<B: Backend>(inputs: &mut Inputs<B>, record: &Record) -> Result<Opened> {
+    let opened = RunFolder::open(inputs.request.folder, record);
+    let (folder, mut found) = opened.map_err(|refused| with_way_out(inputs, refused))?;
+    let (state, instead) = last(inputs, &folder)?;
+    let position = state.as_ref().map(|state| &state.position);
+    let before = found.clone();
+    let different = found.go_on(position.map_or(0, |position| position.step), record);
     if let Start::ChangeRate(rate) = inputs.request.start {
-        let position = state.as_ref().map(|state| &state.position);
         change_rate(&mut found, position, rate)?;
+    }
+    if found != before {
         folder.write_record(&found)?;
     }
+    let elsewhere = different.into_iter().map(|phrase| {
+        format!(
+            "the run was trained with {phrase}: numbers may differ in their last digits from those \
+             of an undisturbed run"
+        )
+    });
     inputs.calendar.rates = found.settings.rates;
-    Ok((folder, state))
+    Ok(Opened {
+        folder,
+        state,
+        notes: instead.into_iter().chain(elsewhere).collect(),
+    })
 }
 
-fn warn_of_differences(found: &Record, record: &Record, observer: &mut dyn Observer) {
-    for (what, there, here) in [
-        ("device", &found.device, &record.device),
-        ("program version", &found.program, &record.program),
-    ] {
-        if there != here {
-            observer.on(Event::Warning {
-                message: format!(
-                    "the run was started with {what} {there} and goes on with {here}: numbers may \
-                     differ in their last digits from those of an undisturbed run"
-                ),
-            });
-        }
-    }
-}
-
-fn last<B: Backend>(inputs: &Inputs<B>, folder: &RunFolder) -> Result<Option<State>> {
+/// The last state; where that is damaged and the best is to be kept anyway, that of the best epoch,
+/// which is whole, with a sentence that says so.
+fn last<B: Backend>(
+    inputs: &Inputs<B>,
+    folder: &RunFolder,
+) -> Result<(Option<State>, Option<String>)> {
     let path = folder.checkpoint();
-    if !path.exists() {
-        return Ok(None);
+    let bits = |entered| inputs.bits(entered);
+    let outline = outline(inputs, &bits);
+    if !path.exists() && !folder.best().exists() {
+        return Ok((None, None));
     }
-    checkpoint::read(&path, &outline(inputs, &|entered| inputs.bits(entered))).map(Some)
+    let damaged = match checkpoint::read(&path, &outline) {
+        Ok(state) => return Ok((Some(state), None)),
+        Err(damaged) => damaged,
+    };
+    let Ok(best) = checkpoint::read(&folder.best(), &outline) else {
+        return Err(hopeless(damaged));
+    };
+    let kept = best.position.step;
+    if inputs.request.start == Start::Conclude(Kept::Best) {
+        let note = format!(
+            "{damaged}; the network of the best epoch, after {kept} steps, is whole and is kept"
+        );
+        return Ok((Some(best), Some(note)));
+    }
+    Err(Error::invalid(format!(
+        "{damaged}; the network of the best epoch, after {kept} steps, is whole: end the run with it \
+         by --resume --conclude best, or export it as it is"
+    )))
+}
+
+/// A run that cannot be opened: what can be done with it anyway, where its checkpoint is damaged.
+fn with_way_out<B: Backend>(inputs: &Inputs<B>, refused: Error) -> Error {
+    let folder = inputs.request.folder;
+    let damaged = checkpoint::read_position(&checkpoint_path(folder)).is_err();
+    if !damaged || checkpoint::read_position(&best_path(folder)).is_err() {
+        return refused;
+    }
+    Error::invalid(format!(
+        "{refused}; its checkpoint is damaged, but the network of its best epoch is whole: hawqeye \
+         export takes that"
+    ))
+}
+
+/// A damaged checkpoint, and nothing beside it to go on with.
+fn hopeless(damaged: Error) -> Error {
+    match damaged {
+        Error::Format { path, reason } => Error::Format {
+            path,
+            reason: format!("{reason}; start a new run in another folder"),
+        },
+        other => other,
+    }
 }
 
 fn outline<'a, B: Backend>(

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::settings::rate;
-use crate::app::jobs::JobKind;
+use crate::app::jobs::{JobKind, Quiet};
 use crate::app::state::State;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::theme::{Role, Theme};
@@ -110,7 +110,11 @@ fn saved(run: &Run) -> String {
 /// Loss, accuracy, rate and pace of the moment.
 fn numbers<'a>((state, run): (&State, &Run), theme: &Theme) -> Line<'a> {
     let unknown = || "-".to_owned();
-    let memory = state.job(JobKind::Tune).and_then(|job| job.memory);
+    let job = state.job(JobKind::Tune);
+    if let Some(quiet) = job.and_then(|job| job.quiet.as_ref()) {
+        return Line::styled(last_sign(quiet), theme.style(Role::Warning));
+    }
+    let memory = job.and_then(|job| job.memory);
     let mut facts = vec![
         (
             "loss",
@@ -131,6 +135,16 @@ fn numbers<'a>((state, run): (&State, &Run), theme: &Theme) -> Line<'a> {
     ];
     facts.extend(memory.map(|resident| ("memory", bytes(resident as f64))));
     pairs(&facts, theme)
+}
+
+/// Since when nothing is heard of the process that works on a run, and where that is.
+fn last_sign(quiet: &Quiet) -> String {
+    let seconds = quiet.since.as_secs();
+    let place = match &*quiet.host {
+        "" => String::new(),
+        host => format!(" on {host}"),
+    };
+    format!("last sign of life {seconds} s ago{place}")
 }
 
 /// Accuracies that are compared.

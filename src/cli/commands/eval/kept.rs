@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Args;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{check_fit, images_of};
+use crate::cli::report::Reporter;
 use crate::engine::data::{DataSource, Normalization, Part};
 use crate::engine::export::packed::{self, Packed};
 use crate::engine::finetune::{self, Run};
@@ -25,9 +26,13 @@ impl Args {
     ///
     /// # Errors
     /// When it cannot be read, or the images do not suit it.
-    pub(super) fn kept(&self, part: Part) -> Result<Option<Kept>, Failure> {
+    pub(super) fn kept(
+        &self,
+        part: Part,
+        reporter: &mut Reporter,
+    ) -> Result<Option<Kept>, Failure> {
         let kept = match (&self.run, &self.packed) {
-            (Some(folder), _) => self.of_run(folder)?,
+            (Some(folder), _) => self.of_run(folder, reporter)?,
             (None, Some(path)) => self.of_packed(path)?,
             (None, None) => return Ok(None),
         };
@@ -35,10 +40,16 @@ impl Args {
         Ok(Some(kept))
     }
 
-    fn of_run(&self, folder: &Path) -> Result<Kept, Failure> {
+    fn of_run(&self, folder: &Path, reporter: &mut Reporter) -> Result<Kept, Failure> {
         let Run {
-            record, network, ..
+            record,
+            network,
+            instead,
+            ..
         } = finetune::load_run(folder)?;
+        if let Some(instead) = instead {
+            reporter.warn(instead);
+        }
         Ok(Kept {
             source: images_of(self.inputs.data.as_ref(), &record.data.name, folder)?,
             normalization: record.data.normalization,

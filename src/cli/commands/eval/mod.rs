@@ -112,9 +112,9 @@ impl From<SplitName> for Split {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
-    let reporter = shared.reporter()?;
+    let mut reporter = shared.reporter()?;
     let split = Split::from(args.split);
-    let score = match args.kept(Part::from(split))? {
+    let score = match args.kept(Part::from(split), &mut reporter)? {
         Some(kept) => {
             let seed = shared.seed.unwrap_or(kept.seed);
             let images = select(&kept.source, &kept.normalization, (split, seed))?;

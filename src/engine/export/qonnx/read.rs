@@ -12,7 +12,7 @@ use crate::engine::backend::{ShortcutShape, Window};
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, Parameters, Shape};
 use crate::engine::quant::{Bits, Grids};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Error, Result, files, seal};
 
 /// Largest file that is read.
 const LIMIT: u64 = 2 << 30;
@@ -25,7 +25,8 @@ type Read<T> = std::result::Result<T, String>;
 /// When the file cannot be read, or holds what is not written here.
 pub(super) fn network(path: &Path) -> Result<(Graph, Parameters)> {
     let bytes = files::read_limited(path, LIMIT)?;
-    decode(&bytes).map_err(|reason| Error::format(path, reason))
+    let whole = seal::check(&bytes, bytes.len()).and_then(|()| decode(&bytes));
+    whole.map_err(|reason| Error::format(path, reason))
 }
 
 fn decode(bytes: &[u8]) -> Read<(Graph, Parameters)> {

@@ -9,6 +9,7 @@ use crate::engine::export::About;
 use crate::engine::graph::operations::{Codes, Convolution};
 use crate::engine::graph::{Node, NodeId, Operation, ParameterId, Shape};
 use crate::engine::quant::{QuantizedNetwork, WeightQuantizer};
+use crate::engine::seal;
 
 /// The bytes of the file.
 pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
@@ -42,6 +43,7 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         ("data", about.data.clone()),
         ("mean", list(&about.normalization.mean)),
         ("std", list(&about.normalization.std)),
+        (seal::KEY, seal::open()),
     ];
     let operators = |(domain, version): (&str, i64)| OperatorSet {
         domain: domain.to_owned(),
@@ -56,7 +58,9 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         opset_import: [("", OPSET), (DOMAIN, 1)].map(operators).into(),
         metadata_props: properties.map(property).into(),
     };
-    model.encode_to_vec()
+    let mut bytes = model.encode_to_vec();
+    seal::seal(&mut bytes);
+    bytes
 }
 
 /// Shape of a wire for one image.

@@ -29,6 +29,7 @@ impl<B: Backend> Session<'_, '_, B> {
         if !whole || !better || score.total == 0 {
             return Ok(());
         }
+        self.folder.presence().check()?;
         let step = position.step;
         position.best = Some(Best { step, score });
         let state = State {

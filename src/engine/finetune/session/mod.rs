@@ -11,7 +11,7 @@ use super::inputs::{Inputs, prepare};
 use super::journal::{Journal, Reporter};
 use super::optimizer::Update;
 use super::record::Record;
-use super::reopen::{concluded, reopen};
+use super::reopen::{Opened, concluded, reopen};
 use super::trainer::{Taken, Trainer};
 use super::{Report, Request, Start, Subject};
 use crate::engine::autodiff::Program;
@@ -55,12 +55,17 @@ pub(super) fn run<B: Backend>(
 ) -> Result<Report> {
     let record = Record::new(subject, request, backend.describe())?;
     let (mut inputs, batches) = prepare(backend, subject, request)?;
-    let (folder, last) = match request.start {
-        Start::Fresh => (
-            RunFolder::create(request.folder, &record, request.plan)?,
-            None,
-        ),
-        _ => reopen(&mut inputs, &record, observer)?,
+    let Opened {
+        folder,
+        state: last,
+        notes,
+    } = match request.start {
+        Start::Fresh => Opened {
+            folder: RunFolder::create(request.folder, &record, request.plan)?,
+            state: None,
+            notes: Vec::new(),
+        },
+        _ => reopen(&mut inputs, &record)?,
     };
     let begun = last.is_some();
     let state = match (last, request.start) {
@@ -73,11 +78,14 @@ pub(super) fn run<B: Backend>(
     let mut session = Session {
         inputs: &inputs,
         folder: &folder,
-        reporter: Reporter::new(journal, observer),
+        reporter: Reporter::new(journal, observer, folder.presence()),
         state,
         calibrated: None,
         memory: BatchStep::default(),
     };
+    for message in notes {
+        session.reporter.record(Event::Warning { message })?;
+    }
     if !begun && session.begin()? == Verdict::Stop {
         return session.end(Outcome::Stopped);
     }
@@ -191,6 +199,7 @@ impl<B: Backend> Session<'_, '_, B> {
     }
 
     fn save(&mut self) -> Result<()> {
+        self.folder.presence().check()?;
         self.reporter.journal().sync()?;
         self.state.position.journal = self.reporter.journal().bytes();
         checkpoint::write(&self.folder.checkpoint(), &self.state)

@@ -490,7 +490,7 @@ fn a_folder_in_use_and_a_damaged_checkpoint_are_refused() {
             error
                 .unwrap_err()
                 .to_string()
-                .contains("damaged checkpoint")
+                .contains("the checkpoint is damaged")
         );
     }
 }

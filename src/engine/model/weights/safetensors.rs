@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::element::ElementType;
 use super::{Content, NamedTensor, Parsed};
 use crate::engine::complaint::plainly;
-use crate::engine::files;
 use crate::engine::{Error, Result};
+use crate::engine::{files, seal};
 
 /// The header's length is padded to this many bytes, so that the data are aligned.
 const HEADER_ALIGNMENT: usize = 8;
@@ -22,6 +22,7 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed<Content> {
         let what = damage(&error);
         format!("damaged safetensors file ({what}); download or save it again")
     })?;
+    seal::check(bytes, seal::safetensors_header(bytes))?;
     let mut views: Vec<_> = file.iter().collect();
     views.sort_by_key(|(name, view)| (view.data().as_ptr() as usize, *name));
     let tensors = views.into_iter().map(|(name, view)| {
