@@ -203,7 +203,12 @@ mod tests {
         for layer in &mut file.layers[1..] {
             layer.loss_change = [(2, 0.5), (4, 0.2)].into();
         }
-        let told = |metric| file.widths(metric).iter().map(|b| b.get()).collect::<Vec<_>>();
+        let told = |metric| {
+            file.widths(metric)
+                .iter()
+                .map(|b| b.get())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(told(Metric::LossChange), [2, 4]);
         assert_eq!(told(Metric::Eigenvalue), [4]);
     }

@@ -92,7 +92,12 @@ impl Plan {
     #[must_use]
     pub fn is_held(&self, layer: &PlannedLayer) -> bool {
         let together = |other: &&PlannedLayer| layer.tie.is_some() && other.tie == layer.tie;
-        layer.pinned || self.layers.iter().filter(together).any(|other| other.pinned)
+        layer.pinned
+            || self
+                .layers
+                .iter()
+                .filter(together)
+                .any(|other| other.pinned)
     }
 
     /// The layers at which two plans over the same layers differ in bits.

@@ -7,9 +7,7 @@ use super::{Analysis, Subject};
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::graph::Layer;
 use crate::engine::hessian::completion::of_weights;
-use crate::engine::hessian::sensitivity::{
-    FORMAT, LayerSensitivity, ModelFacts, Sensitivity,
-};
+use crate::engine::hessian::sensitivity::{FORMAT, LayerSensitivity, ModelFacts, Sensitivity};
 use crate::engine::model::Model;
 use crate::engine::{Result, files};
 
@@ -67,7 +65,10 @@ fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSe
         macs: layer.macs(),
         activation_size: Some(layer.activation_size),
         reads_image: layer.reads_image,
-        perturbation: own.filter(|(bits, _)| asked(bits)).map(|(&b, &e)| (b, e)).collect(),
+        perturbation: own
+            .filter(|(bits, _)| asked(bits))
+            .map(|(&b, &e)| (b, e))
+            .collect(),
         perturbation_by_scale: by_scale,
         ..LayerSensitivity::default()
     })
