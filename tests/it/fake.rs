@@ -8,8 +8,8 @@ use hawqeye::app::jobs::detail::{
     LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest,
 };
 use hawqeye::app::jobs::{
-    AnalysisRequest, Engine, ExportRequest, Facts, Inputs, Known, LeftRun, Listed, Runs,
-    RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
+    AnalysisRequest, Engine, ExportRequest, Facts, Inputs, Known, LeftRun, Listed,
+    LossChangesRequest, Runs, RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
 };
 use hawqeye::app::state::tune::Run;
 use hawqeye::engine::export::{Comparison, Written};
@@ -481,6 +481,24 @@ impl Engine for Fake {
         let value = |i: u32| (f64::from(i) / 1000.0 - 1.0).powi(3) * 0.3;
         let values: Vec<f64> = (0..=2000).map(value).collect();
         WeightHistogram::of((&values, 1), request.bits, request.scale)
+    }
+
+    fn loss_changes(
+        &self,
+        request: &LossChangesRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Sensitivity> {
+        self.works()?;
+        let mut file = sensitivity_of(self.layers, self.layers);
+        for wanted in &request.wanted {
+            let mut layers = file.layers.iter_mut();
+            let layer = layers.find(|layer| layer.layer == wanted.layer).unwrap();
+            let bits = wanted.bits.get();
+            layer.loss_change.insert(bits, 0.5 / f64::from(bits));
+            let measured = Box::new(layer.clone());
+            observer.on(Event::Layer { measured });
+        }
+        Ok(file)
     }
 
     fn remeasure(

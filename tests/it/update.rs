@@ -18,6 +18,7 @@ use hawqeye::app::state::guide::{Step, guide};
 use hawqeye::app::state::overlay::Overlay;
 use hawqeye::app::state::tune::RunStatus;
 use hawqeye::app::state::{Checking, Level, Loading, LongWork, Screen, Themes, planning};
+use hawqeye::engine::export::Format;
 use hawqeye::engine::finetune::{Kept, Start};
 use hawqeye::engine::job::{Event, Outcome, Phase};
 use hawqeye::engine::plan::file;
@@ -58,7 +59,8 @@ fn enter_alone_leads_from_the_model_to_the_exported_file() {
     assert_eq!(bench.state.screen, Screen::Export);
     assert_eq!(bench.state.analysis.status, Status::Done);
     assert_eq!(bench.state.tune.finished().unwrap().step, 40);
-    assert_eq!(bench.state.export.written.len(), 1);
+    let run = bench.state.tune.finished().unwrap().name();
+    assert_eq!(bench.state.export.count(&run), 1);
 }
 
 #[test]
@@ -557,9 +559,17 @@ fn a_project_is_reopened_where_it_was_left() {
     };
     let mut bench = Bench::empty(Trouble::None, stored);
     bench.work();
-    let written = &bench.state.export.written;
-    assert_eq!(written.get("packed"), Some(&Exported::Earlier(4321)));
-    assert_eq!(written.get("qonnx"), None, "that file is of another run");
+    let written = |format, run| bench.state.export.of(format, run);
+    assert_eq!(
+        written(Format::Packed, "007"),
+        Some(&Exported::Earlier(4321))
+    );
+    assert_eq!(
+        written(Format::Qonnx, "007"),
+        None,
+        "that file is of another run"
+    );
+    assert_eq!(written(Format::Qonnx, "006"), Some(&Exported::Earlier(9)));
     assert_eq!(bench.state.screen, Screen::Tune);
     assert_eq!(bench.state.analysis.status, Status::Done);
     assert_eq!(bench.bits(), planned.bits());

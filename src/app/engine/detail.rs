@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::load::Loaded;
-use crate::app::jobs::AnalysisRequest;
 use crate::app::jobs::detail::{
     LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest,
 };
+use crate::app::jobs::{AnalysisRequest, LossChangesRequest};
 use crate::engine::backend::cpu::Cpu;
 use crate::engine::data::{Order, Selection, sample};
-use crate::engine::hessian::analysis::{Subject, prepare, run};
+use crate::engine::hessian::analysis::{Subject, add_loss_changes, prepare, run};
 use crate::engine::hessian::landscape::{self, Landscape};
 use crate::engine::hessian::merge::merge;
 use crate::engine::hessian::primal::place_of;
@@ -76,7 +76,7 @@ pub(super) fn remeasure(
 ) -> Result<(Sensitivity, Outcome)> {
     let partial = Sensitivity::unfinished(target);
     let target = if partial.exists() { &partial } else { target };
-    let mut file = Sensitivity::read(target)?;
+    let mut file = Sensitivity::read(target)?.completed(&loaded.model)?;
     let images = images(loaded, &request.analysis)?;
     let subject = subject(loaded, &images);
     let settings = Analysis {
@@ -94,4 +94,28 @@ pub(super) fn remeasure(
     merge(&mut file, &again)?;
     file.write(target)?;
     Ok((file, outcome))
+}
+
+/// Measures loss changes and puts what is finished into the file `target`.
+pub(super) fn loss_changes(
+    (loaded, request): (&Loaded, &LossChangesRequest),
+    target: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Sensitivity> {
+    let mut measured = Sensitivity::read(target)?.completed(&loaded.model)?;
+    let images = images(loaded, &request.analysis)?;
+    let subject = subject(loaded, &images);
+    let settings = request.analysis.settings(loaded.seed);
+    let what = (&settings, &request.wanted[..]);
+    add_loss_changes(&subject, what, &mut measured, observer)?;
+    // Layers can have been measured again meanwhile: that is kept.
+    let mut file = Sensitivity::read(target)?.completed(&loaded.model)?;
+    if file.fingerprint != measured.fingerprint {
+        return Ok(file);
+    }
+    for (layer, measured) in file.layers.iter_mut().zip(&measured.layers) {
+        layer.loss_change.extend(&measured.loss_change);
+    }
+    file.write(target)?;
+    Ok(file)
 }

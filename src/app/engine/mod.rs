@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use super::jobs::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use super::jobs::{
-    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, Runs, RunsRequest, Steered,
-    TuneReport, TuneRequest,
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LossChangesRequest, Runs, RunsRequest,
+    Steered, TuneReport, TuneRequest,
 };
 use super::project::InputFile;
 use super::worker::{Client, Ended, Order, Tuning, Work};
@@ -100,6 +100,15 @@ impl Engine for ProjectEngine {
 
     fn runs(&self, request: &RunsRequest, observer: &mut dyn Observer) -> Result<Runs> {
         runs::read(request, observer)
+    }
+
+    fn loss_changes(
+        &self,
+        request: &LossChangesRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Sensitivity> {
+        let loaded = self.local.loaded()?;
+        detail::loss_changes((&*loaded, request), &self.sensitivity, observer)
     }
 
     fn outlives(&self) -> bool {

@@ -20,7 +20,8 @@ mod task;
 pub use control::{Quiet, Steered, Wish};
 pub use inbox::Inbox;
 pub use port::{
-    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, TuneReport, TuneRequest,
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, LossChangesRequest,
+    TuneReport, TuneRequest,
 };
 pub use projects::{FoundProject, Held};
 pub use runs::{Facts, Known, Listed, Runs, RunsRequest, Stamp};

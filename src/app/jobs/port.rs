@@ -12,7 +12,7 @@ use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::landscape::Landscape;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::hessian::spectrum::Spectrum;
-use crate::engine::hessian::{Analysis, Metric};
+use crate::engine::hessian::{Analysis, LayerWidth, Metric};
 use crate::engine::job::{Observer, Outcome, Score};
 use crate::engine::plan::Plan;
 use crate::engine::quant::histogram::WeightHistogram;
@@ -103,6 +103,17 @@ pub trait Engine: Send + Sync + 'static {
         request: &RemeasureRequest,
         observer: &mut dyn Observer,
     ) -> Result<(Sensitivity, Outcome)>;
+
+    /// Measures loss changes at bits that the analysis did not, and puts them into the project's
+    /// sensitivity file; when stopped, those that were finished.
+    ///
+    /// # Errors
+    /// When the file is of other images, or cannot be written.
+    fn loss_changes(
+        &self,
+        request: &LossChangesRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Sensitivity>;
 
     /// The runs of the project, newest first; when stopped, those that were read.
     ///
@@ -234,6 +245,15 @@ impl Default for AnalysisRequest {
             anew: false,
         }
     }
+}
+
+/// Loss changes to be measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossChangesRequest {
+    /// Of which layers, at which bits.
+    pub wanted: Vec<LayerWidth>,
+    /// The sample that the others were measured on.
+    pub analysis: AnalysisRequest,
 }
 
 /// A fine-tuning run.

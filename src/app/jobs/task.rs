@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::detail::{Detail, DetailDone};
 use super::plans;
 use super::port::{
-    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, TuneReport, TuneRequest,
+    AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, LossChangesRequest, TuneReport,
+    TuneRequest,
 };
 use super::projects::{self, FoundProject};
 use super::runs::{Runs, RunsRequest};
 use super::{Quiet, Steered};
+use crate::app::state::Screen;
 use crate::app::state::bits::{Allocation, Frontier};
 use crate::engine::export::Written;
 use crate::engine::hessian::sensitivity::Sensitivity;
@@ -33,6 +35,8 @@ pub enum Task {
     Frontier(Box<Frontier>),
     /// Measure the accuracy of a plan.
     Evaluate(Arc<Plan>),
+    /// Measure loss changes at bits that the analysis did not.
+    LossChanges(LossChangesRequest),
     /// Fine-tune a plan.
     Tune(Box<TuneRequest>),
     /// Write a file.
@@ -71,6 +75,8 @@ pub enum JobKind {
     Frontier,
     /// [`Task::Evaluate`].
     Evaluate,
+    /// [`Task::LossChanges`].
+    LossChanges,
     /// [`Task::Tune`].
     Tune,
     /// [`Task::Export`].
@@ -104,6 +110,7 @@ impl JobKind {
             Self::Allocate => "allocation",
             Self::Frontier => "frontier",
             Self::Evaluate => "evaluating the plan",
+            Self::LossChanges => "loss changes of the plan",
             Self::Tune => "fine-tuning",
             Self::Export => "export",
             Self::Spectrum => "spectrum",
@@ -127,6 +134,35 @@ impl JobKind {
     #[must_use]
     pub const fn is_foreground(self) -> bool {
         matches!(self, Self::Open | Self::Analyze | Self::Tune | Self::Export) || self.is_detail()
+    }
+
+    /// Whether what it brings depends on the plan.
+    #[must_use]
+    pub const fn is_of_plan(self) -> bool {
+        matches!(
+            self,
+            Self::Allocate | Self::Frontier | Self::Evaluate | Self::LossChanges | Self::Tune
+        )
+    }
+
+    /// The screen that shows what it brings; `None`: all do.
+    #[must_use]
+    pub const fn screen(self) -> Option<Screen> {
+        match self {
+            Self::Open | Self::Check => Some(Screen::Model),
+            Self::Analyze | Self::Spectrum | Self::Landscape | Self::Weights | Self::Remeasure => {
+                Some(Screen::Sensitivity)
+            }
+            Self::Allocate
+            | Self::Frontier
+            | Self::Evaluate
+            | Self::LossChanges
+            | Self::RunPlans
+            | Self::PlanFile => Some(Screen::Bits),
+            Self::Tune | Self::Runs => Some(Screen::Tune),
+            Self::Export => Some(Screen::Export),
+            Self::Projects => None,
+        }
     }
 
     /// Whether it looks closer at layers, and the user asked for it.
@@ -159,6 +195,7 @@ impl Task {
             Self::Allocate(_) => JobKind::Allocate,
             Self::Frontier(_) => JobKind::Frontier,
             Self::Evaluate(_) => JobKind::Evaluate,
+            Self::LossChanges(_) => JobKind::LossChanges,
             Self::Tune(_) | Self::Attach(LeftRunning::Run(_)) => JobKind::Tune,
             Self::Export(_) => JobKind::Export,
             Self::Detail(detail) => detail.kind(),
@@ -191,7 +228,14 @@ impl Task {
                     score,
                 }
             }
-            Self::Tune(request) => Done::Tuned(engine.tune(request, observer)?),
+            Self::LossChanges(request) => {
+                Done::LossChanges(Box::new(engine.loss_changes(request, observer)?))
+            }
+            Self::Tune(request) => match engine.tune(request, observer) {
+                Ok(report) => Done::Tuned(report),
+                Err(refused) if !request.folder.exists() => Done::NotBegun(refused.to_string()),
+                Err(failed) => return Err(failed),
+            },
             Self::Export(request) => {
                 Done::Exported(engine.export(request, observer)?.map(Box::new))
             }
@@ -232,6 +276,10 @@ pub enum Done {
         /// Its score.
         score: Option<Score>,
     },
+    /// The measurements with those that were asked for.
+    LossChanges(Box<Sensitivity>),
+    /// Why a run left nothing on disk.
+    NotBegun(String),
     /// How a run ended.
     Tuned(TuneReport),
     /// The file; `None` when stopped.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::jobs::{AnalysisRequest, Inputs};
+use crate::engine::hessian::LayerWidth;
 use crate::engine::hessian::agreement::agreements;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::engine::plan::Plan;
 
 /// Where the analysis stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,6 +96,10 @@ pub struct AnalysisState {
     pub current: Option<Arc<str>>,
     /// The order on screen.
     pub sort: Sort,
+    /// Loss changes that are being measured.
+    pub asked: Vec<LayerWidth>,
+    /// Loss changes that could not be measured: not tried again before something changes.
+    pub refused: Vec<LayerWidth>,
     live: BTreeMap<Arc<str>, Convergence>,
 }
 
@@ -123,6 +129,7 @@ impl AnalysisState {
     pub fn start(&mut self, anew: bool, inputs: &Inputs) {
         self.status = Status::Running;
         self.current = None;
+        self.refused.clear();
         if anew {
             self.open(inputs);
             self.report = None;
@@ -227,6 +234,28 @@ impl AnalysisState {
             .iter()
             .filter(|layer| layer.eigenvalue.is_some_and(f64::is_finite))
             .count()
+    }
+
+    /// The loss changes at the bits of a plan that the analysis did not measure, when it measured
+    /// others and nothing speaks against measuring these.
+    #[must_use]
+    pub fn awaited(&self, plan: &Plan) -> Vec<LayerWidth> {
+        let some = |layer: &LayerSensitivity| !layer.loss_change.is_empty();
+        if self.status != Status::Done || !self.layers.iter().all(some) {
+            return Vec::new();
+        }
+        let rows = plan.layers.iter().zip(&self.layers);
+        let lacking = rows.filter(|(row, layer)| {
+            let bits = row.weight_bits;
+            !bits.is_float() && !layer.loss_change.contains_key(&bits.get())
+        });
+        let wanted = lacking.map(|(row, layer)| LayerWidth {
+            layer: layer.layer.clone(),
+            bits: row.weight_bits,
+        });
+        wanted
+            .filter(|wanted| !self.refused.contains(wanted))
+            .collect()
     }
 
     /// The measurements in the schema of the sensitivity file.

@@ -4,7 +4,7 @@ use super::analysis::Status;
 use super::bits::key;
 use super::export::Exported;
 use super::runs::Pane;
-use super::tune::RunStatus;
+use super::tune::{Run, RunStatus};
 use super::{Loading, Screen, State};
 use crate::app::command::Command;
 use crate::engine::quant::Bits;
@@ -204,11 +204,11 @@ fn is_outdated(state: &State) -> bool {
 }
 
 fn export(state: &State) -> Guide {
-    if state.tune.finished().is_none() {
+    let Some(run) = state.tune.finished().map(Run::name) else {
         let text = "There is no finished run to export; enter goes to fine-tuning.";
         return Guide::new(text, Step::Go(Screen::Tune));
-    }
-    match state.export.written.get(state.export.format.name()) {
+    };
+    match state.export.of(state.export.format, &run) {
         Some(Exported::Running) => Guide::new("Being written and read back.", Step::Wait),
         Some(Exported::Done(_)) => Guide::new(
             "Written and verified; choose another format, or leave.",

@@ -34,6 +34,7 @@ use super::key::Key;
 use super::keymap::Keymap;
 use super::project::Stored;
 use super::settings::Settings;
+use crate::engine::hessian::LayerWidth;
 use crate::engine::job::Score;
 use analysis::{AnalysisState, Sort};
 use bits::BitsState;
@@ -324,6 +325,13 @@ impl State {
         self.running
             .iter()
             .find(|running| running.kind.is_foreground())
+    }
+
+    /// The loss changes at the bits of the plan on screen that are still to be measured.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<LayerWidth> {
+        let plan = self.bits.plan.as_ref();
+        plan.map_or_else(Vec::new, |plan| self.analysis.awaited(plan))
     }
 
     /// Whether another instance has the project open: this one changes nothing.

@@ -113,6 +113,9 @@ fn mouse(state: &mut State) {
 }
 
 pub(super) fn go(state: &mut State, screen: Screen) {
+    if state.screen != screen {
+        state.leave_notices(screen);
+    }
     state.screen = screen;
     let visible = state.visible_layers();
     if state.cursor(&visible).is_none()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::app::effect::Effect;
-use crate::app::jobs::{JobKind, Task};
+use crate::app::jobs::{JobKind, LossChangesRequest, Task};
 use crate::app::state::bits::{Accuracy, Allocation, BUDGETS, Change, Column, DEBOUNCE, Frontier};
 use crate::app::state::overlay::Overlay;
 use crate::app::state::planning::Subject;
@@ -34,6 +34,8 @@ pub(super) fn change(state: &mut State, plan: Plan, what: impl Into<String>) -> 
 pub(super) fn changed(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     schedule_evaluation(state, &mut effects);
+    state.tune.refused = None;
+    state.withdraw(JobKind::is_of_plan);
     if let Some(plan) = &state.bits.plan {
         effects.push(Effect::SavePlan(plan.clone()));
     }
@@ -75,6 +77,23 @@ pub(super) fn evaluate_when_due(state: &mut State) -> Vec<Effect> {
     state.bits.waiting = false;
     state.bits.evaluating = Some(crate::app::state::bits::key(&plan));
     start(state, Task::Evaluate(plan))
+}
+
+/// Measures the loss changes at the bits of the plan on screen that the analysis did not measure,
+/// once the plan has been left alone for a moment.
+pub(super) fn follow(state: &mut State) -> Vec<Effect> {
+    let busy = state.foreground().is_some() || state.job(JobKind::LossChanges).is_some();
+    if busy || state.is_watching() || state.bits.evaluate_at.is_some() || state.leaving.is_some() {
+        return Vec::new();
+    }
+    let wanted = state.awaited();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let analysis = state.analysis.measured_with();
+    let request = LossChangesRequest { wanted, analysis };
+    state.analysis.asked.clone_from(&request.wanted);
+    start(state, Task::LossChanges(request))
 }
 
 /// Changes the bits of the selected rows.

@@ -153,12 +153,17 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         }
         // Stopped because the plan changed or other work began: measured later.
         Done::Evaluated { score: None, .. } => state.bits.waiting = true,
+        Done::LossChanges(sensitivity) => {
+            let status = state.analysis.status.clone();
+            state.analysis.adopt(*sensitivity, status);
+            state.analysis.asked.clear();
+        }
+        Done::NotBegun(reason) => return not_begun(state, &reason),
         Done::Tuned(report) => return tuned(state, &report),
         Done::Exported(Some(report)) => {
             let bytes = crate::numbers::count(report.bytes);
             let path = report.path.display().to_string();
-            let format = format_of(state);
-            state.export.written.insert(format, Exported::Done(report));
+            state.export.end(Some(Exported::Done(report)));
             state.notify(
                 Level::Info,
                 format!("wrote and verified {path}, {bytes} bytes"),
@@ -166,19 +171,9 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         }
         Done::Detail(done) => return detail::finished(state, *done),
         Done::Runs(found) => runs::read(state, found),
-        Done::Exported(None) => {
-            let format = format_of(state);
-            state.export.written.remove(format);
-        }
+        Done::Exported(None) => state.export.end(None),
     }
     Vec::new()
-}
-
-/// The format that is being written.
-fn format_of(state: &State) -> &'static str {
-    let mut written = state.export.written.iter();
-    let running = written.find(|(_, written)| **written == Exported::Running);
-    running.map_or(state.export.format.name(), |(format, _)| format)
 }
 
 fn failed(state: &mut State, running: &Running, failure: &Failure) {
@@ -197,15 +192,13 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
                 run.status = RunStatus::Failed(reason.clone());
             }
         }
-        JobKind::Export => {
-            let format = format_of(state);
-            state
-                .export
-                .written
-                .insert(format, Exported::Failed(reason.clone()));
-        }
+        JobKind::Export => state.export.end(Some(Exported::Failed(reason.clone()))),
         JobKind::Spectrum | JobKind::Landscape | JobKind::Weights | JobKind::Remeasure => {
             detail::failed(state, running.kind, &reason);
+        }
+        JobKind::LossChanges => {
+            let asked = std::mem::take(&mut state.analysis.asked);
+            state.analysis.refused.extend(asked);
         }
         JobKind::Runs => state.tune.list.problem = Some(reason.clone()),
         JobKind::Allocate
@@ -217,7 +210,31 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
     if state.leaving == Some(Leaving::WhenDone) {
         state.leaving = None;
     }
-    state.notify(Level::Bad, format!("{}: {reason}", running.kind.name()));
+    blame(state, running.kind, &reason);
+}
+
+/// Tells why work brought nothing.
+fn blame(state: &mut State, kind: JobKind, reason: &str) {
+    let text = format!("{}: {reason}", kind.name());
+    state.notify_about(Level::Bad, kind, text);
+}
+
+/// A run left nothing on disk: there is none, and the one before is on screen again.
+fn not_begun(state: &mut State, reason: &str) -> Vec<Effect> {
+    state.tune.then = None;
+    let Some(run) = &mut state.tune.run else {
+        return Vec::new();
+    };
+    if run.has_begun() {
+        run.status = RunStatus::Failed(reason.to_owned());
+    } else {
+        state.tune.give_up(reason);
+    }
+    if state.leaving == Some(Leaving::WhenDone) {
+        state.leaving = None;
+    }
+    blame(state, JobKind::Tune, reason);
+    vec![Effect::SaveSession]
 }
 
 fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
@@ -268,10 +285,11 @@ fn restore(state: &mut State, inputs: &Inputs) {
     let Some(stored) = state.stored.take() else {
         return;
     };
-    if let Some(sensitivity) = stored.sensitivity {
+    if let Some(mut sensitivity) = stored.sensitivity {
         if belongs(&sensitivity, inputs) {
             let done = !stored.partial;
             let status = if done { Status::Done } else { Status::Stopped };
+            sensitivity.complete_from(&inputs.layers);
             state.analysis.adopt(sensitivity, status);
         } else {
             let text = "the saved measurements are of another network and were left aside";
@@ -296,9 +314,7 @@ fn restore(state: &mut State, inputs: &Inputs) {
     if let Some(run) = &mut state.tune.run {
         run.subject = stored.subject;
     }
-    if let Some(run) = state.tune.finished().map(Run::name) {
-        state.export.find(&run, &stored.exports);
-    }
+    state.export.find(&stored.exports);
 }
 
 fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {
@@ -350,7 +366,8 @@ fn tuned(state: &mut State, report: &TuneReport) -> Vec<Effect> {
         }
         (Outcome::Done, None) => "fine-tuned".to_owned(),
     };
-    state.export.written.clear();
+    let name = run.name();
+    state.export.forget(&name);
     state.notify(Level::Info, text);
     Vec::new()
 }

@@ -7,7 +7,6 @@ use crate::app::effect::Effect;
 use crate::app::jobs::{AnalysisRequest, ExportRequest, JobKind, Task, TuneRequest};
 use crate::app::state::analysis::Status;
 use crate::app::state::bits::key;
-use crate::app::state::export::Exported;
 use crate::app::state::overlay::{Overlay, Purpose};
 use crate::app::state::runs::Pane;
 use crate::app::state::tune::{MAX_EPOCHS, Run, RunStatus};
@@ -84,25 +83,23 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
     let Some(plan) = state.bits.plan.clone() else {
         return Vec::new();
     };
-    let resumed = state
-        .tune
-        .run
-        .take()
-        .filter(|run| how != Start::Fresh && run.is_resumable());
-    let resume = resumed.as_ref().is_some_and(|run| run.checkpoint.is_some());
-    let folder = match &resumed {
-        Some(run) if resume => run.folder.clone(),
-        _ => state.tune.take_folder(),
+    let shown = state.tune.run.take();
+    let goes_on = |run: &Run| how != Start::Fresh && run.is_resumable();
+    let (resumed, before) = match shown {
+        Some(run) if goes_on(&run) && run.checkpoint.is_some() => (Some(run), None),
+        shown => (None, shown),
     };
-    let mut run = resumed
-        .filter(|_| resume)
-        .unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
+    let resume = resumed.is_some();
+    let folder = match &resumed {
+        Some(run) => run.folder.clone(),
+        None => state.tune.take_folder(),
+    };
+    let mut run = resumed.unwrap_or_else(|| Run::new(folder.clone(), RunStatus::Running));
     run.status = RunStatus::Running;
     // A run that goes on keeps the bits it was started with.
     run.plan.get_or_insert_with(|| key(&plan));
     run.interrupt();
-    let settings = &mut state.tune.settings;
-    settings.last_run = Some(run.name());
+    let settings = &state.tune.settings;
     let request = TuneRequest {
         plan: (*plan).clone(),
         sensitivity: state.analysis.sensitivity(),
@@ -112,7 +109,7 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
         folder,
         start: if resume { how } else { Start::Fresh },
     };
-    state.tune.run = Some(run);
+    state.tune.begin(run, before);
     state.tune.list.pane = Pane::Run;
     go(state, Screen::Tune);
     let mut effects = vec![Effect::SaveSession];
@@ -123,22 +120,19 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
 /// The export and its path.
 pub(super) fn export(state: &mut State, command: Command) -> Vec<Effect> {
     let format = state.export.format;
-    let run = state.tune.run.as_ref();
-    let name = run.map(Run::name).unwrap_or_default();
-    let path = state.export.path(format, &name);
+    let Some(run) = state.tune.run.as_ref() else {
+        return Vec::new();
+    };
+    let place = state.export.place(format, &run.name());
     if command == Command::ExportPath {
-        ask(state, Purpose::Path, path.display().to_string());
+        ask(state, Purpose::Path, place.path.display().to_string());
         return Vec::new();
     }
-    let Some(run) = run else { return Vec::new() };
     let request = ExportRequest {
         run: run.folder.clone(),
         format,
-        path,
+        path: place.path.clone(),
     };
-    state
-        .export
-        .written
-        .insert(format.name(), Exported::Running);
+    state.export.begin(place);
     start(state, Task::Export(request))
 }

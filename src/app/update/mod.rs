@@ -20,7 +20,7 @@ pub use availability::{available, why_not};
 use std::time::Duration;
 
 use super::effect::{AtLeave, Effect};
-use super::jobs::{JobMessage, Task};
+use super::jobs::{JobKind, JobMessage, Task};
 use super::key::{Key, KeyCode};
 use super::keymap::Meaning;
 use super::msg::{Gesture, Msg, Signal};
@@ -38,6 +38,7 @@ pub fn update(state: &mut State, message: Msg) -> Vec<Effect> {
     let mut effects = react(state, message);
     effects.extend(runs::follow(state));
     effects.extend(detail::follow(state));
+    effects.extend(edit::follow(state));
     effects
 }
 
@@ -134,12 +135,15 @@ fn clock(state: &mut State, now: Duration) -> Vec<Effect> {
 fn start(state: &mut State, task: Task) -> Vec<Effect> {
     let (id, kind) = (state.take_job_id(), task.kind());
     let mut effects = Vec::new();
-    if kind.is_foreground()
-        && let Some(evaluation) = state.job(super::jobs::JobKind::Evaluate)
-    {
-        effects.push(Effect::Stop(evaluation.id));
-        state.bits.waiting = true;
+    if kind.is_foreground() {
+        if let Some(evaluation) = state.job(JobKind::Evaluate) {
+            effects.push(Effect::Stop(evaluation.id));
+            state.bits.waiting = true;
+        }
+        let measuring = state.job(JobKind::LossChanges);
+        effects.extend(measuring.map(|job| Effect::Stop(job.id)));
     }
+    state.withdraw(|about| about == kind);
     state.running.push(Running::new(id, kind, state.now));
     state.dirty = true;
     effects.push(Effect::Start { job: id, task });

@@ -8,6 +8,7 @@ use crate::app::key::{Key, KeyCode};
 use crate::app::state::bits::BUDGETS;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
+use crate::app::state::tune::Run;
 use crate::app::state::{Leaving, Level, State};
 use crate::engine::finetune::{Kept, Start};
 
@@ -263,9 +264,10 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>
         }
         Purpose::OtherPlan => return Ok(comparison::open(state, text)),
         Purpose::Path => {
-            let format = state.export.format.name();
-            state.export.paths.insert(format, text.into());
-            state.export.written.remove(format);
+            if let Some(run) = state.tune.run.as_ref().map(Run::name) {
+                let format = state.export.format;
+                state.export.set_path(format, &run, text.into());
+            }
         }
         Purpose::Rate => return launch::change_rate(state, text.trim()),
     }

@@ -129,12 +129,8 @@ fn open(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     let (folder, goes_on) = (run.folder.clone(), run.status == RunStatus::Running);
-    if folder.parent() == Some(&state.tune.runs) {
-        state.tune.settings.last_run = Some(run.name());
-    }
-    state.tune.run = Some(run);
+    state.tune.open(run);
     state.tune.list.pane = Pane::Run;
-    state.export.written.clear();
     state.frozen = None;
     let mut effects = vec![Effect::SaveSession];
     if goes_on {

@@ -18,6 +18,7 @@ use crate::app::state::bits::Column as Edited;
 use crate::app::state::planning::{self, Row};
 use crate::app::theme::{Role, Theme};
 use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::hessian::{LayerWidth, Metric};
 use crate::engine::plan::{Plan, Totals};
 use crate::engine::quant::{Bits, ScaleRule};
 
@@ -349,6 +350,21 @@ impl Cells<'_> {
         planning::harm(self.layer, self.row, (self.state.bits.metric, self.scale))
     }
 
+    /// The loss change at the bits of the plan; a sign while it is still to be measured.
+    fn loss_change(&self, theme: &Theme) -> String {
+        let bits = self.row.weight_bits;
+        let known = self.layer.loss_change.get(&bits.get()).copied();
+        let wanted = LayerWidth {
+            layer: self.layer.layer.clone(),
+            bits,
+        };
+        match known {
+            None if bits.is_float() => cell(Some(0.0)),
+            None if self.state.awaited().contains(&wanted) => theme.symbols.ellipsis.to_owned(),
+            known => cell(known),
+        }
+    }
+
     fn text(&self, column: Column, theme: &Theme) -> String {
         let (row, layer) = (self.row, self.layer);
         let bits = |bits: Bits| bits.get();
@@ -370,8 +386,11 @@ impl Cells<'_> {
             Column::ActivationBits if layer.reads_image => "img".to_owned(),
             Column::ActivationBits => self.bits(|row| row.activation_bits, theme),
             Column::Perturbation => cell(layer.perturbation_at(row.weight_bits, self.scale)),
+            Column::Omega if self.state.bits.metric == Metric::LossChange => {
+                self.loss_change(theme)
+            }
             Column::Omega => cell(self.harm()),
-            Column::LossChange => cell(layer.loss_change.get(&bits(row.weight_bits)).copied()),
+            Column::LossChange => self.loss_change(theme),
             Column::Share => {
                 let own = f64::from(bits(row.weight_bits)) * layer.parameters as f64 / 8.0;
                 format!("{:.1}", 100.0 * plot::unit(own / self.bytes))

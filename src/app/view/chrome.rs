@@ -167,7 +167,12 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
     }
     let width = (area.width as usize).saturating_sub(2);
     if let Some((notice, _)) = &state.toast {
-        return told(frame, area, notice, theme);
+        let keys = state
+            .keymap
+            .keys_of(&state.screen.scopes(), Command::ShowLog);
+        let key = keys.into_iter().next();
+        let key = key.unwrap_or_else(|| format!(":{}", Command::ShowLog));
+        return told(frame, area, (notice, &key), theme);
     }
     let guide = next(state);
     let sign = if guide.step == Step::Wait {
@@ -187,7 +192,7 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
 }
 
 /// A notice; what does not fit its line grows over the rows above.
-fn told(frame: &mut Frame, area: Rect, notice: &Notice, theme: &Theme) {
+fn told(frame: &mut Frame, area: Rect, (notice, key): (&Notice, &str), theme: &Theme) {
     let (sign, role) = match notice.level {
         Level::Info => (theme.symbols.arrow, Role::Text),
         Level::Warning => ("!", Role::Warning),
@@ -199,7 +204,9 @@ fn told(frame: &mut Frame, area: Rect, notice: &Notice, theme: &Theme) {
     let most = usize::from(area.y / 3).clamp(1, MOST_LINES);
     if lines.len() > most {
         let rest = lines.split_off(most - 1).join(" ");
-        lines.push(cut(&rest, width, theme.symbols.ellipsis));
+        let how = format!(" ({key} shows all)");
+        let room = width.saturating_sub(how.chars().count());
+        lines.push(cut(&rest, room, theme.symbols.ellipsis) + &how);
     }
     let area = Rect {
         y: area.bottom() - lines.len() as u16,

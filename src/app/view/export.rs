@@ -52,7 +52,7 @@ pub(super) fn draw(
     if name.is_empty() {
         lines.push(fact("run", "none yet: fine-tune first", theme));
     } else {
-        let path = state.export.path(format, &name).display().to_string();
+        let path = state.export.place(format, &name).path.display().to_string();
         lines.push(fact("run", name, theme));
         lines.push(fact("file", tail(&path, room, theme), theme));
     }
@@ -85,11 +85,17 @@ fn size(state: &State) -> Option<(f64, Option<u64>)> {
     Some((weights, planning::predicted_bytes(plan, layers)))
 }
 
+/// What became of the run on screen in a format.
+fn exported(state: &State, format: Format) -> Option<&Exported> {
+    let run = state.tune.run.as_ref()?;
+    state.export.of(format, &run.name())
+}
+
 fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
     let selected = format == state.export.format;
     let style = theme.style(if selected { Role::Selected } else { Role::Text });
     let mark = if selected { theme.symbols.cursor } else { " " };
-    let status = match state.export.written.get(format.name()) {
+    let status = match exported(state, format) {
         None => Span::styled("not written", theme.style(Role::Muted)),
         Some(Exported::Running) => Span::styled("being written ...", theme.style(Role::LiveBar)),
         Some(Exported::Earlier(size)) => Span::styled(
@@ -117,7 +123,7 @@ fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
 }
 
 fn result<'a>(state: &State, format: Format, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
-    match state.export.written.get(format.name()) {
+    match exported(state, format) {
         Some(Exported::Done(report)) => verified(report, area, theme),
         Some(Exported::Failed(reason)) => {
             let lines = wrap(reason, area.width as usize);

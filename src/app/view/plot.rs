@@ -153,7 +153,12 @@ pub fn draw_over(
         bounds(x)
     };
     let y = bounds(all().filter(within).map(|point| point.1));
-    let (y, heights) = heights(clipped(y, labels.within), labels.log, area.height);
+    let (y, mut heights) = heights(clipped(y, labels.within), labels.log, area.height);
+    if area.height < 5 {
+        // One row has room for one label: that of its upper end.
+        let last = heights.len() - 1;
+        heights[..last].iter_mut().for_each(String::clear);
+    }
     let placed: Vec<_> = curves
         .iter()
         .map(|curve| placed(curve, (y, area.height), theme))
@@ -188,8 +193,54 @@ fn heights([low, high]: [f64; 2], log: bool, height: u16) -> ([f64; 2], Vec<Stri
     if log {
         return decades([low, high], height);
     }
-    let labels = [low, f64::midpoint(low, high), high].map(number);
-    ([low, high], labels.into())
+    round([low, high], height)
+}
+
+/// Labels a linear axis can have.
+fn most_labels(height: u16) -> usize {
+    usize::from(height / 3).clamp(2, 6)
+}
+
+/// A range around another whose ends, and labels evenly between them, are round: multiples of 1, 2 or
+/// 5 times a power of ten.
+fn round([low, high]: [f64; 2], height: u16) -> ([f64; 2], Vec<String>) {
+    let steps = (most_labels(height) - 1) as f64;
+    let mut step = nice((high - low) / steps);
+    let ends = |step: f64| ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
+    while ends(step).1 - ends(step).0 > steps {
+        let next = nice(1.5 * step);
+        if !next.is_finite() || next <= step {
+            break;
+        }
+        step = next;
+    }
+    let (first, last) = ends(step);
+    let count = (last - first).clamp(1.0, steps.max(1.0)) as u32;
+    let label = |at: u32| number_of(first + f64::from(at), step);
+    let bounds = [first * step, (first + f64::from(count)) * step];
+    if !bounds.iter().all(|end| end.is_finite()) || bounds[0] >= bounds[1] {
+        return ([low, high], [low, high].map(number).into());
+    }
+    (bounds, (0..=count).map(label).collect())
+}
+
+/// `count` steps, as a number without the digits that multiplying leaves behind.
+fn number_of(count: f64, step: f64) -> String {
+    let exponent = step.log10().floor() as i32;
+    if (-4..6).contains(&exponent) {
+        let digits = (-exponent).max(0) as usize;
+        return format!("{:.digits$}", count * step + 0.0);
+    }
+    number(count * step + 0.0)
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that is not below a size.
+fn nice(size: f64) -> f64 {
+    let power = 10f64.powf(size.log10().floor());
+    let found = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|m| m * power >= size * (1.0 - 1e-9));
+    found.map_or(10.0 * power, |m| m * power)
 }
 
 /// An axis with labels from its lower to its upper end.

@@ -63,12 +63,21 @@ pub(super) const fn metric_name(state: &State) -> &'static str {
     }
 }
 
+/// What is known while the accuracy of this plan is not: that of the plan before.
+fn before(state: &State, doing: &str) -> String {
+    let last = state.bits.history().next_back();
+    let last = last.map_or_else(String::new, |last| format!("; {} before", percent(last)));
+    format!("{doing} ...{last}")
+}
+
 /// The accuracy of exactly this plan.
 fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
     match state.bits.accuracy() {
         Accuracy::Unknown => Span::styled("not measured", theme.style(Role::Muted)),
-        Accuracy::Waiting => Span::styled("waiting ...", theme.style(Role::Muted)),
-        Accuracy::Running => Span::styled("being measured ...", theme.style(Role::LiveBar)),
+        Accuracy::Waiting => Span::styled(before(state, "waits"), theme.style(Role::Muted)),
+        Accuracy::Running => {
+            Span::styled(before(state, "being measured"), theme.style(Role::Muted))
+        }
         Accuracy::Failed(_) => {
             let keys = state
                 .keymap

@@ -147,10 +147,10 @@ impl Sorted {
     /// Sums of code times value, and of the squared codes. Both are sums over the thresholds
     /// `(k - 1/2) step`, each of which raises the codes of all larger values by one.
     fn moments(&self, grid: Grid) -> (f64, f64) {
-        let (mut product, mut square) = (0.0, 0.0);
+        let (mut product, mut square, mut first) = (0.0, 0.0, 0);
         for k in 1..=grid.high as u32 {
             let threshold = (f64::from(k) - 0.5) * grid.step;
-            let first = self.sizes.partition_point(|&size| size < threshold);
+            first = self.reached(first, threshold);
             if first == self.sizes.len() {
                 break;
             }
@@ -158,6 +158,20 @@ impl Sorted {
             square += f64::from(2 * k - 1) * (self.sizes.len() - first) as f64;
         }
         (product, square)
+    }
+
+    /// The first size from `from` on that is not below the threshold, by growing strides: thresholds
+    /// come in order, and the next one is mostly near.
+    fn reached(&self, from: usize, threshold: f64) -> usize {
+        let (mut start, mut stride) = (from, 1);
+        while let Some(size) = self.sizes.get(start + stride - 1)
+            && *size < threshold
+        {
+            start += stride;
+            stride *= 2;
+        }
+        let end = (start + stride).min(self.sizes.len());
+        start + self.sizes[start..end].partition_point(|&size| size < threshold)
     }
 
     fn squared_error(&self, grid: Grid) -> f64 {

@@ -60,6 +60,10 @@ pub struct TuneState {
     pub list: RunList,
     /// How the run goes on once it has stopped.
     pub then: Option<Start>,
+    /// Why the last attempt began no run; until the plan changes, or another attempt.
+    pub refused: Option<String>,
+    /// The run that was on screen before the one that is starting.
+    before: Option<Box<Run>>,
 }
 
 impl TuneState {
@@ -74,6 +78,8 @@ impl TuneState {
             look: Look::default(),
             list: RunList::default(),
             then: None,
+            refused: None,
+            before: None,
         }
     }
 
@@ -82,6 +88,32 @@ impl TuneState {
         let folder = self.runs.join(format!("{:03}", self.next));
         self.next += 1;
         folder
+    }
+
+    /// A run that is starting takes the place of the one on screen.
+    pub fn begin(&mut self, run: Run, before: Option<Run>) {
+        self.settings.last_run = Some(run.name());
+        self.before = before.map(Box::new);
+        self.refused = None;
+        self.run = Some(run);
+    }
+
+    /// The run that was starting left nothing on disk: the one before is on screen again.
+    pub fn give_up(&mut self, reason: &str) {
+        self.next = self.next.saturating_sub(1).max(1);
+        self.run = self.before.take().map(|run| *run);
+        self.settings.last_run = self.run.as_ref().map(Run::name);
+        self.refused = Some(reason.to_owned());
+    }
+
+    /// Another run is on screen.
+    pub fn open(&mut self, run: Run) {
+        if run.folder.parent() == Some(&self.runs) {
+            self.settings.last_run = Some(run.name());
+        }
+        self.before = None;
+        self.refused = None;
+        self.run = Some(run);
     }
 
     /// The run that is finished, if it is.

@@ -123,6 +123,15 @@ impl Run {
         }
     }
 
+    /// Whether anything was heard of it.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.step > 0
+            || self.checkpoint.is_some()
+            || !self.stages.is_empty()
+            || !self.evaluations.is_empty()
+    }
+
     /// A run as its folder tells it.
     #[must_use]
     pub fn replay(folder: PathBuf, events: Vec<Event>) -> Self {

@@ -18,13 +18,16 @@ mod stages;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
+use super::format::wrap;
 use super::{FILL, Hits, columns, rows};
 use crate::app::command::Command;
 use crate::app::msg::Target;
 use crate::app::state::State;
 use crate::app::state::runs::{MARKS, Pane, Row};
+use crate::app::state::tune::RunStatus;
 use crate::app::theme::{Role, Theme};
 
 /// Rows of the progress.
@@ -43,6 +46,10 @@ pub(super) fn draw(
     if state.tune.list.pane == Pane::Runs {
         return runs::draw(frame, area, (state, hits), theme);
     }
+    let problem = problem(state, area, theme);
+    let height = (problem.len() as u16).min(area.height / 2);
+    let [told, area] = rows(area, [height, FILL]);
+    frame.render_widget(Paragraph::new(problem), told);
     let Some(run) = &state.tune.run else {
         return settings::draw(frame, area, state, theme);
     };
@@ -57,6 +64,21 @@ pub(super) fn draw(
     let [left, _, right] = columns(rest, [stages::width(rest.width), 2, FILL]);
     stages::draw(frame, left, run, theme);
     curves::draw(frame, right, (state, hits, run), theme);
+}
+
+/// Why the run on screen failed, or the last attempt began none, whole.
+fn problem<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+    let failed = state.tune.run.as_ref().and_then(|run| match &run.status {
+        RunStatus::Failed(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    let refused = state.tune.refused.as_ref();
+    let refused = refused.map(|reason| format!("No new run began: {reason}"));
+    let text = refused.or(failed);
+    let lines = text.map_or_else(Vec::new, |text| wrap(&text, area.width as usize));
+    let style = theme.style(Role::Bad);
+    let lines = lines.into_iter().map(|line| Line::styled(line, style));
+    lines.collect()
 }
 
 /// The name of a run in the project; the path of one that is elsewhere.

@@ -60,7 +60,7 @@ fn status(state: &State, run: &Run) -> (String, Role) {
         RunStatus::Running => ("training".to_owned(), Role::LiveBar),
         RunStatus::Stopped => ("stopped; can go on".to_owned(), Role::Warning),
         RunStatus::Done => ("done".to_owned(), Role::Good),
-        RunStatus::Failed(reason) => (reason.clone(), Role::Bad),
+        RunStatus::Failed(_) => ("failed".to_owned(), Role::Bad),
     }
 }
 
