@@ -65,9 +65,29 @@ pub struct Report {
 }
 
 impl Report {
-    /// What could not be read, a sentence each.
+    /// What could not be read, and what is doubtful, a sentence each.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
+        let doubts = self.doubts();
+        self.unreadable().into_iter().chain(doubts).collect()
+    }
+
+    /// What is doubtful in the measurements and in the runs.
+    fn doubts(&self) -> Vec<String> {
+        let measured = self.sensitivity.found().map(Sensitivity::doubts);
+        let measured = measured.into_iter().flatten();
+        let of_runs = self.runs.iter().flat_map(|run| {
+            let told = run.history.found().map(|history| &history.warnings);
+            let told = told.into_iter().flatten();
+            told.map(|doubt| format!("run {}: {doubt}", run.name))
+        });
+        measured
+            .map(|doubt| doubt.to_string())
+            .chain(of_runs)
+            .collect()
+    }
+
+    fn unreadable(&self) -> Vec<String> {
         let parts = [
             self.inputs.problem(),
             self.sensitivity.problem(),
@@ -160,6 +180,8 @@ pub struct History {
     pub evaluations: Vec<Evaluation>,
     /// How it ended; `None` while it goes on, or after a crash.
     pub outcome: Option<Outcome>,
+    /// What the run warned of, each sentence once.
+    pub warnings: Vec<String>,
     /// Lines of the file that are no events.
     pub unreadable: usize,
 }

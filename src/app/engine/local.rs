@@ -130,7 +130,7 @@ impl Local {
     ) -> Result<Option<Written>> {
         let loaded = self.loaded()?;
         let run = load_run(&request.run)?;
-        if let Some(message) = run.instead.clone() {
+        for message in run.doubts.clone() {
             observer.on(Event::Warning { message });
         }
         if let Some(folder) = request.path.parent() {

@@ -60,9 +60,10 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     args.probe()?;
     let run = finetune::load_run(&args.run)?;
     let mut reporter = shared.reporter()?;
-    if let Some(instead) = &run.instead {
-        reporter.warn(instead);
-    } else if !run.is_done() {
+    for doubt in &run.doubts {
+        reporter.warn(doubt);
+    }
+    if !run.is_done() {
         let step = run.position.step;
         reporter.warn(format!(
             "the run is not done: this is its network after {step} steps"

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::checkpoint::{self, Outline, Position};
+use super::doubts;
 use super::journal;
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
@@ -269,8 +270,9 @@ pub struct Run {
     pub network: QuantizedNetwork,
     /// Where that checkpoint stands.
     pub position: Position,
-    /// Why it is not the last checkpoint but that of the best epoch, a sentence.
-    pub instead: Option<String>,
+    /// What is doubtful in it, a sentence each: that it is not the last checkpoint but that of the best
+    /// epoch, and what the run warned of.
+    pub doubts: Vec<String>,
 }
 
 impl Run {
@@ -330,7 +332,10 @@ pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
     Ok(Run {
         network: state.network,
         position: state.position,
-        instead,
+        doubts: instead
+            .into_iter()
+            .chain(doubts::told(&events_path(folder)))
+            .collect(),
         record,
         plan,
     })

@@ -14,6 +14,7 @@
 mod batches;
 mod checkpoint;
 mod distillation;
+mod doubts;
 mod folder;
 mod inputs;
 mod journal;

@@ -1,6 +1,7 @@
 //! A run that goes on, or ends early: its folder, its last state, and what changes from here on.
 
 use super::checkpoint::{self, Outline, Position, State};
+use super::doubts;
 use super::folder::{RunFolder, best_path, checkpoint_path};
 use super::inputs::Inputs;
 use super::optimizer::Velocities;
@@ -53,7 +54,7 @@ pub(super) fn reopen<B: Backend>(inputs: &mut Inputs<B>, record: &Record) -> Res
     })
 }
 
-/// The last state; where that is damaged and the best is to be kept anyway, that of the best epoch,
+/// The last state, or none with a sentence where there was one; where it is damaged and the best is to be kept anyway, that of the best epoch,
 /// which is whole, with a sentence that says so.
 fn last<B: Backend>(
     inputs: &Inputs<B>,
@@ -63,7 +64,7 @@ fn last<B: Backend>(
     let bits = |entered| inputs.bits(entered);
     let outline = outline(inputs, &bits);
     if !path.exists() && !folder.best().exists() {
-        return Ok((None, None));
+        return Ok((None, doubts::begun_anew(&folder.events())));
     }
     let damaged = match checkpoint::read(&path, &outline) {
         Ok(state) => return Ok((Some(state), None)),

@@ -158,7 +158,7 @@ mod tests {
         let mut file = foreign(&model, 5.0);
         file.complete(&model).unwrap();
         for (entry, layer) in file.layers.iter().zip(model.graph.layers()) {
-            let computed = of_weights(&model, &layer).unwrap();
+            let computed = of_weights(&model, layer).unwrap();
             for rule in ScaleRule::ALL {
                 for bits in Bits::ALL.into_iter().filter(|bits| !bits.is_float()) {
                     let expected = match bits.get() {

@@ -37,6 +37,9 @@ enum Line {
     Finished {
         outcome: Outcome,
     },
+    Warning {
+        message: String,
+    },
     #[serde(other)]
     Other,
 }
@@ -127,6 +130,11 @@ impl History {
                 total: score.total,
             }),
             Line::Finished { outcome } => self.outcome = Some(outcome),
+            Line::Warning { message } => {
+                if !self.warnings.contains(&message) {
+                    self.warnings.push(message);
+                }
+            }
             Line::Other => {}
         }
     }
@@ -176,7 +184,7 @@ mod tests {
         let stopped = history(&format!("{stage}{}{warning}{finished}", step(1, "1")));
         assert_eq!(stopped.outcome, Some(Outcome::Stopped));
         assert_eq!((stopped.stages.len(), stopped.stage_total), (1, 2));
-        assert_eq!(stopped.unreadable, 0);
+        assert_eq!((stopped.unreadable, stopped.warnings.len()), (0, 1));
         let resumed = history(&format!(
             "{stage}{}{finished}{}",
             step(1, "1"),

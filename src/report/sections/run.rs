@@ -96,7 +96,12 @@ fn stage_order(record: &Record) -> String {
 }
 
 fn events(history: &History, at: usize) -> String {
-    let mut body = facts(&scores(history));
+    let doubts: String = history
+        .warnings
+        .iter()
+        .map(|doubt| warning(doubt))
+        .collect();
+    let mut body = doubts + &facts(&scores(history));
     body += &left_out(history);
     if history.steps.is_empty() {
         body += &missing("The curves begin with the first step.");

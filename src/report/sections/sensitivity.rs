@@ -58,6 +58,9 @@ fn found(measured: &Sensitivity, is_partial: bool) -> String {
             "the analysis has not come to its end: eigenvalues of {done} of {all} layers are known."
         ));
     }
+    for doubt in measured.doubts() {
+        body += &warning(&format!("{doubt}."));
+    }
     body += &facts(&settings(measured));
     body += &beside(&sensitivity_plots::figures(measured));
     body += &heading("Loss change");

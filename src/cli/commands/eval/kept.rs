@@ -44,11 +44,11 @@ impl Args {
         let Run {
             record,
             network,
-            instead,
+            doubts,
             ..
         } = finetune::load_run(folder)?;
-        if let Some(instead) = instead {
-            reporter.warn(instead);
+        for doubt in doubts {
+            reporter.warn(doubt);
         }
         Ok(Kept {
             source: images_of(self.inputs.data.as_ref(), &record.data.name, folder)?,

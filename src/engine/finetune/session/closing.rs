@@ -7,10 +7,10 @@ use crate::engine::Result;
 use crate::engine::autodiff::Program;
 use crate::engine::autodiff::batch_step::{Batch, BatchStep};
 use crate::engine::backend::Backend;
-use crate::engine::finetune::Report;
 use crate::engine::finetune::checkpoint::{self, Best, State};
 use crate::engine::finetune::optimizer::Velocities;
 use crate::engine::finetune::settings::Norms;
+use crate::engine::finetune::{Report, doubts, journal};
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::job::{Event, Outcome, Score, Split};
@@ -86,10 +86,21 @@ impl<B: Backend> Session<'_, '_, B> {
             return Ok(());
         };
         self.tell_score(Split::Test, "final".to_owned(), score)?;
+        self.doubt()?;
         let outcome = Outcome::Done;
         self.reporter.record(Event::Finished { outcome })?;
         self.state.position.test = Some(score);
         self.save()
+    }
+
+    /// Says when training made the network worse.
+    fn doubt(&mut self) -> Result<()> {
+        let events = journal::read(&self.folder.events())?;
+        let classes = self.inputs.subject.graph.classes();
+        match doubts::of_training(&events, classes) {
+            Some(message) => self.reporter.record(Event::Warning { message }),
+            None => Ok(()),
+        }
     }
 
     /// Ends the run with the network as it is.
