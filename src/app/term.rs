@@ -26,6 +26,7 @@ use ratatui::backend::{Backend, CrosstermBackend, TestBackend};
 
 use super::key::{Key, KeyCode};
 use super::msg::Gesture;
+use crate::engine::shown::shown;
 
 /// A backend whose frames can be bracketed, so that a frame appears at once.
 pub trait Brackets: Backend {
@@ -82,7 +83,7 @@ impl<W: Write> Brackets for CrosstermBackend<W> {
     }
 
     fn announce(&mut self, title: &str, ring: bool) -> io::Result<()> {
-        execute!(self, SetTitle(title))?;
+        execute!(self, SetTitle(shown(title)))?;
         if ring {
             self.write_all(b"\x07")?;
             io::Write::flush(self)?;

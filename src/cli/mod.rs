@@ -11,6 +11,7 @@ pub mod commands;
 pub mod destination;
 pub mod device;
 pub mod failure;
+mod home;
 pub mod inputs;
 mod lacking;
 mod machine;
@@ -20,6 +21,7 @@ pub mod stop;
 mod table;
 mod warnings;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -29,10 +31,16 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use args::{Arguments, Command, Shared};
 use failure::{Exit, Failure};
 
+use crate::engine::shown::shown_lines;
+
 /// Parses the arguments, runs the command, and says how it went.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let home = std::env::home_dir();
+    let arguments: Vec<OsString> = arguments
+        .into_iter()
+        .map(|argument| home::expanded(argument, home.as_deref()))
+        .collect();
     match parse(&arguments) {
         Ok(parsed) => match &parsed.command {
             // It logs to the project's file: standard error belongs to the screen.
@@ -41,7 +49,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Err(refused) if refused.use_stderr() => {
             // Nothing can be done when even the message cannot be written.
-            let _ = refused.print();
+            let _ = print_usage(&refused);
             Exit::Usage.into()
         }
         Err(asked) => finish(output::printed(
@@ -61,6 +69,16 @@ fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
     let command = Arguments::command().color(color);
     let matches = command.try_get_matches_from(arguments)?;
     Arguments::from_arg_matches(&matches)
+}
+
+/// Writes what the parser of the command line says; what must reach no terminal, such as a name of
+/// a file that the shell filled in, is replaced.
+fn print_usage(refused: &clap::Error) -> std::io::Result<()> {
+    let plain = refused.render().to_string();
+    match shown_lines(&plain) {
+        Cow::Borrowed(_) => refused.print(),
+        Cow::Owned(text) => std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()),
+    }
 }
 
 fn open(arguments: &Arguments) -> ExitCode {

@@ -6,13 +6,23 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::failure::Failure;
+use crate::engine::shown::{escaped_json, shown_lines};
 use crate::engine::{Error, files};
 
-/// Writes to stdout. A reader that has gone away is no failure, and nothing more is written.
+/// Writes text for people to stdout; what must reach no terminal is replaced.
 ///
 /// # Errors
 /// When stdout cannot be written.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_data(&shown_lines(text))
+}
+
+/// Writes text for programs to stdout, as it is: JSON and TOML escape what must reach no terminal. A
+/// reader that has gone away is no failure, and nothing more is written.
+///
+/// # Errors
+/// When stdout cannot be written.
+fn print_data(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout
         .write_all(text.as_bytes())
@@ -50,7 +60,7 @@ pub fn stdout_is_closed() {
 
 /// Writes to stderr, for people. A stderr that cannot be written is no failure.
 pub fn tell(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(shown_lines(text).as_bytes());
 }
 
 /// Writes a result to `path`, atomically, or to stdout.
@@ -60,6 +70,7 @@ pub fn tell(text: &str) {
 pub fn deliver(path: Option<&Path>, text: &str) -> Result<(), Failure> {
     match path {
         Some(path) => Ok(files::write_atomically(path, text.as_bytes())?),
+        None if text.starts_with(['{', '[']) => print_data(&escaped_json(text)),
         None => print(text),
     }
 }

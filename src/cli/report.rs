@@ -10,6 +10,7 @@ use super::args::Progress;
 use super::stop::Stop;
 use super::warnings::Warnings;
 use crate::engine::job::{Event, Observer, Phase, Score, Split, Verdict};
+use crate::engine::shown::{escaped_json, shown, shown_lines};
 
 /// Redraws a second.
 const REFRESH: u8 = 10;
@@ -194,7 +195,7 @@ impl Bar {
 
     fn explain(&self, text: String) {
         if let Some((_, bar)) = &self.shown {
-            bar.set_message(text);
+            bar.set_message(shown(&text).into_owned());
         }
     }
 
@@ -314,12 +315,12 @@ pub fn sentence(score: Score) -> String {
 
 /// A stderr that cannot be written must not end the work.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", shown_lines(text));
 }
 
 fn say_json(event: &Event) {
     if let Ok(text) = serde_json::to_string(event) {
-        say(&text);
+        say(&escaped_json(&text));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tables for people: columns padded to their widest cell, numbers to the right.
 
+use crate::engine::shown::shown;
+
 /// Where the text of a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -32,7 +34,8 @@ impl Table {
 
     /// One more row.
     pub fn push(&mut self, row: Vec<String>) {
-        self.rows.push(row);
+        let row = row.into_iter().map(|cell| shown(&cell).into_owned());
+        self.rows.push(row.collect());
     }
 
     /// All of it, a line a row.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::table::Table;
+use crate::engine::shown::shown;
 
 /// The table as CSV: numbers in full, an empty field where nothing is known.
 #[must_use]
@@ -12,7 +13,7 @@ pub fn csv(table: &Table) -> String {
     for row in &table.rows {
         let fields = row.iter().map(|cell| match cell.exact() {
             Value::Null => String::new(),
-            Value::String(text) => field(&text),
+            Value::String(text) => field(&plain(&text)),
             other => other.to_string(),
         });
         text += &line(fields);
@@ -43,6 +44,20 @@ fn line(fields: impl Iterator<Item = String>) -> String {
     fields.collect::<Vec<_>>().join(",") + "\r\n"
 }
 
+/// A text as no spreadsheet takes it for a formula: where it begins like one, a quote comes first,
+/// which spreadsheets do not show. Numbers are not texts here and stay as they are.
+fn plain(text: &str) -> String {
+    let text = shown(text);
+    let begins = [
+        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ];
+    if text.trim_start().starts_with(begins) {
+        format!("'{text}")
+    } else {
+        text.into_owned()
+    }
+}
+
 /// A field, in quotes where it must be.
 fn field(text: &str) -> String {
     if text.contains(['"', ',', '\n', '\r']) {
@@ -68,6 +83,17 @@ mod tests {
     fn fields_are_quoted_where_they_must_be() {
         let expected = "layer,loss_change\r\n\"a,\"\"b\"\"\",0.1\r\nc,\r\n";
         assert_eq!(csv(&table()), expected);
+    }
+
+    #[test]
+    fn no_text_is_a_formula_or_steers_a_terminal() {
+        let mut table = Table::new("t", "t", &[("layer", "l"), ("value", "v")]);
+        for name in ["=1+1", "+1", "-x", "@a", " =b", "\u{1b}[2Jc\u{202e}", "a=b"] {
+            table.push(vec![Cell::text(name), Cell::Number(-0.5)]);
+        }
+        let expected = "layer,value\r\n'=1+1,-0.5\r\n'+1,-0.5\r\n'-x,-0.5\r\n'@a,-0.5\r\n' =b,-0.5\r\n\
+                        \u{fffd}[2Jc\u{fffd},-0.5\r\na=b,-0.5\r\n";
+        assert_eq!(csv(&table), expected);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::engine::shown::is_unseen;
+
 /// Characters of a value from which it gets the place of two.
 const WIDE: usize = 26;
 
@@ -18,16 +20,11 @@ pub fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\n' | '\t' => escaped.push(' '),
-            c if c.is_control() || turns_direction(c) => escaped.push('\u{fffd}'),
+            c if is_unseen(c) => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }
     escaped
-}
-
-/// Marks of right-to-left writing can make a name look like another one.
-const fn turns_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A paragraph.

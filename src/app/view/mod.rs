@@ -33,6 +33,7 @@ mod tune;
 mod which;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
@@ -42,6 +43,7 @@ use super::msg::Target;
 use super::state::{Screen, State};
 
 use super::theme::{Role, Theme};
+use crate::engine::shown::is_unseen;
 pub use hits::Hits;
 
 /// Draws everything; tells what the mouse can reach.
@@ -74,7 +76,19 @@ pub fn frame(frame: &mut Frame, state: &State, theme: &Theme) -> Hits {
     overlay::draw(frame, (state, &mut hits), theme);
     which::draw(frame, (state, &mut hits), theme);
     chrome::footer(frame, footer, (state, &mut hits), theme);
+    clean(frame.buffer_mut());
     hits
+}
+
+/// Takes out of every cell what must reach no terminal: names of layers, runs and files come from
+/// others, and marks of the direction of writing take no cell of their own.
+fn clean(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if cell.symbol().chars().any(is_unseen) {
+            let kept: String = cell.symbol().chars().filter(|c| !is_unseen(*c)).collect();
+            cell.set_symbol(if kept.is_empty() { "\u{fffd}" } else { &kept });
+        }
+    }
 }
 
 /// A column of space left and right, where there is room.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::source::missing;
-use super::{Dataset, Part};
+use super::{Dataset, Part, nearby};
 use crate::engine::{Error, Result, files, text};
 
 /// The name in `--data` and in results.
@@ -46,6 +46,7 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
         Part::Train => &TRAIN_FILES,
         Part::Test => &TEST_FILES,
     };
+    let folder = &nearby::folder(folder, |at| at.join(files[0]).is_file())?;
     let mut dataset = Dataset {
         name: NAME.into(),
         classes: CLASSES,
@@ -58,11 +59,35 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
     };
     for file in files {
         if !folder.join(file).exists() {
-            return Err(missing(folder, file, EXPECTED));
+            return Err(other_version(folder).unwrap_or_else(|| missing(folder, file, EXPECTED)));
         }
         append(&mut dataset, &folder.join(file))?;
     }
     Ok(dataset)
+}
+
+/// What to do about the files of CIFAR-10 in another version than the binary one.
+fn other_version(folder: &Path) -> Option<Error> {
+    const BINARY: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+    let holds = |name: &'static str| move |at: &Path| at.join(name).is_file();
+    let at = nearby::folder(folder, holds("data_batch_1")).ok()?;
+    if holds("data_batch_1")(&at) {
+        let reason = format!(
+            "it holds CIFAR-10 as Python batches; unpack the binary version instead ({BINARY})"
+        );
+        return Some(Error::format(&at, reason));
+    }
+    let names = nearby::names(folder);
+    let archive = names
+        .iter()
+        .find(|name| name.starts_with("cifar-10-") && name.contains(".tar"))?;
+    let next = if archive.contains("binary") {
+        format!("unpack it first: tar xf {archive}")
+    } else {
+        format!("get the binary version instead ({BINARY})")
+    };
+    let reason = format!("CIFAR-10 lies in it packed, as {archive}; {next}");
+    Some(Error::format(folder, reason))
 }
 
 /// Adds the records of one file.
@@ -141,6 +166,29 @@ mod tests {
             fs::write(folder.path().join(name), content).unwrap();
         }
         folder
+    }
+
+    #[test]
+    fn the_folder_of_the_archive_is_found_and_other_versions_are_named() {
+        let all = folder(&[]);
+        let refused = |part| load(all.path(), part).unwrap_err().to_string();
+        assert!(refused(Part::Test).contains("the folder is empty"));
+        fs::write(all.path().join("cifar-10-binary.tar.gz"), "").unwrap();
+        assert!(refused(Part::Test).contains("tar xf cifar-10-binary.tar.gz"));
+        let python = all.path().join("cifar-10-batches-py");
+        fs::create_dir(&python).unwrap();
+        fs::write(python.join("data_batch_1"), b"\x80\x02}").unwrap();
+        assert!(
+            refused(Part::Test).contains("as Python batches"),
+            "{}",
+            refused(Part::Test)
+        );
+        let binary = all.path().join("cifar-10-batches-bin");
+        fs::create_dir(&binary).unwrap();
+        fs::write(binary.join(TEST_FILES[0]), records(&[1, 2])).unwrap();
+        for named in [all.path(), &binary, &binary.join(TEST_FILES[0])] {
+            assert_eq!(load(named, Part::Test).unwrap().labels, [1, 2]);
+        }
     }
 
     #[test]

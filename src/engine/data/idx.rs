@@ -8,10 +8,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 use super::source::missing;
-use super::{Dataset, Part};
+use super::{Dataset, Part, nearby};
 use crate::engine::files;
 use crate::engine::{Error, Result};
 
@@ -57,6 +57,7 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
         Part::Train => ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
         Part::Test => ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
     };
+    let folder = &nearby::folder(folder, |at| find(at, images).is_some())?;
     let (images, labels) = (locate(folder, images)?, locate(folder, labels)?);
     let image_bytes = files::read_limited(&images, MAX_FILE_BYTES)?;
     let label_bytes = files::read_limited(&labels, MAX_FILE_BYTES)?;
@@ -76,12 +77,24 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
 
 /// The plain file, or else the compressed one.
 fn locate(folder: &Path, name: &str) -> Result<PathBuf> {
-    let plain = folder.join(name);
-    let compressed = folder.join(format!("{name}.gz"));
-    [plain, compressed]
-        .into_iter()
-        .find(|path| path.exists())
-        .ok_or_else(|| missing(folder, name, EXPECTED))
+    find(folder, name).ok_or_else(|| missing(folder, name, EXPECTED))
+}
+
+/// A file of this name, plain before compressed: as it was published, or as unpackers write it
+/// (`train-images.idx3-ubyte`, capital letters).
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let compressed = format!("{name}.gz");
+    let exact = [name, &compressed].map(|name| folder.join(name));
+    if let Some(found) = exact.into_iter().find(|path| path.is_file()) {
+        return Some(found);
+    }
+    let plain = |found: &str| found.to_ascii_lowercase().replace(['.', '_', ' '], "-");
+    let wanted = [name.to_owned(), format!("{name}-gz")];
+    let names = nearby::names(folder);
+    wanted.iter().find_map(|wanted| {
+        let found = names.iter().find(|found| plain(found) == *wanted)?;
+        Some(folder.join(found)).filter(|path| path.is_file())
+    })
 }
 
 /// A data set called `name` from a file of images and one of labels.
@@ -123,7 +136,7 @@ pub(super) fn parse(name: &str, images: &IdxFile<'_>, labels: &IdxFile<'_>) -> R
 /// What follows the header, whose size is checked before memory is taken.
 fn content(file: &IdxFile<'_>, magic: u32) -> Result<Vec<u8>> {
     if file.bytes.starts_with(&[0x1f, 0x8b]) {
-        return read(file, magic, GzDecoder::new(file.bytes));
+        return read(file, magic, MultiGzDecoder::new(file.bytes));
     }
     read(file, magic, file.bytes)
 }
@@ -262,6 +275,30 @@ mod tests {
         );
         assert_eq!(plain.labels, [3, 9]);
         assert_eq!(plain.image(1).unwrap(), [8; SIDE * SIDE]);
+    }
+
+    #[test]
+    fn names_with_dots_and_folders_below_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = folder.path().join("FashionMNIST/raw");
+        fs::create_dir_all(&raw).unwrap();
+        let (images, labels) = two();
+        fs::write(raw.join("t10k-images.idx3-ubyte"), &images).unwrap();
+        fs::write(raw.join("T10K-labels.idx1-ubyte.gz"), compressed(&labels)).unwrap();
+        assert_eq!(load(folder.path(), Part::Test).unwrap().len(), 2);
+        let absent = load(folder.path(), Part::Train).unwrap_err().to_string();
+        assert!(absent.contains("there is FashionMNIST"), "{absent}");
+    }
+
+    #[test]
+    fn a_compressed_file_of_several_members_is_read_to_its_end() {
+        let (images, labels) = two();
+        let (first, second) = images.split_at(images.len() / 2);
+        let members = [compressed(first), compressed(second)].concat();
+        assert_eq!(
+            parsed(&members, &labels).unwrap(),
+            parsed(&images, &labels).unwrap()
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod dataset;
 pub mod demo;
 mod idx;
 mod images;
+mod nearby;
 mod noise;
 mod normalization;
 mod sampling;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use super::{Dataset, cifar, demo, idx};
+use super::{Dataset, cifar, demo, idx, nearby};
 use crate::engine::job::Split;
 use crate::engine::{Error, Result};
 
@@ -43,6 +43,9 @@ pub enum DataSpec {
 }
 
 impl DataSpec {
+    /// The names that a folder follows, behind a colon.
+    pub const WITH_FOLDER: [&'static str; 2] = [cifar::NAME, idx::NAME];
+
     /// The data set's name, without the folder.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -147,12 +150,24 @@ impl DataSource {
     }
 }
 
-/// A file that a data set needs is not there.
+/// A file that a data set needs is not there; the names of some that are, are told.
 pub(super) fn missing(folder: &Path, file: &str, expected: &str) -> Error {
+    /// Names that are told.
+    const TOLD: usize = 6;
     if folder.is_dir() {
+        let names = nearby::names(folder);
+        let told = names.iter().take(TOLD).map(String::as_str);
+        let there = match names.len() {
+            0 => "the folder is empty".to_owned(),
+            ..=TOLD => format!("there is {}", told.collect::<Vec<_>>().join(", ")),
+            more => {
+                let told = told.collect::<Vec<_>>().join(", ");
+                format!("there is {told} and {} more", more - TOLD)
+            }
+        };
         Error::format(
             &folder.join(file),
-            format!("file not found; expected {expected}"),
+            format!("file not found; expected {expected}; {there}"),
         )
     } else {
         Error::format(

@@ -13,7 +13,7 @@ mod dequantized;
 mod folded;
 pub mod packed;
 mod packing;
-mod qonnx;
+pub mod qonnx;
 
 #[cfg(test)]
 mod tests;

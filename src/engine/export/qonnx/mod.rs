@@ -14,6 +14,8 @@ mod proto;
 mod read;
 mod write;
 
+pub use read::network;
+
 use super::{Encoded, Request};
 
 /// Domain of the `Quant` nodes.

@@ -23,7 +23,7 @@ type Read<T> = std::result::Result<T, String>;
 ///
 /// # Errors
 /// When the file cannot be read, or holds what is not written here.
-pub(super) fn network(path: &Path) -> Result<(Graph, Parameters)> {
+pub fn network(path: &Path) -> Result<(Graph, Parameters)> {
     let bytes = files::read_limited(path, LIMIT)?;
     let whole = seal::check(&bytes, bytes.len()).and_then(|()| decode(&bytes));
     whole.map_err(|reason| Error::format(path, reason))

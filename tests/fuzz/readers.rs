@@ -1,0 +1,302 @@
+//! Every reader, as the program uses it: what is read is also looked at.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hawqeye::app::config;
+use hawqeye::app::project::Project;
+use hawqeye::app::symbols::Symbols;
+use hawqeye::app::theme::Depth;
+use hawqeye::engine::allocate::{Budget, Request, latency};
+use hawqeye::engine::data::{DataSpec, Part};
+use hawqeye::engine::export::{packed, qonnx};
+use hawqeye::engine::finetune::{self, load_run};
+use hawqeye::engine::graph::Shape;
+use hawqeye::engine::hessian::Metric;
+use hawqeye::engine::hessian::sensitivity::Sensitivity;
+use hawqeye::engine::model::{Model, demo};
+use hawqeye::engine::plan::{self, Totals};
+use hawqeye::project::InputFile;
+use hawqeye::report::{self, Source, csv};
+
+use crate::seeds::Seeds;
+
+/// A reader and the files it is given.
+pub struct Reader {
+    pub name: &'static str,
+    /// Name and content; any of the first is mutated.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// So many of them.
+    pub mutated: usize,
+    /// Reads them from a folder; whether they are accepted.
+    pub read: fn(&Path) -> bool,
+}
+
+impl Reader {
+    fn new(name: &'static str, files: Vec<(&str, Vec<u8>)>, read: fn(&Path) -> bool) -> Self {
+        let files: Vec<(String, Vec<u8>)> = files
+            .into_iter()
+            .map(|(name, content)| (name.to_owned(), content))
+            .collect();
+        Self {
+            name,
+            mutated: files.len(),
+            files,
+            read,
+        }
+    }
+}
+
+const SESSION: &[u8] = b"screen = \"bits\"\n";
+const SENSITIVITY: &[u8] = include_bytes!("../data/demo/sensitivity.json");
+const DEMO_WEIGHTS: &[u8] = include_bytes!("../../assets/demo/resnet20.safetensors");
+
+/// All of them.
+pub fn all(seeds: &Seeds) -> Vec<Reader> {
+    let fixture = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        fs::read(folder.join(name)).unwrap()
+    };
+    let of_run = |name: &str| fs::read(seeds.run.join(name)).unwrap();
+    let plan = of_run("plan.toml");
+    let mut run = Reader::new(
+        "run",
+        vec![
+            ("settings.json", of_run("settings.json")),
+            ("events.jsonl", of_run("events.jsonl")),
+            ("plan.toml", plan.clone()),
+            ("checkpoint.safetensors", of_run("checkpoint.safetensors")),
+            ("sensitivity.json", SENSITIVITY.to_vec()),
+        ],
+        read_run,
+    );
+    run.mutated = 4;
+    let (images, labels) = idx();
+    vec![
+        Reader::new("weights", vec![("w", DEMO_WEIGHTS.to_vec())], read_weights),
+        Reader::new(
+            "zip",
+            vec![("w", fixture("checkpoint-zip.pth"))],
+            read_tensors,
+        ),
+        Reader::new(
+            "legacy",
+            vec![("w", fixture("checkpoint-legacy.pth"))],
+            read_tensors,
+        ),
+        Reader::new(
+            "packed",
+            vec![("p", fs::read(&seeds.packed).unwrap())],
+            |folder| packed::read(&folder.join("p")).is_ok(),
+        ),
+        Reader::new(
+            "qonnx",
+            vec![("q", fs::read(&seeds.qonnx).unwrap())],
+            |folder| qonnx::network(&folder.join("q")).is_ok(),
+        ),
+        Reader::new(
+            "idx",
+            vec![
+                ("t10k-images-idx3-ubyte", images.clone()),
+                ("t10k-labels-idx1-ubyte", labels.clone()),
+            ],
+            read_idx,
+        ),
+        Reader::new(
+            "gzip",
+            vec![
+                ("t10k-images-idx3-ubyte.gz", zipped(&images)),
+                ("t10k-labels-idx1-ubyte.gz", zipped(&labels)),
+            ],
+            read_idx,
+        ),
+        Reader::new(
+            "cifar",
+            vec![
+                (
+                    "test_batch.bin",
+                    (0..4 * 3073_u32).map(|at| (at % 3073 % 10) as u8).collect(),
+                ),
+                (
+                    "batches.meta.txt",
+                    b"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n".to_vec(),
+                ),
+            ],
+            |folder| {
+                DataSpec::Cifar10(folder.to_owned())
+                    .load(Part::Test)
+                    .is_ok()
+            },
+        ),
+        Reader::new(
+            "sensitivity",
+            vec![("s.json", SENSITIVITY.to_vec())],
+            read_sensitivity,
+        ),
+        Reader::new("plan", vec![("p.toml", plan.clone())], read_plan),
+        Reader::new(
+            "latency",
+            vec![(
+                "l.csv",
+                b"layer,bits,ms\nconv1,4,0.5\n\"conv1\",8,0.75\nlinear,2,1\n".to_vec(),
+            )],
+            |folder| latency::read(&folder.join("l.csv")).is_ok(),
+        ),
+        run,
+        Reader::new(
+            "project",
+            vec![
+                (
+                    "inputs.toml",
+                    b"model = \"resnet20\"\ndata = \"demo\"\nseed = 3\n".to_vec(),
+                ),
+                ("session.toml", SESSION.to_vec()),
+                ("sensitivity.json", SENSITIVITY.to_vec()),
+                ("plan.toml", plan),
+            ],
+            read_project,
+        ),
+        Reader::new(
+            "surroundings",
+            vec![
+                (
+                    "config.toml",
+                    include_bytes!("../../assets/config.toml").to_vec(),
+                ),
+                (
+                    "keymap.toml",
+                    include_bytes!("../../assets/keymap.toml").to_vec(),
+                ),
+                (
+                    "themes/own.toml",
+                    include_bytes!("../../themes/terminal.toml").to_vec(),
+                ),
+            ],
+            read_surroundings,
+        ),
+    ]
+}
+
+fn zipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Two images and their labels.
+fn idx() -> (Vec<u8>, Vec<u8>) {
+    let header = |numbers: &[u32]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_be_bytes())
+            .collect()
+    };
+    let images = [header(&[0x803, 2, 28, 28]), vec![7; 2 * 28 * 28]].concat();
+    (images, [header(&[0x801, 2]), vec![3, 9]].concat())
+}
+
+fn read_idx(folder: &Path) -> bool {
+    DataSpec::FashionMnist(folder.to_owned())
+        .load(Part::Test)
+        .is_ok()
+}
+
+fn read_weights(folder: &Path) -> bool {
+    let fit = (Shape::map(1, 28, 28), 10);
+    Model::load(demo::ARCHITECTURE, fit, &folder.join("w")).is_ok()
+}
+
+/// Files that do not hold the network: their tensors are read, and the mismatch is told.
+fn read_tensors(folder: &Path) -> bool {
+    let read = hawqeye::engine::model::weights::read(&folder.join("w"));
+    read_weights(folder) || read.is_ok()
+}
+
+fn read_sensitivity(folder: &Path) -> bool {
+    let Ok(sensitivity) = Sensitivity::read(&folder.join("s.json")) else {
+        return false;
+    };
+    let budgets = [
+        Budget::Compression(10.0),
+        Budget::Size(1e5),
+        Budget::Bops(1e9),
+        Budget::AverageBits(3.0),
+        Budget::Latency(1.0),
+    ];
+    for metric in Metric::ALL {
+        let mut request = Request {
+            metric,
+            ..Request::default()
+        };
+        for budget in budgets {
+            request.budget = Some(budget);
+            let allocated = request.allocate(&sensitivity);
+            if let Ok(allocated) = &allocated {
+                let _ = request.frontier(&allocated.plan, &sensitivity);
+            }
+        }
+    }
+    true
+}
+
+fn read_plan(folder: &Path) -> bool {
+    let path = folder.join("p.toml");
+    let graph = demo::load().unwrap().graph;
+    let names: Vec<_> = graph
+        .layers()
+        .iter()
+        .map(|layer| layer.name.clone())
+        .collect();
+    let read = plan::file::read(&path, Some(&names));
+    if let Ok(plan) = &read {
+        let _ = Totals::of(&plan::LayerFacts::of(&graph), plan);
+    }
+    plan::file::read(&path, None).is_ok() && read.is_ok()
+}
+
+fn read_run(folder: &Path) -> bool {
+    let loaded = load_run(folder);
+    let events = finetune::read_events(folder);
+    let _ = finetune::read_position(folder);
+    tell(folder);
+    loaded.is_ok() && events.is_ok()
+}
+
+/// The page and the tables of a folder.
+fn tell(folder: &Path) {
+    let source = Source::find(folder, None);
+    if let Ok(gathered) = source.and_then(|source| report::gather(&source)) {
+        let page = report::page(&gathered);
+        assert!(page.ends_with("</html>\n"), "a whole page");
+        for table in report::tables(&gathered) {
+            let _ = csv::csv(&table);
+            let _ = csv::json(&table);
+        }
+    }
+}
+
+fn read_project(folder: &Path) -> bool {
+    let project = Project::open(folder).unwrap();
+    let inputs = InputFile::read(&folder.join("inputs.toml"));
+    let stored = project.load();
+    tell(folder);
+    inputs.is_ok() && stored.problems.is_empty()
+}
+
+fn read_surroundings(folder: &Path) -> bool {
+    let (library, problems) = config::themes(folder);
+    let (_, more) = config::settings(folder, &library);
+    let (_, of_keys) = config::keymap(folder);
+    let loaded: Vec<bool> = library
+        .names()
+        .map(|name| {
+            library
+                .load(name, Depth::True, Symbols::detect(None, None))
+                .is_ok()
+        })
+        .collect();
+    problems.is_empty() && more.is_empty() && of_keys.is_empty() && loaded.iter().all(|ok| *ok)
+}
