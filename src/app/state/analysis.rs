@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::engine::hessian::LayerWidth;
 use crate::engine::hessian::agreement::agreements;
+use crate::engine::hessian::doubt::Doubt;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::plan::Plan;
 
@@ -92,6 +93,8 @@ pub struct AnalysisState {
     pub status: Status,
     /// The measurements as a file, when there are any.
     pub report: Option<Arc<Sensitivity>>,
+    /// What is doubtful in them.
+    pub doubts: Vec<Doubt>,
     /// The layer whose eigenvalue is being found.
     pub current: Option<Arc<str>>,
     /// The order on screen.
@@ -133,6 +136,7 @@ impl AnalysisState {
         if anew {
             self.open(inputs);
             self.report = None;
+            self.doubts.clear();
         }
     }
 
@@ -168,6 +172,7 @@ impl AnalysisState {
         for layer in &sensitivity.layers {
             self.measured(layer.clone());
         }
+        self.doubts = sensitivity.doubts();
         self.report = Some(Arc::new(sensitivity));
         self.status = status;
         self.current = None;

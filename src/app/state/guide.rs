@@ -96,6 +96,15 @@ fn sensitivity(state: &State) -> Guide {
     }
 }
 
+/// The first doubt about the measurements, in few words, and how many more there are.
+fn doubtful(state: &State) -> Option<String> {
+    let first = state.analysis.doubts.first()?.short();
+    Some(match state.analysis.doubts.len() - 1 {
+        0 => first,
+        more => format!("{first}, and {more} more"),
+    })
+}
+
 fn measuring(state: &State) -> &'static str {
     let all = state.analysis.measured_count() == state.analysis.layers.len();
     if all && state.analysis.current.is_none() {
@@ -105,18 +114,15 @@ fn measuring(state: &State) -> &'static str {
     }
 }
 
-fn measured(state: &State) -> &'static str {
+fn measured(state: &State) -> String {
     let mut layers = state.analysis.layers.iter();
     let is_wrong = |value: f64| !value.is_finite();
-    if layers
-        .clone()
-        .any(|layer| layer.eigenvalue.is_some_and(is_wrong))
-    {
-        "Some eigenvalues are no numbers; enter goes on to the bits."
-    } else if layers.any(|layer| layer.converged == Some(false)) {
-        "Enter goes on to choosing bits; ? did not converge to the tolerance."
-    } else {
-        "Measured; enter goes on to choosing bits."
+    if layers.any(|layer| layer.eigenvalue.is_some_and(is_wrong)) {
+        return "Some eigenvalues are no numbers; enter goes on to the bits.".to_owned();
+    }
+    match doubtful(state) {
+        Some(doubt) => format!("Doubtful: {doubt}. L tells more; enter goes on to the bits."),
+        None => "Measured; enter goes on to choosing bits.".to_owned(),
     }
 }
 
@@ -125,12 +131,16 @@ fn bits(state: &State) -> Guide {
         let text = "Bits can be set by hand; to allocate them, analyse first (enter).";
         return Guide::new(text, Step::Go(Screen::Sensitivity));
     }
+    let told = |text: &str| match doubtful(state) {
+        Some(doubt) => format!("Doubtful measurements ({doubt}). {text}"),
+        None => text.to_owned(),
+    };
     if state.bits.automatic.is_none() && is_untouched(state) {
-        let text = "Enter chooses bits that fit a budget; or set them by hand.";
+        let text = told("Enter chooses bits that fit a budget; or set them by hand.");
         return Guide::new(text, Step::Run(Command::Allocate));
     }
     Guide::new(
-        "Edit what you like; enter goes on to fine-tuning.",
+        told("Edit what you like; enter goes on to fine-tuning."),
         Step::Go(Screen::Tune),
     )
 }
@@ -167,10 +177,18 @@ fn tune(state: &State) -> Guide {
             Step::Run(Command::TuneAnew),
         ),
         Some(RunStatus::Done) => Guide::new(
-            "Done; enter goes on to the export.",
+            match doubt_of_run(state) {
+                Some(doubt) => format!("Done, but doubtful: {doubt}. Enter goes on to the export."),
+                None => "Done; enter goes on to the export.".to_owned(),
+            },
             Step::Go(Screen::Export),
         ),
     }
+}
+
+/// What the run on screen warned of last.
+fn doubt_of_run(state: &State) -> Option<&str> {
+    Some(state.tune.run.as_ref()?.doubts.last()?)
 }
 
 /// The list of runs: enter goes to the selected one.
@@ -223,7 +241,10 @@ fn export(state: &State) -> Guide {
             Step::Run(Command::Export),
         ),
         None => Guide::new(
-            "Enter writes the file, reads it back and compares.",
+            match doubt_of_run(state) {
+                Some(doubt) => format!("The run is doubtful: {doubt}. Enter writes the file."),
+                None => "Enter writes the file, reads it back and compares.".to_owned(),
+            },
             Step::Run(Command::Export),
         ),
     }

@@ -117,7 +117,12 @@ fn reported(state: &mut State, job: JobId, event: Event) {
         Event::Layer { .. } if kind == JobKind::Remeasure => {}
         Event::Layer { measured } => state.analysis.measured(*measured),
         Event::Landscape { measured } => state.detail.grow(*measured),
-        Event::Warning { message } => state.notify(Level::Warning, message),
+        Event::Warning { message } => {
+            state.notify_about(Level::Warning, kind, message.clone());
+            if let (JobKind::Tune, Some(run)) = (kind, &mut state.tune.run) {
+                run.apply(Some(now), Event::Warning { message });
+            }
+        }
         event if kind == JobKind::Tune => {
             if let Event::Step { step, total, .. } = event {
                 running.progress(now, Phase::Tune, (step, total));
@@ -291,6 +296,7 @@ fn restore(state: &mut State, inputs: &Inputs) {
             let status = if done { Status::Done } else { Status::Stopped };
             sensitivity.complete_from(&inputs.layers);
             state.analysis.adopt(sensitivity, status);
+            tell_doubts(state);
         } else {
             let text = "the saved measurements are of another network and were left aside";
             state.notify(Level::Warning, text);
@@ -327,12 +333,20 @@ fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {
         && layers.eq(inputs.layers.iter().map(|layer| &layer.layer))
 }
 
+/// What is doubtful in the measurements, whole, in the log.
+fn tell_doubts(state: &mut State) {
+    for doubt in state.analysis.doubts.clone() {
+        state.notify_about(Level::Warning, JobKind::Analyze, doubt.to_string());
+    }
+}
+
 fn analyzed(state: &mut State, sensitivity: Sensitivity, outcome: Outcome) -> Vec<Effect> {
     let status = match outcome {
         Outcome::Done => Status::Done,
         Outcome::Stopped => Status::Stopped,
     };
     state.analysis.adopt(sensitivity, status);
+    tell_doubts(state);
     let (done, all) = (state.analysis.measured_count(), state.analysis.layers.len());
     state.notify(
         Level::Info,

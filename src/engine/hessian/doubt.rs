@@ -57,6 +57,21 @@ pub enum Doubt {
 }
 
 impl Doubt {
+    /// What it is, in few words, without the way out.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self {
+            Self::NotConverged { count, total, .. } => {
+                format!("{count} of {total} eigenvalues did not converge")
+            }
+            Self::UncertainTrace { count, total, .. } => {
+                format!("{count} of {total} traces are uncertain")
+            }
+            Self::NoCurvature { .. } => "hardly any curvature is left".to_owned(),
+            Self::Untrained { .. } => "the network looks untrained".to_owned(),
+        }
+    }
+
     /// Whether the loss over a sample is that of an untrained network.
     #[must_use]
     pub fn of_loss(loss: f64, accuracy: f64, classes: usize) -> Option<Self> {

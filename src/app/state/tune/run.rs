@@ -96,6 +96,8 @@ pub struct Run {
     pub images_per_second: Option<f64>,
     /// Step of the last checkpoint.
     pub checkpoint: Option<u64>,
+    /// What it warned of, each sentence once.
+    pub doubts: Vec<String>,
     last_step_at: Option<Duration>,
 }
 
@@ -119,6 +121,7 @@ impl Run {
             learning_rate: None,
             images_per_second: None,
             checkpoint: None,
+            doubts: Vec::new(),
             last_step_at: None,
         }
     }
@@ -210,6 +213,9 @@ impl Run {
                 });
             }
             Event::Checkpoint { step } => self.checkpoint = Some(step),
+            Event::Warning { message } if !self.doubts.contains(&message) => {
+                self.doubts.push(message);
+            }
             // However a run ends, its state is saved first.
             Event::Finished { .. } => self.checkpoint = Some(self.step),
             _ => {}
