@@ -10,6 +10,7 @@ use crate::app::jobs::{AnalysisRequest, LossChangesRequest};
 use crate::engine::backend::cpu::Cpu;
 use crate::engine::data::{Order, Selection, sample};
 use crate::engine::hessian::analysis::{Subject, add_loss_changes, prepare, run};
+use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::landscape::{self, Landscape};
 use crate::engine::hessian::merge::merge;
 use crate::engine::hessian::primal::place_of;
@@ -87,6 +88,7 @@ pub(super) fn remeasure(
         return Err(Error::invalid("a tolerance does not change loss changes"));
     }
     let mut again = prepare(&subject, &settings)?;
+    Ground::of(&subject).recognise(&mut file);
     // Refused before the work, not after it.
     merge(&mut file.clone(), &again)?;
     let outcome = run(&subject, &settings, &mut again, &mut |_| Ok(()), observer)?;

@@ -9,6 +9,7 @@ use crate::engine::evaluation;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::operations::{BatchNormMode, Codes};
 use crate::engine::hessian::Metric;
+use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::merge::merge;
 use crate::engine::hessian::primal::place_of;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
@@ -84,6 +85,7 @@ pub fn add_loss_changes<B: Backend>(
         ..settings.clone()
     };
     let fresh = prepare(subject, &settings)?;
+    Ground::of(subject).recognise(file);
     // Refused before the work, not after it.
     merge(&mut file.clone(), &fresh)?;
     let Some(float_loss) = file.loss else {
