@@ -14,6 +14,7 @@ mod export;
 mod output;
 mod page;
 mod plan;
+mod reading;
 mod real;
 mod report;
 mod support;
