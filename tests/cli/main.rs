@@ -19,6 +19,7 @@ mod page;
 mod plan;
 #[cfg(target_os = "linux")]
 mod processes;
+mod reading;
 mod real;
 mod report;
 mod support;

@@ -41,7 +41,7 @@ fn run_record(folder: &Path, model: &str) {
         "model": {"name": model, "weights_sha256": "ab", "image": [1, 28, 28], "classes": 10, "parameters": 5},
         "data": {"name": "demo", "train_sha256": "c", "test_sha256": "d",
                  "normalization": {"mean": [0.5], "std": [0.5]}},
-        "scale": "mse", "plan": [], "stages": [["conv1"]], "settings": settings,
+        "scale": "mse", "plan": [["conv1", "4/4"]], "stages": [["conv1"]], "settings": settings,
     });
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("settings.json"), record.to_string()).unwrap();
