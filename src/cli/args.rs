@@ -198,7 +198,7 @@ impl Shared {
             .map_err(|refused| {
                 let refused = refused
                     .source()
-                    .map_or_else(|| refused.to_string(), |source| source.to_string());
+                    .map_or_else(|| refused.to_string(), ToString::to_string);
                 Failure::failed(format!(
                     "cannot start {threads} threads ({refused}); ask for fewer with --threads, or \
                      allow this user more processes (ulimit -u)"
