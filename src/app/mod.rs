@@ -134,6 +134,13 @@ fn failed<E: ToString>(error: E) -> Refusal {
 
 fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
     term::check_interactive().map_err(|sentence| (USAGE, sentence))?;
+    // Reading keys needs one more, and would panic without.
+    let thread = std::thread::Builder::new().spawn(|| ());
+    thread.map_err(|refused| {
+        failed(format!(
+            "cannot start a thread ({refused}); allow this user more processes (ulimit -u)"
+        ))
+    })?;
     let around = Around::find()?;
     let first = around.open(options, make)?;
     let reopen = |project: &str| around.open(&options.on(project), make);

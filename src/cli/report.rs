@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -218,7 +219,10 @@ fn bar(phase: Phase, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), target)
         .with_style(style())
         .with_prefix(name(phase));
-    bar.enable_steady_tick(Duration::from_millis(250));
+    // Its ticking needs a thread, and would panic without.
+    if thread::Builder::new().spawn(|| ()).is_ok() {
+        bar.enable_steady_tick(Duration::from_millis(250));
+    }
     bar
 }
 

@@ -56,7 +56,7 @@ impl Pulse {
         };
         beating.beat(Wish::Go);
         let thread = thread::Builder::new().name("hawqeye-pulse".to_owned());
-        let thread = thread.spawn(move || beating.beat_until_over());
+        let thread = thread.spawn(move || beating.live());
         let thread = thread.map_err(|source| {
             Error::invalid(format!(
                 "cannot start a thread ({source}); allow this user more processes (ulimit -u)"
@@ -107,7 +107,7 @@ struct Beating {
 }
 
 impl Beating {
-    fn beat_until_over(mut self) {
+    fn live(mut self) {
         let mut last = Instant::now();
         loop {
             let inner = self.shared.inner();
