@@ -19,3 +19,4 @@ mod report;
 mod support;
 mod tune;
 mod usage;
+mod widths;
