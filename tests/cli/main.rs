@@ -25,3 +25,4 @@ mod report;
 mod support;
 mod tune;
 mod usage;
+mod widths;

@@ -825,3 +825,78 @@ fn what_was_measured_is_never_forgotten_without_a_question() {
         assert_eq!(bench.state.analysis.status, Status::Running);
     }
 }
+
+#[test]
+fn bits_that_nobody_measured_are_measured_for_their_row_and_kept() {
+    for keys in ["b 5", "b 6", "b 7", "-", "- -", "- - -"] {
+        let mut bench = Bench::analysed();
+        bench.keys("3").keys(keys);
+        let bits = bench.bits()[0];
+        assert!((5..8).contains(&bits), "{keys}");
+        let known = |bench: &Bench| {
+            bench.state.analysis.layers[0]
+                .loss_change
+                .contains_key(&bits)
+        };
+        assert!(!known(&bench));
+        let awaited = bench.state.awaited();
+        assert_eq!(awaited.len(), 1, "{keys}");
+        assert_eq!(awaited[0].bits.get(), bits);
+        bench.wait(30).work();
+        assert!(known(&bench) && bench.state.awaited().is_empty(), "{keys}");
+    }
+}
+
+#[test]
+fn loss_changes_that_cannot_be_measured_are_not_tried_again_and_again() {
+    let mut bench = Bench::analysed();
+    bench.engine.trouble = Trouble::Work;
+    bench.keys("3 b 6").wait(30).work();
+    assert!(bench.state.awaited().is_empty());
+    assert!(bench.wait(30).started().is_empty());
+    assert!(
+        bench
+            .state
+            .log_lines("loss changes of the plan")
+            .next()
+            .is_some()
+    );
+}
+
+#[test]
+fn a_run_that_left_nothing_on_disk_is_none_and_its_error_ends_with_its_cause() {
+    let mut bench = Bench::planned();
+    bench.keys("4 N").work();
+    let (first, next) = (bench.state.tune.run.clone(), bench.state.tune.next);
+    assert!(first.is_some());
+    bench.engine.trouble = Trouble::Work;
+    for _ in 0..3 {
+        bench.keys("4 N").work();
+        assert_eq!(
+            bench.state.tune.run.as_ref().map(|run| &run.folder),
+            first.as_ref().map(|run| &run.folder)
+        );
+        assert_eq!(bench.state.tune.next, next);
+        assert!(bench.state.tune.refused.is_some());
+    }
+    assert!(bench.state.toast.is_some());
+    bench.keys("5");
+    assert!(bench.state.toast.is_none(), "the export is sound");
+    bench.keys("4 N").work();
+    bench.keys("3 b 4");
+    assert!(bench.state.toast.is_none() && bench.state.tune.refused.is_none());
+}
+
+#[test]
+fn what_became_of_an_export_is_told_of_its_run_alone() {
+    let mut bench = Bench::planned();
+    bench.keys("4 N").work();
+    bench.keys("5 enter").work();
+    let first = bench.state.tune.finished().unwrap().name();
+    assert_eq!(bench.state.export.count(&first), 1);
+    bench.keys("3 b 4 4 N").work();
+    let second = bench.state.tune.finished().unwrap().name();
+    assert_ne!(first, second);
+    assert_eq!(bench.state.export.count(&second), 0);
+    assert_eq!(bench.state.export.count(&first), 1);
+}

@@ -224,6 +224,13 @@ fn round([low, high]: [f64; 2], height: u16) -> ([f64; 2], Vec<String>) {
     (bounds, (0..=count).map(label).collect())
 }
 
+/// A range around another with round ends, a few steps apart.
+#[must_use]
+pub fn round_ends(range: [f64; 2]) -> [f64; 2] {
+    const STEPS_FOR: u16 = 18;
+    round(range, STEPS_FOR).0
+}
+
 /// `count` steps, as a number without the digits that multiplying leaves behind.
 fn number_of(count: f64, step: f64) -> String {
     let exponent = step.log10().floor() as i32;
@@ -379,6 +386,26 @@ mod tests {
         assert_eq!(labels([1.9, 2.0], 5), ["10", "1e2"]);
         let ([low, high], _) = decades([2.0, 2.0], 5);
         assert!(low < high);
+    }
+
+    #[test]
+    fn the_labels_of_a_linear_axis_are_round_and_fit() {
+        let labels = |range, height| round(range, height).1;
+        assert_eq!(
+            labels([0.443, 0.822], 20),
+            ["0.4", "0.5", "0.6", "0.7", "0.8", "0.9"]
+        );
+        assert_eq!(labels([0.0634, 7.36], 6), ["0", "10"]);
+        assert_eq!(labels([-0.02, 0.03], 9), ["-0.05", "0.00", "0.05"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_linear_axis_holds_what_it_is_for(low in -1e12..1e12f64, size in 1e-6..1e12f64, height in 4..60u16) {
+            let ([from, to], labels) = round([low, low + size], height);
+            prop_assert!(from <= low + 1e-6 * size && to >= low + size - 1e-6 * size);
+            prop_assert!((2..=6).contains(&labels.len()), "{labels:?}");
+        }
     }
 
     #[test]

@@ -66,18 +66,16 @@ pub(super) const fn metric_name(state: &State) -> &'static str {
 /// What is known while the accuracy of this plan is not: that of the plan before.
 fn before(state: &State, doing: &str) -> String {
     let last = state.bits.history().next_back();
-    let last = last.map_or_else(String::new, |last| format!("; {} before", percent(last)));
-    format!("{doing} ...{last}")
+    let last = last.map_or_else(String::new, |last| format!("was {}, ", percent(last)));
+    format!("{last}{doing} ...")
 }
 
 /// The accuracy of exactly this plan.
 fn accuracy<'a>(state: &State, theme: &Theme) -> Span<'a> {
     match state.bits.accuracy() {
         Accuracy::Unknown => Span::styled("not measured", theme.style(Role::Muted)),
-        Accuracy::Waiting => Span::styled(before(state, "waits"), theme.style(Role::Muted)),
-        Accuracy::Running => {
-            Span::styled(before(state, "being measured"), theme.style(Role::Muted))
-        }
+        Accuracy::Waiting => Span::styled(before(state, "waiting"), theme.style(Role::Muted)),
+        Accuracy::Running => Span::styled(before(state, "measuring"), theme.style(Role::Muted)),
         Accuracy::Failed(_) => {
             let keys = state
                 .keymap
@@ -141,7 +139,7 @@ pub(super) fn summary(
 }
 
 /// Cells of a sum and its name where two stand side by side.
-const HALF: usize = 19;
+const HALF: usize = 20;
 
 /// Totals beside the frontier, under a table that is neither wide nor high.
 pub(super) fn low(
@@ -157,7 +155,7 @@ pub(super) fn low(
     let sums = sums(state, plan, totals);
     let mut lines = vec![heading("This plan", left.width, theme)];
     let piece = |(name, value): &(&'static str, String)| {
-        let room = HALF.saturating_sub(name.len() + 1);
+        let room = HALF.saturating_sub(name.len() + 1).max(value.len() + 1);
         [
             Span::styled(format!("{name} "), theme.style(Role::Muted)),
             Span::styled(format!("{value:<room$}"), theme.style(Role::Text)),
@@ -249,8 +247,9 @@ pub(super) fn frontier(
     let points = plot::logarithmic(raw.iter().copied());
     let own = planning::harm_of(plan, &state.analysis.layers, state.bits.metric).whole();
     let mine = own.map(|harm| (totals.weight_bytes(), harm));
-    let [low, high] = plot::bounds(points.iter().map(|p| p.0).chain(mine.map(|p| p.0)));
-    let (low, high) = (bytes(low.max(0.0)), bytes(high.max(0.0)));
+    let sizes = points.iter().map(|p| p.0).chain(mine.map(|p| p.0));
+    let ends = sizes_around(plot::bounds(sizes));
+    let [low, high] = ends.map(bytes);
     let curves = [
         Curve {
             points,
@@ -269,5 +268,12 @@ pub(super) fn frontier(
         log: true,
         within: plot::ANY,
     };
-    plot::draw(frame, chart, theme, (labels, &curves));
+    plot::draw_over(frame, chart, theme, (ends, (labels, &curves)));
+}
+
+/// Sizes around others that are round in the unit they are told in.
+fn sizes_around(range: [f64; 2]) -> [f64; 2] {
+    let [low, high] = range.map(|size| size.max(0.0));
+    let unit = 1024f64.powf((high.max(1.0).ln() / 1024f64.ln()).floor());
+    plot::round_ends([low / unit, high / unit]).map(|size| size.max(0.0) * unit)
 }

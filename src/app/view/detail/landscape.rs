@@ -106,12 +106,13 @@ fn curves(frame: &mut Frame, area: Rect, landscape: &Landscape, theme: &Theme) {
             kind: Kind::Points,
         },
     ];
-    let [left, right] = [-landscape.reach, landscape.reach].map(number);
+    let ends = plot::round_ends([-landscape.reach, landscape.reach]);
+    let [left, right] = ends.map(number);
     let labels = Labels {
         title: "loss at w + t v; points measured, line predicted",
         x: [&left, &right],
         log: false,
         within: [0.0, f64::INFINITY],
     };
-    plot::draw(frame, area, theme, (labels, &curves));
+    plot::draw_over(frame, area, theme, (ends, (labels, &curves)));
 }
