@@ -279,7 +279,7 @@ fn tell(folder: &Path) {
 }
 
 fn read_project(folder: &Path) -> bool {
-    let project = Project::open(folder).unwrap();
+    let project = Project::open(folder);
     let inputs = InputFile::read(&folder.join("inputs.toml"));
     let stored = project.load();
     tell(folder);

@@ -266,7 +266,6 @@ mod tests {
             plan: plan.layers.iter().map(layer).collect(),
             stages: vec![plan.names()],
             settings: Settings::default(),
-            continued: Vec::new(),
         };
         let text = serde_json::to_string(&record).unwrap();
         fs::write(folder.join("settings.json"), text).unwrap();

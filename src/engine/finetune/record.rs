@@ -338,7 +338,6 @@ mod tests {
             plan: vec![("a".into(), "2/4".into()), ("b".into(), "3/4".into())],
             stages: vec![vec!["b".into()], vec!["a".into()]],
             settings: Settings::default(),
-            continued: Vec::new(),
         }
     }
 
