@@ -116,7 +116,7 @@ impl Bar {
                 value,
                 residual,
                 ..
-            } => self.explain(format!("{layer} {value:.4e}, residual {residual:.0e}")),
+            } => self.explain(&format!("{layer} {value:.4e}, residual {residual:.0e}")),
             Event::Step {
                 step,
                 total,
@@ -127,7 +127,7 @@ impl Bar {
             } => {
                 self.advance(Phase::Tune, (*step, *total));
                 let (epoch, percent) = (epoch + 1, 100.0 * accuracy);
-                self.explain(format!("epoch {epoch}, loss {loss:.4}, {percent:.1} %"));
+                self.explain(&format!("epoch {epoch}, loss {loss:.4}, {percent:.1} %"));
             }
             _ => {
                 if let Some(line) = line(event) {
@@ -148,9 +148,9 @@ impl Bar {
         }
     }
 
-    fn explain(&self, text: String) {
+    fn explain(&self, text: &str) {
         if let Some((_, bar)) = &self.shown {
-            bar.set_message(shown(&text).into_owned());
+            bar.set_message(shown(text).into_owned());
         }
     }
 

@@ -23,7 +23,11 @@ fn renamed(untrained: &Untrained, rename: impl Fn(&str) -> Vec<String>) {
             names.map(|(place, name)| NamedTensor {
                 name,
                 shape: tensor.shape.clone(),
-                values: tensor.values.iter().map(|v| v * (1.0 + place as f32)).collect(),
+                values: tensor
+                    .values
+                    .iter()
+                    .map(|v| v * (1.0 + place as f32))
+                    .collect(),
             })
         })
         .collect();
@@ -33,7 +37,14 @@ fn renamed(untrained: &Untrained, rename: impl Fn(&str) -> Vec<String>) {
 /// `eval` of the weights called `changed`.
 fn eval(untrained: &Untrained, arguments: &[&str]) -> Ended {
     let weights = untrained.text("changed");
-    let subject = ["eval", "--model=resnet20", "--data=demo", "--json", "--weights", &weights];
+    let subject = [
+        "eval",
+        "--model=resnet20",
+        "--data=demo",
+        "--json",
+        "--weights",
+        &weights,
+    ];
     hawqeye(&[&subject, arguments].concat())
 }
 
@@ -44,7 +55,10 @@ fn a_text_before_all_names_changes_nothing_and_is_told() {
     renamed(&untrained, |name| vec![format!("net._orig_mod.{name}")]);
     let found = eval(&untrained, &[]).done();
     assert_eq!(found.stdout, plain);
-    assert!(found.stderr.contains("begin with net._orig_mod."), "{found:?}");
+    assert!(
+        found.stderr.contains("begin with net._orig_mod."),
+        "{found:?}"
+    );
     assert_eq!(eval(&untrained, &["-q"]).done().stderr, "");
 }
 
@@ -52,11 +66,16 @@ fn a_text_before_all_names_changes_nothing_and_is_told() {
 fn of_two_sets_of_weights_one_is_chosen_by_its_key() {
     let untrained = Untrained::new();
     let plain = untrained.run(&["eval", "--json"]).done().stdout;
-    renamed(&untrained, |name| vec![format!("model.{name}"), format!("ema.{name}")]);
+    renamed(&untrained, |name| {
+        vec![format!("model.{name}"), format!("ema.{name}")]
+    });
     eval(&untrained, &[]).refused(1, &["differ: choose one with --weights-key ema or model"]);
     let model = eval(&untrained, &["--weights-key", "model", "-q"]).done();
     assert_eq!(model.stdout, plain);
-    assert_ne!(eval(&untrained, &["--weights-key=ema"]).done().stdout, plain);
+    assert_ne!(
+        eval(&untrained, &["--weights-key=ema"]).done().stdout,
+        plain
+    );
     eval(&untrained, &["--weights-key=x"]).refused(1, &["there is ema or model"]);
 }
 
@@ -67,7 +86,11 @@ fn a_variance_that_cannot_be_is_named_by_tensor_and_channel() {
             values[2] = -1e-4;
         }
     });
-    let words = ["layer1.0.bn1.running_var, channel 2", "-1e-4", "w.safetensors"];
+    let words = [
+        "layer1.0.bn1.running_var, channel 2",
+        "-1e-4",
+        "w.safetensors",
+    ];
     spoiled.run(&["eval"]).refused(1, &words);
 }
 
@@ -130,19 +153,25 @@ fn tables_and_plans_may_begin_with_a_byte_order_mark() {
         format!("\u{feff}{}", rows(",", "0.01")),
         format!("\"layer\";\"bits\";\"ms\"\r\n{}", rows(";", "0,01")),
     ];
-    let budget = ["--budget", "latency=0.4ms", "--latency", "l.csv", "-o", "p.toml", "--force"];
-    let budget = &budget[..6];
+    let budget = [
+        "--budget",
+        "latency=0.4ms",
+        "--latency",
+        "l.csv",
+        "-o",
+        "p.toml",
+    ];
     for table in tables {
         fs::write(folder.join("l.csv"), table).unwrap();
         let _ = fs::remove_file(folder.join("p.toml"));
-        assert!(plan(folder, budget).done().stdout.contains("latency"));
+        assert!(plan(folder, &budget).done().stdout.contains("latency"));
     }
     let text = fs::read_to_string(folder.join("p.toml")).unwrap();
     fs::write(folder.join("p.toml"), format!("\u{feff}{text}")).unwrap();
     let mut eval = command(&["eval", "--plan", "p.toml", "--calibration", "32"]);
     ended(eval.current_dir(folder)).done();
     fs::write(folder.join("l.csv"), b"\xff\xfel\0").unwrap();
-    plan(folder, budget).refused(1, &["l.csv", "UTF-16"]);
+    plan(folder, &budget).refused(1, &["l.csv", "UTF-16"]);
 }
 
 #[test]
@@ -151,7 +180,10 @@ fn a_home_folder_behind_the_name_of_a_data_set_is_found() {
     let raw = home.path().join("data/FashionMNIST/raw");
     fs::create_dir_all(&raw).unwrap();
     let header = |numbers: &[u32]| -> Vec<u8> {
-        numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+        numbers
+            .iter()
+            .flat_map(|number| number.to_be_bytes())
+            .collect()
     };
     let images = [header(&[0x803, 4, 28, 28]), vec![9; 4 * 28 * 28]].concat();
     fs::write(raw.join("t10k-images.idx3-ubyte"), images).unwrap();
@@ -159,8 +191,18 @@ fn a_home_folder_behind_the_name_of_a_data_set_is_found() {
     fs::write(raw.join("t10k-labels.idx1-ubyte"), labels).unwrap();
     let untrained = Untrained::new();
     let weights = untrained.text("w.safetensors");
-    for data in ["--data=fashion-mnist:~/data", "--data=fashion-mnist:~/data/FashionMNIST"] {
-        let arguments = ["eval", "--model=resnet20", "--weights", &weights, data, "--json"];
+    for data in [
+        "--data=fashion-mnist:~/data",
+        "--data=fashion-mnist:~/data/FashionMNIST",
+    ] {
+        let arguments = [
+            "eval",
+            "--model=resnet20",
+            "--weights",
+            &weights,
+            data,
+            "--json",
+        ];
         let found = ended(command(&arguments).env("HOME", home.path())).done();
         assert!(found.stdout.contains("\"total\":4"), "{found:?}");
     }
@@ -185,15 +227,39 @@ fn settings_of_a_run_are_checked_wherever_they_are_read() {
         assert_eq!(tune(folder, &again).code, 1);
     };
     let list = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    check("/stages", list("[]"), &["layer conv1 is in 0 stages: expected one"]);
+    check(
+        "/stages",
+        list("[]"),
+        &["layer conv1 is in 0 stages: expected one"],
+    );
     check("/stages", list("[[]]"), &["layer conv1 is in 0 stages"]);
-    check("/data/normalization/std", list("[0.0]"), &["std 0: expected positive"]);
+    check(
+        "/data/normalization/std",
+        list("[0.0]"),
+        &["std 0: expected positive"],
+    );
     check("/data/normalization/std", list("[]"), &["1 mean but 0 std"]);
-    check("/model/classes", list("4611686018427387914"), &["4611686018427387914 classes"]);
-    check("/model/image", list("[1, 18446744073709551615, 1]"), &["images of 1x1844"]);
-    check("/settings/epochs", list("18446744073709551615"), &["epochs", "at most"]);
+    check(
+        "/model/classes",
+        list("4611686018427387914"),
+        &["4611686018427387914 classes"],
+    );
+    check(
+        "/model/image",
+        list("[1, 18446744073709551615, 1]"),
+        &["images of 1x1844"],
+    );
+    check(
+        "/settings/epochs",
+        list("18446744073709551615"),
+        &["epochs", "at most"],
+    );
     check("/settings/learning_rate", list("-1"), &["learning rate -1"]);
-    check("/settings/momentum", list("\"much\""), &["settings, momentum", "expected a number"]);
+    check(
+        "/settings/momentum",
+        list("\"much\""),
+        &["settings, momentum", "expected a number"],
+    );
 }
 
 #[test]
@@ -206,7 +272,12 @@ fn a_packed_file_with_impossible_classes_is_refused() {
     let bytes = fs::read(folder.join("p")).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = String::from_utf8(bytes[8..8 + length].to_vec()).unwrap();
-    for classes in ["4611686018427387914", "2305843009213693962", "1000000000", "0"] {
+    for classes in [
+        "4611686018427387914",
+        "2305843009213693962",
+        "1000000000",
+        "0",
+    ] {
         let changed = header.replace("\"classes\":\"10\"", &format!("\"classes\":\"{classes}\""));
         assert_ne!(changed, header);
         let length = (changed.len() as u64).to_le_bytes();
@@ -221,7 +292,10 @@ fn a_packed_file_with_impossible_classes_is_refused() {
 fn more_epochs_than_can_be_counted_are_refused() {
     let folder = planned();
     for epochs in ["18446744073709551615", "1000000001"] {
-        let refused = tune(folder.path(), &[&JOINT[..], &[epochs, "-o", "run"]].concat());
+        let refused = tune(
+            folder.path(),
+            &[&JOINT[..], &[epochs, "-o", "run"]].concat(),
+        );
         refused.refused(2, &[epochs, "at most"]);
     }
 }
@@ -230,17 +304,22 @@ fn more_epochs_than_can_be_counted_are_refused() {
 fn names_from_files_reach_no_terminal_raw() {
     const HOSTILE: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}\u{202e}\u{2067}";
     let untrained = Untrained::new();
-    renamed(&untrained, |name| vec![name.to_owned(), format!("{name}{HOSTILE}")]);
+    renamed(&untrained, |name| {
+        vec![name.to_owned(), format!("{name}{HOSTILE}")]
+    });
     let clean = |ended: &Ended| {
         let text = [&*ended.stdout, &ended.stderr].concat();
         let raw = |c: char| is_unseen(c) && c != '\n';
         assert!(!text.contains(raw), "{text:?}");
-        assert!(text.contains('\u{fffd}') || text.contains("\\u"), "{text:?}");
+        assert!(
+            text.contains('\u{fffd}') || text.contains("\\u"),
+            "{text:?}"
+        );
     };
     clean(&eval(&untrained, &[]));
     let json = serde_json::to_string(&format!("conv1{HOSTILE}")).unwrap();
     let folder = measured(|text| text.replace("\"conv1\"", &json));
-    for arguments in [&["--dry-run"][..], &["--pin", "x"], &[]] {
+    for arguments in [&["--dry-run"][..], &["--budget=compression=10x"], &[]] {
         clean(&plan(folder.path(), arguments));
     }
     let name = toml::Value::from(format!("conv1{HOSTILE}")).to_string();
@@ -248,7 +327,10 @@ fn names_from_files_reach_no_terminal_raw() {
         let changed = match key {
             "unknown" => format!("{text} = 1\n{}", crate::support::uniform_plan()),
             _ => crate::support::uniform_plan().replacen(
-                &format!("{key} = \"{}\"", if key == "name" { "conv1" } else { "resnet20" }),
+                &format!(
+                    "{key} = \"{}\"",
+                    if key == "name" { "conv1" } else { "resnet20" }
+                ),
                 &format!("{key} = {text}"),
                 1,
             ),
@@ -257,6 +339,10 @@ fn names_from_files_reach_no_terminal_raw() {
         let mut eval = command(&["eval", "--plan", "p.toml"]);
         clean(&ended(eval.current_dir(folder.path())));
     }
-    clean(&hawqeye(&["eval", "--weights", &format!("/nowhere/{HOSTILE}")]));
+    clean(&hawqeye(&[
+        "eval",
+        "--weights",
+        &format!("/nowhere/{HOSTILE}"),
+    ]));
     clean(&hawqeye(&[&format!("--{HOSTILE}")]));
 }
