@@ -299,7 +299,7 @@ mod tests {
             refused(&[f32::NAN], &[1.0]),
             "mean NaN: expected finite numbers"
         );
-        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 values for --mean and 2 for --std"));
+        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 mean but 2 std"));
         let grey = Normalization::new(vec![0.5], vec![0.5]).unwrap();
         let preparation = Preparation {
             normalization: &grey,
