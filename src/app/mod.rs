@@ -117,7 +117,7 @@ pub fn run_with(options: &Options, make: MakeEngine) -> ExitCode {
         Ok(code) => code,
         Err((code, sentence)) => {
             // Nobody is left to tell when standard error is closed.
-            let sentence = crate::engine::shown::shown_lines(&sentence).into_owned();
+            let sentence = crate::engine::shown::shown_lines(&sentence);
             let _ = writeln!(io::stderr(), "error: {sentence}");
             code
         }
@@ -133,14 +133,7 @@ fn failed<E: ToString>(error: E) -> Refusal {
 }
 
 fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
-    term::check_interactive().map_err(|sentence| (USAGE, sentence))?;
-    // Reading keys needs one more, and would panic without.
-    let thread = std::thread::Builder::new().spawn(|| ());
-    thread.map_err(|refused| {
-        failed(format!(
-            "cannot start a thread ({refused}); allow this user more processes (ulimit -u)"
-        ))
-    })?;
+    term::check_interactive().map_err(|sentence| (USAGE, sentence.to_owned()))?;
     let around = Around::find()?;
     let first = around.open(options, make)?;
     let reopen = |project: &str| around.open(&options.on(project), make);
@@ -188,8 +181,6 @@ struct Signals {
     terminate: Caught,
     hang_up: Caught,
     interrupt: Caught,
-    /// What schedulers warn with.
-    user: [Caught; 2],
     guard: Option<term::Guard>,
 }
 
@@ -199,10 +190,6 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
-            user: [
-                signal(SignalKind::user_defined1())?,
-                signal(SignalKind::user_defined2())?,
-            ],
             guard: None,
         })
     }
@@ -216,11 +203,8 @@ impl shell::Outside for Signals {
     }
 
     async fn signal(&mut self) -> Signal {
-        let [first, second] = &mut self.user;
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
-            _ = first.recv() => Signal::Terminate,
-            _ = second.recv() => Signal::Terminate,
             _ = self.hang_up.recv() => Signal::HangUp,
             _ = self.interrupt.recv() => Signal::Interrupt,
         }

@@ -45,7 +45,7 @@ pub fn decode(bytes: Vec<u8>) -> Reason<String> {
     }
     let text = String::from_utf8(bytes).map_err(|refused| {
         let valid = &refused.as_bytes()[..refused.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
         format!("line {line}: expected text in UTF-8, got other bytes; save it again as UTF-8")
     })?;
     let text = match text.as_bytes().strip_prefix(MARK) {
@@ -110,10 +110,10 @@ pub fn from_json<T: DeserializeOwned>(text: &str) -> Reason<T> {
     let whole: Option<Value> = serde_json::from_str(text).ok();
     let place = place(whole.as_ref(), &steps(refused.path()));
     let complaint = plainly(refused.inner());
-    Err(match place.is_empty() {
-        true => complaint,
-        false => format!("{place}: {complaint}"),
-    })
+    if place.is_empty() {
+        return Err(complaint);
+    }
+    Err(format!("{place}: {complaint}"))
 }
 
 /// A complaint about the text itself, with its line.

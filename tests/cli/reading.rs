@@ -160,20 +160,18 @@ fn tables_and_plans_may_begin_with_a_byte_order_mark() {
         "l.csv",
         "-o",
         "p.toml",
-        "--force",
     ];
-    let budget = &budget[..6];
     for table in tables {
         fs::write(folder.join("l.csv"), table).unwrap();
         let _ = fs::remove_file(folder.join("p.toml"));
-        assert!(plan(folder, budget).done().stdout.contains("latency"));
+        assert!(plan(folder, &budget).done().stdout.contains("latency"));
     }
     let text = fs::read_to_string(folder.join("p.toml")).unwrap();
     fs::write(folder.join("p.toml"), format!("\u{feff}{text}")).unwrap();
     let mut eval = command(&["eval", "--plan", "p.toml", "--calibration", "32"]);
     ended(eval.current_dir(folder)).done();
     fs::write(folder.join("l.csv"), b"\xff\xfel\0").unwrap();
-    plan(folder, budget).refused(1, &["l.csv", "UTF-16"]);
+    plan(folder, &budget).refused(1, &["l.csv", "UTF-16"]);
 }
 
 #[test]
@@ -321,7 +319,7 @@ fn names_from_files_reach_no_terminal_raw() {
     clean(&eval(&untrained, &[]));
     let json = serde_json::to_string(&format!("conv1{HOSTILE}")).unwrap();
     let folder = measured(|text| text.replace("\"conv1\"", &json));
-    for arguments in [&["--dry-run"][..], &["--pin", "x"], &[]] {
+    for arguments in [&["--dry-run"][..], &["--budget=compression=10x"], &[]] {
         clean(&plan(folder.path(), arguments));
     }
     let name = toml::Value::from(format!("conv1{HOSTILE}")).to_string();

@@ -129,5 +129,5 @@ fn mistakes_on_the_command_line_exit_with_2() {
         .refused(2, &["3 values", "1 channels"]);
     untrained
         .run(&["eval", "--mean", "0.1", "--std", "0"])
-        .refused(2, &["--std"]);
+        .refused(2, &["std 0: expected positive"]);
 }

@@ -294,15 +294,12 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert_eq!(
-            refused(&[0.0], &[0.0]),
-            "--std has 0; give positive numbers"
-        );
+        assert_eq!(refused(&[0.0], &[0.0]), "std 0: expected positive numbers");
         assert_eq!(
             refused(&[f32::NAN], &[1.0]),
-            "--mean has NaN; give finite numbers"
+            "mean NaN: expected finite numbers"
         );
-        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 values for --mean and 2 for --std"));
+        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 mean but 2 std"));
         let grey = Normalization::new(vec![0.5], vec![0.5]).unwrap();
         let preparation = Preparation {
             normalization: &grey,

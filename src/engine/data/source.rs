@@ -159,7 +159,7 @@ pub(super) fn missing(folder: &Path, file: &str, expected: &str) -> Error {
         let told = names.iter().take(TOLD).map(String::as_str);
         let there = match names.len() {
             0 => "the folder is empty".to_owned(),
-            ..=TOLD => format!("there is {}", told.collect::<Vec<_>>().join(", ")),
+            1..=TOLD => format!("there is {}", told.collect::<Vec<_>>().join(", ")),
             more => {
                 let told = told.collect::<Vec<_>>().join(", ");
                 format!("there is {told} and {} more", more - TOLD)

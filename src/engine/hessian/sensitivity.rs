@@ -251,7 +251,7 @@ impl LayerSensitivity {
             values.iter().map(named)
         });
         let mut all = alone.chain(by_bits);
-        match all.find(|(_, value)| !(value.abs() <= MOST)) {
+        match all.find(|(_, value)| !value.is_finite() || value.abs() > MOST) {
             None => Ok(()),
             Some((key, value)) => Err(format!(
                 "{}: {key} {value:e}: its harm is not finite with numbers beyond {MOST:e}; measure \

@@ -118,12 +118,11 @@ impl<'f> Fitting<'f> {
         }
         let names: Names<'f> = all.collect();
         let fitting = Sets::of(&names, self.expected).fitting;
-        let there = match &fitting[..] {
-            [] => "there is none that fits".to_owned(),
-            _ => {
-                let whole = Fitting { key: "", ..*self };
-                format!("there is {}", whole.keys(&fitting))
-            }
+        let there = if fitting.is_empty() {
+            "there is none that fits".to_owned()
+        } else {
+            let whole = Fitting { key: "", ..*self };
+            format!("there is {}", whole.keys(&fitting))
         };
         Err(format!(
             "--weights-key {}: no name in the file begins with it; {there}",

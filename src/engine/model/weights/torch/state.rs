@@ -148,12 +148,11 @@ impl<'p, 'a> Walk<'p, 'a> {
     fn note(&mut self, id: Id, tensor: &'p Tensor<'a>) -> Parsed<()> {
         let name = self.spend()?;
         let place = self.found.named.len();
-        match self.places.get(&id) {
-            Some(&tensor) => self.found.aliases.push(Alias { name, tensor }),
-            None => {
-                self.places.insert(id, place);
-                self.found.named.push((name, tensor));
-            }
+        if let Some(&tensor) = self.places.get(&id) {
+            self.found.aliases.push(Alias { name, tensor });
+        } else {
+            self.places.insert(id, place);
+            self.found.named.push((name, tensor));
         }
         Ok(())
     }
