@@ -22,7 +22,7 @@ use crate::engine::graph::{Graph, Shape};
 use crate::engine::job::Event;
 use crate::engine::model::Architecture;
 use crate::engine::plan::{self, Plan};
-use crate::engine::presence::{Claim, Presence};
+use crate::engine::presence::{Claim, Holder, Presence};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
 use crate::engine::{Error, Result, files, text};
 
@@ -106,13 +106,14 @@ impl RunFolder {
             }),
             Claim::Of(other) => {
                 let host = other.map(|other| other.host).unwrap_or_default();
-                let place = if host.is_empty() {
-                    String::new()
+                let elsewhere = !host.is_empty() && host != Holder::own().host;
+                let place = if elsewhere {
+                    format!(", on {host}")
                 } else {
-                    format!(" on {host}")
+                    String::new()
                 };
                 Err(Error::invalid(format!(
-                    "another program{place} works on the run in {}; wait for it, or stop it first",
+                    "another program works on the run in {}{place}; wait for it, or stop it first",
                     path.display()
                 )))
             }
