@@ -47,7 +47,7 @@ impl Subject<'_> {
         let set = self.every_width();
         let set: Vec<&str> = set.iter().map(String::as_str).collect();
         let all = ["plan", "s.json", "--bits", "2,3,4,5,6,7,8", "-o", "p.toml"];
-        let budget = ["--budget", "compression=4x"];
+        let budget = ["--budget", "compression=3.5x"];
         let said = self.run(&[&all[..], &budget, &set].concat()).done().stdout;
         assert!(
             !said.contains("unknown") && !said.contains("without"),
