@@ -133,7 +133,7 @@ fn failed<E: ToString>(error: E) -> Refusal {
 }
 
 fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
-    term::check_interactive().map_err(|sentence| (USAGE, sentence.to_owned()))?;
+    term::check_interactive().map_err(|sentence| (USAGE, sentence))?;
     let around = Around::find()?;
     let first = around.open(options, make)?;
     let reopen = |project: &str| around.open(&options.on(project), make);

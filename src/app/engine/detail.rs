@@ -9,7 +9,7 @@ use crate::app::jobs::detail::{
 use crate::app::jobs::{AnalysisRequest, LossChangesRequest};
 use crate::engine::backend::cpu::Cpu;
 use crate::engine::data::{Order, Selection, sample};
-use crate::engine::hessian::analysis::{Subject, add_loss_changes, prepare, run};
+use crate::engine::hessian::analysis::{Asked, Subject, add_loss_changes, prepare, run};
 use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::landscape::{self, Landscape};
 use crate::engine::hessian::merge::merge;
@@ -100,7 +100,8 @@ pub(super) fn remeasure(
 
 /// Measures loss changes and puts what is finished into the file `target`.
 pub(super) fn loss_changes(
-    (loaded, request): (&Loaded, &LossChangesRequest),
+    loaded: &Loaded,
+    request: &LossChangesRequest,
     target: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Sensitivity> {
@@ -108,8 +109,11 @@ pub(super) fn loss_changes(
     let images = images(loaded, &request.analysis)?;
     let subject = subject(loaded, &images);
     let settings = request.analysis.settings(loaded.seed);
-    let what = (&settings, &request.wanted[..]);
-    add_loss_changes(&subject, what, &mut measured, observer)?;
+    let asked = Asked {
+        settings: &settings,
+        wanted: &request.wanted,
+    };
+    add_loss_changes(&subject, &asked, &mut measured, observer)?;
     // Layers can have been measured again meanwhile: that is kept.
     let mut file = Sensitivity::read(target)?.completed(&loaded.model)?;
     if file.fingerprint != measured.fingerprint {

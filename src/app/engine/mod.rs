@@ -108,7 +108,7 @@ impl Engine for ProjectEngine {
         observer: &mut dyn Observer,
     ) -> Result<Sensitivity> {
         let loaded = self.local.loaded()?;
-        detail::loss_changes((&*loaded, request), &self.sensitivity, observer)
+        detail::loss_changes(&loaded, request, &self.sensitivity, observer)
     }
 
     fn outlives(&self) -> bool {

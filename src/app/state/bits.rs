@@ -14,7 +14,7 @@ use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Score;
 use crate::engine::plan::Plan;
-use crate::engine::quant::Bits;
+use crate::engine::quant::{Bits, ScaleRule};
 
 /// Measured accuracies that are drawn at most.
 const REMEMBERED: usize = 256;
@@ -58,6 +58,14 @@ pub type PlanKey = Vec<(u8, u8)>;
 pub fn key(plan: &Plan) -> PlanKey {
     let bits = |layer: &planning::Row| (layer.weight_bits.get(), layer.activation_bits.get());
     plan.layers.iter().map(bits).collect()
+}
+
+/// What the best plans depend on besides the measurements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Framework {
+    metric: Metric,
+    scale: ScaleRule,
+    ties: Vec<Option<String>>,
 }
 
 /// Where measuring a plan stands.
@@ -109,6 +117,8 @@ pub struct BitsState {
     pub typed: BTreeMap<usize, String>,
     /// Cost in bytes of weights, and predicted harm, of the best plans.
     pub frontier: Option<Vec<(f64, f64)>>,
+    /// What the frontier was, or is being, computed for.
+    pub frontier_of: Option<Framework>,
     /// When the accuracy of the plan is measured.
     pub evaluate_at: Option<Duration>,
     /// The plan that is being measured.
@@ -145,6 +155,7 @@ impl Default for BitsState {
             activations: planning::ACTIVATIONS[0],
             typed: BTreeMap::new(),
             frontier: None,
+            frontier_of: None,
             evaluate_at: None,
             evaluating: None,
             waiting: false,
@@ -169,6 +180,17 @@ impl BitsState {
             sort,
             ..Self::default()
         }
+    }
+
+    /// What the best plans beside the one on screen depend on.
+    #[must_use]
+    pub fn framework(&self) -> Option<Framework> {
+        let plan = self.plan.as_ref()?;
+        Some(Framework {
+            metric: self.metric,
+            scale: plan.scale,
+            ties: plan.layers.iter().map(|row| row.tie.clone()).collect(),
+        })
     }
 
     /// Replaces the plan, remembering what was done to undo it.

@@ -36,6 +36,7 @@ pub(super) fn changed(state: &mut State) -> Vec<Effect> {
     schedule_evaluation(state, &mut effects);
     state.tune.refused = None;
     state.withdraw(JobKind::is_of_plan);
+    effects.extend(renew_frontier(state));
     if let Some(plan) = &state.bits.plan {
         effects.push(Effect::SavePlan(plan.clone()));
     }
@@ -220,10 +221,22 @@ pub(super) fn subject(state: &State) -> Option<Subject> {
     state.bits.subject(state.analysis.sensitivity()?)
 }
 
+/// Computes the frontier again where it is of other ties, step sizes or another metric than those of
+/// the plan on screen.
+pub(super) fn renew_frontier(state: &mut State) -> Vec<Effect> {
+    let known = state.bits.frontier.is_some();
+    if !known || state.bits.frontier_of == state.bits.framework() {
+        return Vec::new();
+    }
+    state.bits.frontier = None;
+    frontier(state)
+}
+
 /// Computes the frontier of all budgets.
 pub(super) fn frontier(state: &mut State) -> Vec<Effect> {
     match subject(state) {
         Some(subject) if state.job(JobKind::Frontier).is_none() => {
+            state.bits.frontier_of = state.bits.framework();
             start(state, Task::Frontier(Box::new(Frontier { subject })))
         }
         _ => Vec::new(),

@@ -149,7 +149,10 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         Done::Projects(found) => projects::listed(state, found),
         Done::RunPlans(texts) => comparison::listed(state, texts),
         Done::PlanFile { path, text } => comparison::opened(state, &path, &text),
-        Done::Frontier(points) => state.bits.frontier = Some(points),
+        Done::Frontier(points) => {
+            state.bits.frontier = Some(points);
+            return edit::renew_frontier(state);
+        }
         Done::Evaluated {
             plan,
             score: Some(score),
@@ -193,6 +196,7 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
             }
         }
         JobKind::Tune => {
+            state.tune.then = None;
             if let Some(run) = &mut state.tune.run {
                 run.status = RunStatus::Failed(reason.clone());
             }

@@ -172,7 +172,7 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
             .keys_of(&state.screen.scopes(), Command::ShowLog);
         let key = keys.into_iter().next();
         let key = key.unwrap_or_else(|| format!(":{}", Command::ShowLog));
-        return told(frame, area, (notice, &key), theme);
+        return told(frame, area, &Message { notice, key }, theme);
     }
     let guide = next(state);
     let sign = if guide.step == Step::Wait {
@@ -191,8 +191,15 @@ pub(super) fn guide(frame: &mut Frame, area: Rect, state: &State, theme: &Theme)
     );
 }
 
+/// A notice, and the key that shows it whole.
+struct Message<'a> {
+    notice: &'a Notice,
+    key: String,
+}
+
 /// A notice; what does not fit its line grows over the rows above.
-fn told(frame: &mut Frame, area: Rect, (notice, key): (&Notice, &str), theme: &Theme) {
+fn told(frame: &mut Frame, area: Rect, message: &Message, theme: &Theme) {
+    let Message { notice, key } = message;
     let (sign, role) = match notice.level {
         Level::Info => (theme.symbols.arrow, Role::Text),
         Level::Warning => ("!", Role::Warning),

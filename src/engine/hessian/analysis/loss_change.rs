@@ -26,6 +26,15 @@ pub struct LayerWidth {
     pub bits: Bits,
 }
 
+/// Loss changes to be measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Step sizes and seed as in the measurements that are there.
+    pub settings: &'a Analysis,
+    /// Of which layers, at which bits.
+    pub wanted: &'a [LayerWidth],
+}
+
 impl Work<'_> {
     /// Measures what each layer costs that is quantized alone.
     pub(super) fn loss_changes<B: Backend>(
@@ -66,7 +75,7 @@ impl Work<'_> {
     }
 }
 
-/// Measures the loss changes `wanted` and puts them into `file`, which holds measurements of the same
+/// Measures the loss changes that are asked for and puts them into `file`, which holds measurements of the same
 /// network on the same images; tells `observer` of each. When stopped, those that were finished are
 /// in the file.
 ///
@@ -75,10 +84,11 @@ impl Work<'_> {
 /// fails.
 pub fn add_loss_changes<B: Backend>(
     subject: &Subject<B>,
-    (settings, wanted): (&Analysis, &[LayerWidth]),
+    asked: &Asked,
     file: &mut Sensitivity,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
+    let Asked { settings, wanted } = *asked;
     let settings = Analysis {
         metrics: vec![Metric::LossChange],
         layers: wanted.iter().map(|wanted| wanted.layer.clone()).collect(),

@@ -9,7 +9,7 @@ mod prepare;
 mod settings;
 
 pub(super) use blocks::{choose_rows, eigenpair, position};
-pub use loss_change::{LayerWidth, add_loss_changes};
+pub use loss_change::{Asked, LayerWidth, add_loss_changes};
 pub use prepare::prepare;
 pub use settings::Analysis;
 

@@ -512,8 +512,12 @@ mod tests {
             "w: 3 sets of weights in it fit the model, and differ: choose one with --weights-key \
              ., ema or model"
         );
-        for (key, value) in [("model", 1.0), ("ema", 2.0), (".", 3.0), ("ema.", 2.0)] {
-            assert_eq!(found(&file, Some(key)).unwrap().0, value, "{key}");
+        for (key, value) in [("model", 1.0_f32), ("ema", 2.0), (".", 3.0), ("ema.", 2.0)] {
+            assert_eq!(
+                found(&file, Some(key)).unwrap().0.to_bits(),
+                value.to_bits(),
+                "{key}"
+            );
         }
         let unknown = found(&file, Some("emma")).unwrap_err().to_string();
         assert!(unknown.contains("there is ., ema or model"), "{unknown}");
@@ -524,17 +528,20 @@ mod tests {
         let file = sets(&[("net.student.", "", 1.0), ("net.teacher.", "", 2.0)], &[]);
         let refused = found(&file, Some("net")).unwrap_err().to_string();
         assert!(refused.contains("net.student or net.teacher"), "{refused}");
-        assert_eq!(found(&file, Some("net.teacher")).unwrap().0, 2.0);
+        assert_eq!(
+            found(&file, Some("net.teacher")).unwrap().0.to_bits(),
+            2.0_f32.to_bits()
+        );
     }
 
     #[test]
     fn equal_sets_need_no_choice_and_of_two_networks_the_one_that_fits_is_taken() {
         let equal = sets(&[("model.", "", 1.0), ("state_dict.", "", 1.0)], &[]);
-        assert_eq!(found(&equal, None).unwrap().0, 1.0);
+        assert_eq!(found(&equal, None).unwrap().0.to_bits(), 1.0_f32.to_bits());
         let other: [(&str, &[usize]); 2] =
             [("teacher.a.weight", &[9]), ("teacher.b.running_var", &[9])];
         let pair = sets(&[("student.", "", 4.0)], &other);
-        assert_eq!(found(&pair, None).unwrap().0, 4.0);
+        assert_eq!(found(&pair, None).unwrap().0.to_bits(), 4.0_f32.to_bits());
     }
 
     #[test]
