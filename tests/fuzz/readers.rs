@@ -55,6 +55,7 @@ const SENSITIVITY: &[u8] = include_bytes!("../data/demo/sensitivity.json");
 const DEMO_WEIGHTS: &[u8] = include_bytes!("../../assets/demo/resnet20.safetensors");
 
 /// All of them.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn all(seeds: &Seeds) -> Vec<Reader> {
     let fixture = |name: &str| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

@@ -204,7 +204,9 @@ fn most_labels(height: u16) -> usize {
 /// A range around another whose ends, and labels evenly between them, are round: multiples of 1, 2 or
 /// 5 times a power of ten.
 fn round([low, high]: [f64; 2], height: u16) -> ([f64; 2], Vec<String>) {
-    let steps = (most_labels(height) - 1) as f64;
+    let labelled = (most_labels(height) - 1) as f64;
+    // Around zero there is at least a step to either side.
+    let steps = labelled.max(if low < 0.0 && high > 0.0 { 2.0 } else { 1.0 });
     let mut step = nice((high - low) / steps);
     let ends = |step: f64| ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
     while ends(step).1 - ends(step).0 > steps {
@@ -215,13 +217,19 @@ fn round([low, high]: [f64; 2], height: u16) -> ([f64; 2], Vec<String>) {
         step = next;
     }
     let (first, last) = ends(step);
-    let count = (last - first).clamp(1.0, steps.max(1.0)) as u32;
+    let count = (last - first).clamp(1.0, steps) as u32;
     let label = |at: u32| number_of(first + f64::from(at), step);
     let bounds = [first * step, (first + f64::from(count)) * step];
     if !bounds.iter().all(|end| end.is_finite()) || bounds[0] >= bounds[1] {
         return ([low, high], [low, high].map(number).into());
     }
-    (bounds, (0..=count).map(label).collect())
+    let every = if f64::from(count) > labelled {
+        count
+    } else {
+        1
+    };
+    let labelled = (0..=count).step_by(every as usize);
+    (bounds, labelled.map(label).collect())
 }
 
 /// A range around another with round ends, a few steps apart.

@@ -209,10 +209,12 @@ fn assert_same(setting: &Setting, a: &Path, b: &Path) {
     assert_eq!(checkpoint(a), checkpoint(b));
 }
 
-#[test]
-fn a_network_learns_and_keeps_what_it_learned_at_three_bits() {
+/// Trains in floating point and then at three bits; accuracy on the validation images before training at
+/// those bits, after it, and on the test images.
+fn at_three_bits(seed: u64) -> [f64; 3] {
     let folder = tempfile::tempdir().unwrap();
     let mut setting = Setting::float();
+    setting.settings.seed = seed;
     let float = folder.path().join("float");
     let report = setting.run(&float, Start::Fresh, &mut Silent).unwrap();
     assert!(report.test.unwrap().accuracy() > 0.95, "{report:?}");
@@ -221,11 +223,6 @@ fn a_network_learns_and_keeps_what_it_learned_at_three_bits() {
     setting.stages = vec![vec![0, 1, 2]];
     let quantized = folder.path().join("quantized");
     let report = setting.run(&quantized, Start::Fresh, &mut Silent).unwrap();
-    let events = read_events(&quantized).unwrap();
-    let before = accuracy(&events, (Split::Validation, "post-training"));
-    let after = accuracy(&events, (Split::Validation, "epoch 3"));
-    assert!(after > 0.9 && after >= before, "{before} {after}");
-    assert!(report.test.unwrap().accuracy() > 0.9, "{report:?}");
     let run = setting.load(&quantized);
     assert!(run.is_done() && run.plan == setting.plan);
     for quantizer in run.network.quantizers.iter().flatten() {
@@ -234,6 +231,23 @@ fn a_network_learns_and_keeps_what_it_learned_at_three_bits() {
             assert!((step - first).abs() > 1e-9, "it is learned");
         }
     }
+    let events = read_events(&quantized).unwrap();
+    let validated = |label| accuracy(&events, (Split::Validation, label));
+    [
+        validated("post-training"),
+        validated("epoch 3"),
+        report.test.unwrap().accuracy(),
+    ]
+}
+
+#[test]
+fn a_network_learns_and_keeps_what_it_learned_at_three_bits() {
+    // One image of 24 is 4 %: a single seed says little.
+    let runs = [0, 1, 2, 3].map(at_three_bits);
+    let mean = |which: usize| runs.iter().map(|run| run[which]).sum::<f64>() / runs.len() as f64;
+    let [before, after, test] = [0, 1, 2].map(mean);
+    assert!(after > 0.9 && after >= before, "{runs:?}");
+    assert!(test > 0.95, "{runs:?}");
 }
 
 #[test]
