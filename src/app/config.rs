@@ -127,3 +127,8 @@ fn read(path: &Path) -> Result<Option<String>, String> {
         other => other.to_string(),
     })
 }
+/// The kind of terminal, as it says itself; empty when it does not.
+#[must_use]
+pub fn terminal() -> String {
+    env::var("TERM").unwrap_or_default()
+}

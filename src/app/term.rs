@@ -24,6 +24,7 @@ use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend, TestBackend};
 
+use super::config;
 use super::key::{Key, KeyCode};
 use super::msg::Gesture;
 use crate::engine::shown::shown;
@@ -125,7 +126,7 @@ pub fn check_interactive() -> Result<(), String> {
             "standard input and output must be a terminal to open the application; {INSTEAD}"
         ));
     }
-    let kind = std::env::var("TERM").unwrap_or_default();
+    let kind = config::terminal();
     if matches!(&*kind, "" | "dumb" | "unknown") {
         let kind = if kind.is_empty() { "not set" } else { &kind };
         return Err(format!(

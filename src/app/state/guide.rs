@@ -121,7 +121,7 @@ fn measured(state: &State) -> String {
         return "Some eigenvalues are no numbers; enter goes on to the bits.".to_owned();
     }
     match doubtful(state) {
-        Some(doubt) => format!("Doubtful: {doubt}. L tells more; enter goes on to the bits."),
+        Some(doubt) => format!("Enter goes on to the bits. Doubtful: {doubt} (L tells more)."),
         None => "Measured; enter goes on to choosing bits.".to_owned(),
     }
 }
@@ -132,7 +132,7 @@ fn bits(state: &State) -> Guide {
         return Guide::new(text, Step::Go(Screen::Sensitivity));
     }
     let told = |text: &str| match doubtful(state) {
-        Some(doubt) => format!("Doubtful measurements ({doubt}). {text}"),
+        Some(doubt) => format!("{text} Doubtful: {doubt}."),
         None => text.to_owned(),
     };
     if state.bits.automatic.is_none() && is_untouched(state) {
@@ -178,7 +178,7 @@ fn tune(state: &State) -> Guide {
         ),
         Some(RunStatus::Done) => Guide::new(
             match doubt_of_run(state) {
-                Some(doubt) => format!("Done, but doubtful: {doubt}. Enter goes on to the export."),
+                Some(doubt) => format!("Done; enter goes on to the export. Doubtful: {doubt}."),
                 None => "Done; enter goes on to the export.".to_owned(),
             },
             Step::Go(Screen::Export),
@@ -242,7 +242,7 @@ fn export(state: &State) -> Guide {
         ),
         None => Guide::new(
             match doubt_of_run(state) {
-                Some(doubt) => format!("The run is doubtful: {doubt}. Enter writes the file."),
+                Some(doubt) => format!("Enter writes the file. The run is doubtful: {doubt}."),
                 None => "Enter writes the file, reads it back and compares.".to_owned(),
             },
             Step::Run(Command::Export),

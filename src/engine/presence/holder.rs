@@ -120,7 +120,7 @@ fn host() -> String {
 
 #[cfg(not(unix))]
 fn host() -> String {
-    plain(&std::env::var("COMPUTERNAME").unwrap_or_default())
+    String::new()
 }
 
 #[cfg(test)]
