@@ -117,7 +117,7 @@ pub fn run_with(options: &Options, make: MakeEngine) -> ExitCode {
         Ok(code) => code,
         Err((code, sentence)) => {
             // Nobody is left to tell when standard error is closed.
-            let sentence = crate::engine::shown::shown_lines(&sentence);
+            let sentence = crate::engine::shown::shown(&sentence);
             let _ = writeln!(io::stderr(), "error: {sentence}");
             code
         }

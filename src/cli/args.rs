@@ -14,6 +14,7 @@ use super::output;
 use super::report::Reporter;
 use super::stop::Stop;
 use super::warnings::Warnings;
+use crate::engine::shown::shown;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -217,7 +218,7 @@ impl Shared {
     /// Tells something doubtful on stderr, for commands that show no progress.
     pub fn warn(&self, message: &str) {
         if self.warnings.add(message) && !self.quiet {
-            output::tell(&format!("warning: {message}\n"));
+            output::tell(&format!("warning: {}\n", shown(message)));
         }
     }
 

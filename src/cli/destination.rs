@@ -137,7 +137,8 @@ fn is_ours(path: &Path) -> bool {
 }
 
 /// Whether two paths are one file, however they are spelt.
-fn is_same(a: &Path, b: &Path) -> bool {
+#[must_use]
+pub fn is_same(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;

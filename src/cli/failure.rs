@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::engine::Error;
-use crate::engine::shown::shown_lines;
+use crate::engine::shown::shown;
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Failure {
             _ => "error",
         };
         // Nothing can be done when even the message cannot be written.
-        let _ = writeln!(io::stderr(), "{word}: {}", shown_lines(&self.message));
+        let _ = writeln!(io::stderr(), "{word}: {}", shown(&self.message));
     }
 }
 

@@ -11,7 +11,7 @@ use super::args::Progress;
 use super::stop::Stop;
 use super::warnings::Warnings;
 use crate::engine::job::{Event, Observer, Phase, Score, Split, Verdict};
-use crate::engine::shown::{escaped_json, shown, shown_lines};
+use crate::engine::shown::{escaped_json, shown};
 
 /// Redraws a second.
 const REFRESH: u8 = 10;
@@ -319,7 +319,7 @@ pub fn sentence(score: Score) -> String {
 
 /// A stderr that cannot be written must not end the work.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", shown_lines(text));
+    let _ = writeln!(io::stderr(), "{}", shown(text));
 }
 
 fn say_json(event: &Event) {

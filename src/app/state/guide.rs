@@ -157,6 +157,10 @@ fn tune(state: &State) -> Guide {
         return runs(state);
     }
     match state.tune.run.as_ref().map(|run| &run.status) {
+        None if state.is_unordered() => Guide::new(
+            "The analysis orders the stages: enter goes there; s trains all layers at once.",
+            Step::Go(Screen::Sensitivity),
+        ),
         None => Guide::new(
             "Enter trains the network with these bits.",
             Step::Run(Command::Tune),

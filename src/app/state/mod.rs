@@ -34,6 +34,7 @@ use super::key::Key;
 use super::keymap::Keymap;
 use super::project::Stored;
 use super::settings::Settings;
+use crate::engine::finetune::Schedule;
 use crate::engine::hessian::LayerWidth;
 use crate::engine::job::Score;
 use analysis::{AnalysisState, Sort};
@@ -246,6 +247,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether the stages of a run would have no order: they come by omega, which is not measured yet.
+    #[must_use]
+    pub fn is_unordered(&self) -> bool {
+        self.tune.settings.schedule == Schedule::Staged && self.analysis.sensitivity().is_none()
+    }
+
     /// The state before the first message.
     #[must_use]
     pub fn new(place: Place, keymap: Keymap, stored: Stored) -> Self {

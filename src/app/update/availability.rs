@@ -4,7 +4,7 @@ use super::{detail, runs};
 use crate::app::command::{Command, Group};
 use crate::app::state::guide::{Step, guide};
 use crate::app::state::runs::Pane;
-use crate::app::state::tune::RunStatus;
+use crate::app::state::tune::{Run, RunStatus};
 use crate::app::state::{Screen, State};
 
 /// Whether a command does something now.
@@ -131,6 +131,15 @@ fn why_not_tune(state: &State, command: Command) -> Option<String> {
         .or_else(|| busy(state))
         .or(nothing)
         .or(done)
+        .or_else(|| unordered(state, command))
+}
+
+/// Why the stages of a new run have no order yet.
+fn unordered(state: &State, command: Command) -> Option<String> {
+    let goes_on = state.tune.run.as_ref().is_some_and(Run::is_resumable);
+    let new = command == Command::TuneAnew || !goes_on;
+    let told = "the analysis orders the stages: analyse first, or train all layers at once (s)";
+    (new && state.is_unordered()).then(|| told.to_owned())
 }
 
 /// Why a run cannot go on otherwise.

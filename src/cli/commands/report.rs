@@ -56,12 +56,20 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     if let Some(path) = output {
         args.refuse(path, &source)?;
     }
+    if let Some(folder) = &args.csv
+        && destination::is_same(folder, &source.folder)
+    {
+        return Err(Failure::failed(format!(
+            "{} is what is reported; tables go into a folder of their own",
+            folder.display()
+        )));
+    }
     let report = report::gather(&source)?;
     for problem in report.problems() {
         shared.warn(&problem);
     }
     if let Some(folder) = &args.csv {
-        args.write_tables(folder, &source, &report)?;
+        Args::write_tables(folder, &report)?;
     }
     output::deliver(output, &report::page(&report))
 }
@@ -77,14 +85,9 @@ impl Args {
     }
 
     /// Writes every table twice.
-    fn write_tables(&self, folder: &Path, source: &Source, report: &Report) -> Result<(), Failure> {
+    fn write_tables(folder: &Path, report: &Report) -> Result<(), Failure> {
         let tables = report::tables(report);
         let file = |table: &Table, end: &str| folder.join(format!("{}.{end}", table.name));
-        for table in &tables {
-            for end in ["csv", "json"] {
-                self.refuse(&file(table, end), source)?;
-            }
-        }
         output::make_folder(folder)?;
         for table in &tables {
             write_atomically(&file(table, "csv"), csv::csv(table).as_bytes())?;

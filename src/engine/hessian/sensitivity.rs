@@ -27,8 +27,44 @@ pub type PerBits = BTreeMap<u8, f64>;
 fn by_bits<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<PerBits, D::Error> {
     BTreeMap::<String, f64>::deserialize(from)?
         .into_iter()
-        .map(|(bits, value)| Ok((bits.parse().map_err(D::Error::custom)?, value)))
+        .map(|(bits, value)| {
+            let refused =
+                |_| D::Error::custom(format!("{bits:?}: expected a bit-width, such as 4"));
+            Ok((bits.parse().map_err(refused)?, value))
+        })
         .collect()
+}
+
+/// A whole number, also where a program wrote it as `432.0`.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let of_float = || {
+        let value = number.as_f64()?;
+        let is_whole = (0.0..=LARGEST as f64).contains(&value) && value.fract() == 0.0;
+        is_whole.then_some(value as u64)
+    };
+    number
+        .as_u64()
+        .or_else(of_float)
+        .ok_or_else(|| D::Error::custom(format!("{number}: expected a whole number, not below 0")))
+}
+
+fn whole_size<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<usize, D::Error> {
+    let number = whole(from)?;
+    usize::try_from(number).map_err(D::Error::custom)
+}
+
+fn whole_or_none<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] u64);
+    Ok(Option::<Whole>::deserialize(from)?.map(|whole| whole.0))
+}
+
+/// Nothing where a file says `null`.
+fn or_nothing<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<serde_json::Map<String, serde_json::Value>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// The same for every rule of choosing step sizes.
@@ -60,7 +96,11 @@ pub struct Sensitivity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataFacts>,
     /// The settings of the analysis, as given.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "serde_json::Map::is_empty",
+        deserialize_with = "or_nothing"
+    )]
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Fingerprint of model, data and settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,9 +188,14 @@ pub struct LayerSensitivity {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shape: Vec<usize>,
     /// Number of weights `n_i`.
+    #[serde(deserialize_with = "whole_size")]
     pub parameters: usize,
     /// Multiply-accumulates for one image; absent when unknown, which is not zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_or_none"
+    )]
     pub macs: Option<u64>,
     /// Elements of the activation the layer reads, for one image.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -317,7 +317,12 @@ impl Rest {
     fn left(&self) -> Option<String> {
         (!self.beside.is_empty()).then(|| {
             let (count, listed) = (self.beside.len(), list(&self.beside));
-            format!("{count} tensors in the file are not of the model and were left: {listed}")
+            let are = if count == 1 {
+                "tensor in the file is not of the model and was"
+            } else {
+                "tensors in the file are not of the model and were"
+            };
+            format!("{count} {are} left: {listed}")
         })
     }
 

@@ -30,14 +30,11 @@ impl<'a> Sets<'a> {
     /// Every text around names that makes all of them fit.
     pub fn of(names: &Names<'a>, expected: &[Expected]) -> Self {
         let candidates = candidates(names, expected);
-        let mut fitting: Vec<Affix<'a>> = candidates
+        let fitting: Vec<Affix<'a>> = candidates
             .iter()
             .copied()
             .filter(|affix| expected.iter().all(|needed| fits(names, affix, needed)))
             .collect();
-        if fitting.iter().any(|affix| affix.suffix.is_empty()) {
-            fitting.retain(|affix| affix.suffix.is_empty());
-        }
         let nearest = if fitting.is_empty() {
             nearest(names, expected, &candidates)
         } else {
