@@ -561,7 +561,7 @@ mod tests {
         let (value, notes) = found(&sets(&[("model.", "", 1.0)], &beside), None).unwrap();
         assert!((value - 1.0).abs() < 1e-9);
         assert!(
-            notes[1].ends_with("were left: criterion.weight [10]"),
+            notes[1].ends_with("was left: criterion.weight [10]"),
             "{notes:?}"
         );
         let deeper = sets(&[("", "", 1.0)], &[("a.1.weight", &[2])]);
