@@ -127,6 +127,10 @@ fn measured(state: &State) -> String {
 }
 
 fn bits(state: &State) -> Guide {
+    if state.analysis.sensitivity().is_none() && state.analysis.status == Status::Running {
+        let text = "Bits can be set by hand while the analysis goes on; enter shows it.";
+        return Guide::new(text, Step::Go(Screen::Sensitivity));
+    }
     if state.analysis.sensitivity().is_none() {
         let text = "Bits can be set by hand; to allocate them, analyse first (enter).";
         return Guide::new(text, Step::Go(Screen::Sensitivity));
