@@ -35,7 +35,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::time::timeout;
 
@@ -47,6 +46,7 @@ use opening::{Around, Opened};
 use project::{InputFile, Project};
 use shell::Left;
 use state::Level;
+use term::events::Events;
 use worker::Client;
 
 /// Exit code when something failed.
@@ -196,10 +196,10 @@ impl Signals {
 }
 
 impl shell::Outside for Signals {
-    type Input = EventStream;
+    type Input = Events;
 
-    fn input(&mut self) -> EventStream {
-        EventStream::new()
+    fn input(&mut self) -> Events {
+        Events::read()
     }
 
     async fn signal(&mut self) -> Signal {

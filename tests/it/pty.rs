@@ -217,33 +217,25 @@ impl Session {
         }
     }
 
-    /// Waits until the screen shows a text; whether it does before the program ends.
-    pub fn shows(&mut self, text: &str) -> bool {
+    /// Waits until the screen is as it must be; whether it is before the program ends.
+    pub fn becomes(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        while !self.contents().contains(text) {
-            if self.is_over() {
-                return false;
-            }
+        loop {
+            // In this order: what ended wrote everything before.
+            let over = self.is_over();
             let guard = self.shared.parser.lock().unwrap();
-            let (guard, _) = self
-                .shared
-                .changed
-                .wait_timeout(guard, Duration::from_millis(50))
-                .unwrap();
-            drop(guard);
-            let left = Instant::now() < deadline;
+            let screen = guard.as_ref().unwrap().screen();
+            if over || holds(screen) {
+                return !over;
+            }
             assert!(
-                left,
-                "waited for {text}; the screen is\n{}",
-                self.contents()
+                Instant::now() < deadline,
+                "waited for {what}; the screen is\n{}",
+                screen.contents()
             );
+            let pause = Duration::from_millis(50);
+            drop(self.shared.changed.wait_timeout(guard, pause).unwrap());
         }
-        true
-    }
-
-    fn contents(&self) -> String {
-        let guard = self.shared.parser.lock().unwrap();
-        guard.as_ref().unwrap().screen().contents()
     }
 
     pub fn wait_text(&self, text: &str) {
@@ -271,6 +263,7 @@ impl Session {
 
     /// Waits for the end; gives the exit code, after checking that the terminal is as it was.
     pub fn end(mut self) -> u32 {
+        assert!(!self.becomes("the program's end", |_| false));
         let code = self.child.wait().unwrap().exit_code();
         self.wait("the terminal to be restored", |screen| {
             !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
@@ -416,6 +409,12 @@ fn quitting_while_work_runs_asks_and_stops_it() {
     assert_eq!(session.end(), 0);
 }
 
+/// Whether a shell waits for a command: until then what is typed may still be read by the program.
+fn is_prompting(screen: &vt100::Screen) -> bool {
+    let given_back = !screen.alternate_screen() && !screen.hide_cursor();
+    given_back && screen.contents().trim_end().ends_with("prompt>")
+}
+
 #[test]
 fn ctrl_z_gives_the_terminal_back_and_fg_returns() {
     if !Path::new("/bin/sh").exists() {
@@ -433,9 +432,7 @@ fn ctrl_z_gives_the_terminal_back_and_fg_returns() {
     session.wait_text("5 Export");
     for _ in 0..2 {
         session.send("\u{1a}");
-        session.wait("the shell", |screen| {
-            !screen.alternate_screen() && !screen.hide_cursor()
-        });
+        session.wait("the shell", is_prompting);
         session.send("echo back in the $((40+2)) shell\n");
         session.wait_text("back in the 42 shell");
         session.send("fg\n");
@@ -444,7 +441,7 @@ fn ctrl_z_gives_the_terminal_back_and_fg_returns() {
         });
     }
     session.send("q");
-    session.wait("the shell", |screen| !screen.alternate_screen());
+    session.wait("the shell", is_prompting);
     session.send("exit\n");
     session.end();
 }

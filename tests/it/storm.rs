@@ -24,11 +24,12 @@ const WINDOWS: usize = 30;
 /// Frames that may change while they are looked at, because work ends or a notice goes.
 const TRIES: usize = 20;
 
-/// What a terminal sends for a key; nothing for those that leave or suspend on purpose.
+/// What a terminal sends for a key; nothing for those that leave or suspend on purpose, and for `^S`,
+/// which stops the output of a terminal that the program has given back already.
 fn bytes(key: Key) -> String {
     let code = match key.code {
         KeyCode::Char('q') => return String::new(),
-        KeyCode::Char('c' | 'z') if key.ctrl => return String::new(),
+        KeyCode::Char('c' | 's' | 'z') if key.ctrl => return String::new(),
         KeyCode::Char(c) if key.ctrl && c.is_ascii_alphabetic() => {
             return char::from(c.to_ascii_lowercase() as u8 & 0x1f).to_string();
         }
@@ -113,18 +114,24 @@ impl Program {
     fn settle(&mut self) {
         loop {
             self.write(&format!("{}:{TOKEN}", ESCAPE.repeat(WINDOWS)));
-            if self.session.shows(TOKEN) {
-                break;
+            let read = |screen: &vt100::Screen| screen.contents().contains(TOKEN);
+            if !self.session.becomes(TOKEN, read) {
+                continue;
+            }
+            self.write(&ESCAPE.repeat(WINDOWS));
+            // It may have been told to leave when its work is done.
+            let calm = "a screen without windows or work";
+            if self.session.becomes(calm, is_calm) {
+                return;
             }
         }
-        self.write(&ESCAPE.repeat(WINDOWS));
-        self.session
-            .wait("a screen without windows or work", |screen| {
-                let row = |row| screen.contents_between(row, 0, row, LAST.0);
-                let works = row(0).contains(['◐', '◓', '◑', '◒']);
-                !works && row(LAST.1 - 1).contains("quit")
-            });
     }
+}
+
+fn is_calm(screen: &vt100::Screen) -> bool {
+    let row = |row| screen.contents_between(row, 0, row, LAST.0);
+    let works = row(0).contains(['◐', '◓', '◑', '◒']);
+    !works && row(LAST.1 - 1).contains("quit")
 }
 
 fn storm(seed: u64) {

@@ -117,7 +117,11 @@ pub(super) fn loss_changes(
     // Layers can have been measured again meanwhile: that is kept.
     let mut file = Sensitivity::read(target)?.completed(&loaded.model)?;
     if file.fingerprint != measured.fingerprint {
-        return Ok(file);
+        return Err(Error::invalid(format!(
+            "{} was measured anew by another program meanwhile: the loss changes are of what it held \
+             before and were left out",
+            target.display()
+        )));
     }
     for (layer, measured) in file.layers.iter_mut().zip(&measured.layers) {
         layer.loss_change.extend(&measured.loss_change);

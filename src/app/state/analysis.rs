@@ -101,8 +101,9 @@ pub struct AnalysisState {
     pub sort: Sort,
     /// Loss changes that are being measured.
     pub asked: Vec<LayerWidth>,
-    /// Loss changes that could not be measured: not tried again before something changes.
-    pub refused: Vec<LayerWidth>,
+    /// Loss changes that were measured when asked for, or could not be: not asked for again before
+    /// the next analysis, even if the file does not hold them any more.
+    settled: Vec<LayerWidth>,
     live: BTreeMap<Arc<str>, Convergence>,
 }
 
@@ -132,7 +133,7 @@ impl AnalysisState {
     pub fn start(&mut self, anew: bool, inputs: &Inputs) {
         self.status = Status::Running;
         self.current = None;
-        self.refused.clear();
+        self.settled.clear();
         if anew {
             self.open(inputs);
             self.report = None;
@@ -176,6 +177,24 @@ impl AnalysisState {
         self.report = Some(Arc::new(sensitivity));
         self.status = status;
         self.current = None;
+    }
+
+    /// The loss changes that were asked for came; those that did not, because other work went first,
+    /// are asked for again.
+    pub fn adopt_loss_changes(&mut self, sensitivity: Sensitivity) {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.retain(|wanted| {
+            let mut layers = sensitivity.layers.iter();
+            let layer = layers.find(|layer| layer.layer == wanted.layer);
+            layer.is_some_and(|layer| layer.loss_change.contains_key(&wanted.bits.get()))
+        });
+        self.settled.extend(asked);
+        self.adopt(sensitivity, self.status.clone());
+    }
+
+    /// The loss changes that were asked for cannot be measured.
+    pub fn refuse_loss_changes(&mut self) {
+        self.settled.append(&mut self.asked);
     }
 
     /// What was being found is given up; what was measured before counts again.
@@ -259,7 +278,7 @@ impl AnalysisState {
             bits: row.weight_bits,
         });
         wanted
-            .filter(|wanted| !self.refused.contains(wanted))
+            .filter(|wanted| !self.settled.contains(wanted))
             .collect()
     }
 

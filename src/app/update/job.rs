@@ -161,11 +161,7 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         }
         // Stopped because the plan changed or other work began: measured later.
         Done::Evaluated { score: None, .. } => state.bits.waiting = true,
-        Done::LossChanges(sensitivity) => {
-            let status = state.analysis.status.clone();
-            state.analysis.adopt(*sensitivity, status);
-            state.analysis.asked.clear();
-        }
+        Done::LossChanges(sensitivity) => state.analysis.adopt_loss_changes(*sensitivity),
         Done::NotBegun(reason) => return not_begun(state, &reason),
         Done::Tuned(report) => return tuned(state, &report),
         Done::Exported(Some(report)) => {
@@ -205,10 +201,7 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
         JobKind::Spectrum | JobKind::Landscape | JobKind::Weights | JobKind::Remeasure => {
             detail::failed(state, running.kind, &reason);
         }
-        JobKind::LossChanges => {
-            let asked = std::mem::take(&mut state.analysis.asked);
-            state.analysis.refused.extend(asked);
-        }
+        JobKind::LossChanges => state.analysis.refuse_loss_changes(),
         JobKind::Runs => state.tune.list.problem = Some(reason.clone()),
         JobKind::Allocate
         | JobKind::Frontier

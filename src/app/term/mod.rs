@@ -4,6 +4,8 @@
 //! The panic hook restores the terminal only when the thread that draws panics; a panic of a worker
 //! is logged and must not touch the screen.
 
+pub mod events;
+
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
@@ -24,9 +26,9 @@ use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend, TestBackend};
 
-use super::config;
-use super::key::{Key, KeyCode};
-use super::msg::Gesture;
+use crate::app::config;
+use crate::app::key::{Key, KeyCode};
+use crate::app::msg::Gesture;
 use crate::engine::shown::shown;
 
 /// A backend whose frames can be bracketed, so that a frame appears at once.
