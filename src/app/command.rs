@@ -183,6 +183,7 @@ commands! {
     FewerEpochs "fewer-epochs" Tune "fewer epochs" "One epoch fewer"
     Schedule "schedule" Tune "schedule" "Switch between staged and joint fine-tuning"
     LearningRate "learning-rate" Tune "rate" "Change the learning rate of the next run"
+    TrainingSettings "training-settings" Tune "settings" "Change any setting of the next run by its name, such as distill=0.7"
     CurveSpan "curve-span" Tune "whole/recent" "Show the curves of the whole run, or of its last steps"
     Smoothing "smoothing" Tune "smoothing" "Smooth the curves not at all, moderately or strongly"
     LossAxis "loss-axis" Tune "loss axis" "Show the loss on a linear or on a logarithmic axis"

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::hessian::landscape::Landscape;
 use super::hessian::sensitivity::LayerSensitivity;
@@ -63,14 +63,21 @@ pub enum Phase {
     Export,
 }
 
+/// Reads a number that is `null` where it was not finite when it was written.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Option::deserialize(from).map(|number| number.unwrap_or(f64::NAN))
+}
+
 /// Loss and top-1 accuracy over a set of images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross-entropy.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Images whose largest logit is the label.
     pub correct: usize,
     /// Images whose label is among the five largest logits.
+    #[serde(default)]
     pub correct_top5: usize,
     /// Images seen.
     pub total: usize,
@@ -120,8 +127,10 @@ pub enum Event {
         /// Hessian products so far.
         iteration: usize,
         /// The estimate of lambda.
+        #[serde(deserialize_with = "number")]
         value: f64,
         /// Relative residual `norm(Hv - lambda v) / |lambda|`.
+        #[serde(deserialize_with = "number")]
         residual: f64,
     },
     /// Everything asked about a layer is measured.
@@ -154,10 +163,13 @@ pub enum Event {
         /// 0-based stage.
         stage: usize,
         /// Mean loss of the batch.
+        #[serde(deserialize_with = "number")]
         loss: f64,
         /// Top-1 accuracy of the batch, 0 to 1.
+        #[serde(deserialize_with = "number")]
         accuracy: f64,
         /// Learning rate of the step.
+        #[serde(deserialize_with = "number")]
         learning_rate: f64,
         /// Images in the batch.
         images: usize,

@@ -8,6 +8,7 @@ pub(crate) mod complaint;
 pub mod data;
 pub mod error;
 pub mod evaluation;
+pub mod events;
 pub mod export;
 pub mod files;
 pub mod finetune;

@@ -1,10 +1,10 @@
 //! What is gathered of a project or a run, before anything is drawn.
 
 use crate::engine::allocate::Harm;
+use crate::engine::events::History;
 use crate::engine::finetune::Record;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::job::{Outcome, Split};
 use crate::engine::plan::{LayerFacts, Plan};
 
 use super::source::Kind;
@@ -77,7 +77,7 @@ impl Report {
         let measured = self.sensitivity.found().map(Sensitivity::doubts);
         let measured = measured.into_iter().flatten();
         let of_runs = self.runs.iter().flat_map(|run| {
-            let told = run.history.found().map(|history| &history.warnings);
+            let told = run.story.found().map(|story| &story.history.warnings);
             let told = told.into_iter().flatten();
             told.map(|doubt| format!("run {}: {doubt}", run.name))
         });
@@ -98,7 +98,7 @@ impl Report {
             let parts = [
                 run.record.problem(),
                 run.plan.problem(),
-                run.history.problem(),
+                run.story.problem(),
             ];
             let said = parts.into_iter().flatten();
             said.map(|problem| format!("run {}: {problem}", run.name))
@@ -162,26 +162,16 @@ pub struct Run {
     /// Its plan.
     pub plan: Part<Planned>,
     /// What happened in it.
-    pub history: Part<History>,
+    pub story: Part<Story>,
 }
 
 /// What happened in a run, from its events.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct History {
+pub struct Story {
+    /// Stages, scores, and where it stands.
+    pub history: History,
     /// Every training step that was written down.
     pub steps: Vec<Step>,
-    /// Steps in the whole run; 0 when none was made.
-    pub total: u64,
-    /// Stages entered so far.
-    pub stages: Vec<Stage>,
-    /// Stages in all.
-    pub stage_total: usize,
-    /// Every evaluation.
-    pub evaluations: Vec<Evaluation>,
-    /// How it ended; `None` while it goes on, or after a crash.
-    pub outcome: Option<Outcome>,
-    /// What the run warned of, each sentence once.
-    pub warnings: Vec<String>,
     /// Lines of the file that are no events.
     pub unreadable: usize,
 }
@@ -197,71 +187,6 @@ pub struct Step {
     pub accuracy: f64,
     /// Learning rate.
     pub learning_rate: f64,
-}
-
-/// Layers that are quantized from one step on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
-    /// Their names.
-    pub layers: Vec<String>,
-    /// Steps made before the stage was entered.
-    pub after_step: u64,
-}
-
-/// A score with the step it was measured at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evaluation {
-    /// Steps of training behind it.
-    pub step: u64,
-    /// `float`, `post-training`, `epoch 3`, `final`.
-    pub label: String,
-    /// Which images.
-    pub split: Split,
-    /// Mean loss; NaN when it was not finite.
-    pub loss: f64,
-    /// Images that are right.
-    pub correct: u64,
-    /// Images whose label is among the five largest logits.
-    pub correct_top5: u64,
-    /// Images seen.
-    pub total: u64,
-}
-
-impl Evaluation {
-    /// Share of correct images, 0 to 1; 0 over no images.
-    #[must_use]
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.total.max(1) as f64
-    }
-}
-
-impl History {
-    /// Evaluations on one kind of images, in order.
-    #[must_use]
-    pub fn on(&self, split: Split) -> impl DoubleEndedIterator<Item = &Evaluation> {
-        let evaluations = self.evaluations.iter();
-        evaluations.filter(move |evaluation| evaluation.split == split)
-    }
-
-    /// The validation score with this label.
-    #[must_use]
-    pub fn validated(&self, label: &str) -> Option<&Evaluation> {
-        self.on(Split::Validation)
-            .rfind(|evaluation| evaluation.label == label)
-    }
-
-    /// The last validation score after training has begun.
-    #[must_use]
-    pub fn last_validated(&self) -> Option<&Evaluation> {
-        self.on(Split::Validation)
-            .rfind(|evaluation| evaluation.step > 0)
-    }
-
-    /// The score over the test images.
-    #[must_use]
-    pub fn tested(&self) -> Option<&Evaluation> {
-        self.on(Split::Test).next_back()
-    }
 }
 
 /// A file that was exported.

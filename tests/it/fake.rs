@@ -368,7 +368,7 @@ impl Engine for Fake {
 
     fn tune(&self, request: &TuneRequest, observer: &mut dyn Steered) -> Result<TuneReport> {
         self.works()?;
-        for event in self.tuning(request.epochs) {
+        for event in self.tuning(request.settings.epochs) {
             if observer.on(event) == Verdict::Stop {
                 return Ok(TuneReport {
                     outcome: Outcome::Stopped,
@@ -577,7 +577,7 @@ fn landscape(request: &LandscapeRequest, trouble: Trouble) -> Landscape {
 /// What the folder of a run holds.
 fn listed_run(folder: &Path, events: Vec<Event>, weight_compression: f64) -> Listed {
     let plan = vec![(8, 8); LAYERS.len()];
-    let mut run = Run::replay(folder.to_owned(), events);
+    let mut run = Run::replay(folder.to_owned(), &events);
     run.plan = Some(plan.clone());
     Listed {
         folder: folder.to_owned(),

@@ -54,17 +54,17 @@ fn long_run(steps: u64) -> Run {
             total: 1000,
         },
     };
-    run.retell(score(0, "float".into(), 0.917));
-    run.retell(score(0, "post-training".into(), 0.41));
+    run.retell(&score(0, "float".into(), 0.917));
+    run.retell(&score(0, "post-training".into(), 0.41));
     let (epoch, stages) = (steps / 50, steps / 40);
     for step in 1..=steps {
         if step % stages == 1 && step / stages < 20 {
-            run.retell(stage((step / stages) as usize));
+            run.retell(&stage((step / stages) as usize));
         }
         let done = step as f64 / steps as f64;
         let noise = ((step * 2_654_435_761) % 1000) as f64 / 1000.0 - 0.5;
         let accuracy = 0.5 + 0.4 * (1.0 - (-6.0 * done).exp());
-        run.retell(Event::Step {
+        run.retell(&Event::Step {
             step,
             total: steps,
             epoch: (step / epoch) as usize,
@@ -75,7 +75,7 @@ fn long_run(steps: u64) -> Run {
             images: 128,
         });
         if step % epoch == 0 {
-            run.retell(score(step, format!("epoch {}", step / epoch), accuracy));
+            run.retell(&score(step, format!("epoch {}", step / epoch), accuracy));
         }
     }
     run
@@ -139,7 +139,7 @@ fn a_logarithmic_axis_says_what_it_leaves_out() {
     bench.wait(60);
     let mut run = Run::new(folder(1), RunStatus::Stopped);
     for (step, loss) in [(1, 1.0), (2, 0.0), (3, 0.01), (4, -1.0)] {
-        run.retell(Event::Step {
+        run.retell(&Event::Step {
             step,
             total: 4,
             epoch: 0,
@@ -473,13 +473,13 @@ const MOST_POINTS: usize = 1000;
 #[test]
 fn a_hundred_thousand_steps_stay_small() {
     let run = long_run(100_000);
-    assert_eq!(run.step, 100_000);
+    assert_eq!(run.history.step, 100_000);
     assert!(
         run.kept_points() <= 2 * MOST_POINTS,
         "{}",
         run.kept_points()
     );
-    assert!(run.stages.len() <= 20 && run.evaluations.len() <= 60);
+    assert!(run.history.stages.len() <= 20 && run.history.evaluations.len() <= 60);
 }
 
 /// `cargo test --release --test it a_frame_of_a_long_run -- --ignored --nocapture`

@@ -58,7 +58,7 @@ fn enter_alone_leads_from_the_model_to_the_exported_file() {
     }
     assert_eq!(bench.state.screen, Screen::Export);
     assert_eq!(bench.state.analysis.status, Status::Done);
-    assert_eq!(bench.state.tune.finished().unwrap().step, 40);
+    assert_eq!(bench.state.tune.finished().unwrap().history.step, 40);
     let run = bench.state.tune.finished().unwrap().name();
     assert_eq!(bench.state.export.count(&run), 1);
 }
@@ -365,7 +365,7 @@ fn a_run_that_was_left_running_is_followed_again() {
     bench.next_job();
     let run = |bench: &Bench| bench.state.tune.run.clone().unwrap();
     assert_eq!(
-        (run(&bench).status, run(&bench).step),
+        (run(&bench).status, run(&bench).history.step),
         (RunStatus::Running, 5)
     );
     let attached = bench
@@ -376,7 +376,7 @@ fn a_run_that_was_left_running_is_followed_again() {
     assert!(matches!(&task, Task::Attach(LeftRunning::Run(run)) if run.read == read));
     bench.finish(job, &task, usize::MAX);
     assert_eq!(
-        (run(&bench).status, run(&bench).step),
+        (run(&bench).status, run(&bench).history.step),
         (RunStatus::Done, 40)
     );
 }
@@ -427,12 +427,12 @@ fn a_run_is_followed_stopped_and_resumed_in_its_folder() {
     let Task::Tune(request) = &task else {
         panic!("{task:?}")
     };
-    assert_eq!((request.epochs, request.start), (3, Start::Fresh));
+    assert_eq!((request.settings.epochs, request.start), (3, Start::Fresh));
     let folder = request.folder.clone();
     bench.finish(job, &task, 30);
     let run = bench.state.tune.run.as_ref().unwrap();
     assert_eq!(
-        (run.status.clone(), run.checkpoint),
+        (run.status.clone(), run.history.checkpoint),
         (RunStatus::Stopped, Some(20))
     );
     bench.keys("enter");
@@ -573,7 +573,7 @@ fn a_project_is_reopened_where_it_was_left() {
     assert_eq!(bench.state.screen, Screen::Tune);
     assert_eq!(bench.state.analysis.status, Status::Done);
     assert_eq!(bench.bits(), planned.bits());
-    assert_eq!(bench.state.tune.finished().unwrap().step, 40);
+    assert_eq!(bench.state.tune.finished().unwrap().history.step, 40);
 }
 
 #[test]

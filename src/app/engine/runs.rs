@@ -1,8 +1,8 @@
 //! What the run folders of a project hold, read up to limits. A folder that is broken is a sentence
 //! in the list, not a failure of the list.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::app::notes;
 use crate::app::state::bits;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::worker::is_worked_on;
+use crate::engine::events::for_each;
 use crate::engine::export::predicted_bytes;
 use crate::engine::finetune::{Record, events_path, read_plan, read_record};
 use crate::engine::graph::Shape;
@@ -22,12 +23,8 @@ use crate::engine::{Error, Result};
 
 /// Runs that are read; older ones are counted.
 const MOST: usize = 64;
-/// Bytes of events that are read of a run: those of a million steps and more.
-const MOST_BYTES: u64 = 256 << 20;
 /// Bytes of events that are read at once, of all runs that changed.
 const MOST_AT_ONCE: u64 = 1 << 30;
-/// Bytes of the longest event.
-const LONGEST_LINE: u64 = 1 << 20;
 /// Largest side of an image, and most classes, of a network whose plan is summed up.
 const LARGEST: usize = 1 << 16;
 
@@ -174,47 +171,11 @@ fn facts(folder: &Path, record: Record) -> Result<Facts> {
     })
 }
 
-/// What happened in a run, and the bytes that tell it. The last line may not be whole yet; lines that
-/// a newer program wrote are left out, but not all of them.
+/// What happened in a run, and the bytes that tell it.
 fn replay(folder: &Path) -> Result<(Run, u64)> {
-    let path = events_path(folder);
-    let failed = |source| Error::file("read", &path, source);
     let mut run = Run::new(folder.to_owned(), RunStatus::Stopped);
-    match fs::metadata(&path) {
-        Ok(found) if found.is_file() && found.len() <= MOST_BYTES => {}
-        Ok(_) => {
-            let text = format!("expected a file of at most {MOST_BYTES} bytes");
-            return Err(Error::format(&path, text));
-        }
-        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok((run, 0)),
-        Err(source) => return Err(failed(source)),
-    }
-    let mut reader = BufReader::new(File::open(&path).map_err(failed)?);
-    let (mut line, mut read, mut told, mut lines) = (Vec::new(), 0, 0_u64, 0_u64);
-    loop {
-        line.clear();
-        let mut limited = reader.by_ref().take(LONGEST_LINE);
-        let count = limited.read_until(b'\n', &mut line).map_err(failed)? as u64;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        read += count;
-        lines += 1;
-        if let Ok(event) = serde_json::from_slice::<Event>(&line) {
-            run.retell(event);
-            told += 1;
-        }
-        if read > MOST_BYTES {
-            break;
-        }
-    }
-    if told == 0 && (lines > 0 || line.len() as u64 == LONGEST_LINE) {
-        return Err(Error::format(
-            &path,
-            "expected the events of a run, a line each",
-        ));
-    }
-    Ok((run, read))
+    let told = for_each(&events_path(folder), |event| run.retell(&event))?;
+    Ok((run, told.bytes))
 }
 
 #[cfg(test)]
@@ -313,10 +274,10 @@ mod tests {
         assert!((known.facts.weight_compression - 8.0).abs() < 1e-9);
         assert_eq!(known.facts.activation_compression, Some(8.0));
         assert_eq!(
-            (known.run.checkpoint, &known.run.status),
+            (known.run.history.checkpoint, &known.run.status),
             (Some(7), &RunStatus::Stopped)
         );
-        assert_eq!(known.read, known.run.checkpoint.map_or(0, |_| 32));
+        assert_eq!(known.read, known.run.history.checkpoint.map_or(0, |_| 32));
         assert_eq!(runs.listed[1].note, "all at 8");
     }
 

@@ -54,16 +54,10 @@ fn begun(request: &TuneRequest) -> Result<Work> {
 }
 
 fn fresh(loaded: &Loaded, request: &TuneRequest) -> Result<Work> {
-    let usual = Settings {
-        epochs: request.epochs,
-        schedule: request.schedule,
+    let settings = Settings {
         variation: Variation::usual(&loaded.train.name),
         seed: loaded.seed,
-        ..Settings::default()
-    };
-    let settings = Settings {
-        learning_rate: request.learning_rate.unwrap_or(usual.learning_rate),
-        ..usual
+        ..request.settings.clone()
     };
     let sensitivity = request.sensitivity.as_deref().cloned();
     let sensitivity = sensitivity.map(|measured| measured.completed(&loaded.model));

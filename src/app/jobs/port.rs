@@ -7,7 +7,7 @@ use super::Steered;
 use super::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
 use super::runs::{Runs, RunsRequest};
 use crate::engine::export::{Format, Written};
-use crate::engine::finetune::{Schedule, Start};
+use crate::engine::finetune::{Settings, Start};
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::landscape::Landscape;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
@@ -263,12 +263,8 @@ pub struct TuneRequest {
     pub plan: Plan,
     /// Gives the order of the stages.
     pub sensitivity: Option<Arc<Sensitivity>>,
-    /// Epochs in all.
-    pub epochs: usize,
-    /// Order of fine-tuning.
-    pub schedule: Schedule,
-    /// Learning rate at the start; the engine's default when absent.
-    pub learning_rate: Option<f64>,
+    /// How it is trained; seed and variation of the images are those of the project.
+    pub settings: Settings,
     /// The run folder.
     pub folder: PathBuf,
     /// Whether it begins, or how it goes on.

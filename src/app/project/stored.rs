@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::Session;
 use crate::app::jobs::{LeftRun, LeftRunning};
 use crate::app::state::Screen;
-use crate::app::worker::{Tail, Work, is_worked_on};
+use crate::app::worker::{Work, is_worked_on};
 use crate::engine::Result;
+use crate::engine::events::for_each;
 use crate::engine::finetune::{self, events_path};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::Event;
@@ -63,7 +64,7 @@ impl Stored {
                 self.left = Some(LeftRunning::Analysis);
                 return;
             }
-            Work::Tune(tuning) => tuning.settings.folder.clone(),
+            Work::Tune(tuning) => tuning.folder.clone(),
         };
         self.show(folder);
         self.left = self.run.as_ref().map(StoredRun::left);
@@ -112,17 +113,16 @@ impl StoredRun {
     /// # Errors
     /// When the file of events cannot be read.
     pub fn read(folder: PathBuf) -> Result<Self> {
-        let (mut events, mut read) = (Vec::new(), 0);
-        for line in Tail::new(events_path(&folder), 0).lines()? {
-            read += line.len() as u64 + 1;
+        let mut events = Vec::new();
+        let told = for_each(&events_path(&folder), |event| {
             if events.len() < MAX_EVENTS {
-                events.extend(serde_json::from_str::<Event>(&line));
+                events.push(event);
             }
-        }
+        })?;
         Ok(Self {
             folder,
             events,
-            read,
+            read: told.bytes,
         })
     }
 }

@@ -196,7 +196,7 @@ fn tune(state: &State) -> Guide {
 
 /// What the run on screen warned of last.
 fn doubt_of_run(state: &State) -> Option<&str> {
-    Some(state.tune.run.as_ref()?.doubts.last()?)
+    Some(state.tune.run.as_ref()?.history.warnings.last()?)
 }
 
 /// The list of runs: enter goes to the selected one.

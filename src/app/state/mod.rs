@@ -250,7 +250,8 @@ impl State {
     /// Whether the stages of a run would have no order: they come by omega, which is not measured yet.
     #[must_use]
     pub fn is_unordered(&self) -> bool {
-        self.tune.settings.schedule == Schedule::Staged && self.analysis.sensitivity().is_none()
+        self.tune.settings.training.schedule == Schedule::Staged
+            && self.analysis.sensitivity().is_none()
     }
 
     /// The state before the first message.

@@ -92,6 +92,8 @@ pub enum Purpose {
     Note,
     /// The learning rate that the run goes on at.
     Rate,
+    /// Settings of the next run, by name.
+    Training,
     /// The plan file to compare with.
     OtherPlan,
 }
@@ -106,6 +108,7 @@ impl Purpose {
             Self::Path => "write to: ",
             Self::Note => "note: ",
             Self::Rate => "learning rate from here on: ",
+            Self::Training => "training, such as distill=0.7 norms=frozen: ",
             Self::OtherPlan => "compare with the plan file: ",
         }
     }

@@ -212,7 +212,7 @@ impl TuneState {
         Occasion {
             folder: run.map(|run| run.folder.clone()),
             training: run.is_some_and(|run| run.status == RunStatus::Running),
-            begun: run.is_some_and(|run| run.step > 0 || run.checkpoint.is_some()),
+            begun: run.is_some_and(|run| run.history.step > 0 || run.history.checkpoint.is_some()),
         }
     }
 }

@@ -145,14 +145,14 @@ fn unordered(state: &State, command: Command) -> Option<String> {
 /// Why a run cannot go on otherwise.
 fn why_not_go_on(state: &State, command: Command) -> Option<String> {
     let run = state.tune.run.as_ref();
-    let under_way = run.filter(|run| run.status != RunStatus::Done && run.step > 0);
+    let under_way = run.filter(|run| run.status != RunStatus::Done && run.history.step > 0);
     let Some(run) = under_way else {
         return Some("there is no run under way".to_owned());
     };
-    if run.status != RunStatus::Running && run.checkpoint.is_none() {
+    if run.status != RunStatus::Running && run.history.checkpoint.is_none() {
         return Some("the run has no checkpoint to go on from".to_owned());
     }
-    let no_best = command == Command::KeepBest && run.best().is_none();
+    let no_best = command == Command::KeepBest && run.history.best().is_none();
     let no_best = no_best.then(|| "no epoch has ended since every stage entered".to_owned());
     let other = || busy(state).filter(|_| run.status != RunStatus::Running);
     no_best.or_else(other)

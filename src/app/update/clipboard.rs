@@ -3,8 +3,8 @@
 use crate::app::effect::Effect;
 use crate::app::state::bits::{Change, Column};
 use crate::app::state::runs::Pane;
-use crate::app::state::tune::Measured;
 use crate::app::state::{Level, Screen, State, planning};
+use crate::engine::events::history::Evaluation;
 use crate::engine::plan::file as plan_file;
 
 use super::edit;
@@ -63,7 +63,7 @@ fn run(state: &State) -> Option<String> {
     let rows = state.tune.rows();
     let row = rows.get(state.tune.selected(&rows))?;
     let (facts, run) = (row.facts?, row.run?);
-    let accuracy = |measured: Option<&Measured>| {
+    let accuracy = |measured: Option<&Evaluation>| {
         measured.map_or_else(String::new, |measured| {
             measured.score.accuracy().to_string()
         })
@@ -74,9 +74,9 @@ fn run(state: &State) -> Option<String> {
         facts.settings.schedule.to_string(),
         facts.settings.epochs.to_string(),
         facts.settings.learning_rate.to_string(),
-        run.step.to_string(),
-        accuracy(run.validation()),
-        accuracy(run.test()),
+        run.history.step.to_string(),
+        accuracy(run.history.validation()),
+        accuracy(run.history.test()),
         row.note.to_owned(),
     ];
     Some(cells.join("\t"))

@@ -120,7 +120,7 @@ fn reported(state: &mut State, job: JobId, event: Event) {
         Event::Warning { message } => {
             state.notify_about(Level::Warning, kind, message.clone());
             if let (JobKind::Tune, Some(run)) = (kind, &mut state.tune.run) {
-                run.apply(Some(now), Event::Warning { message });
+                run.apply(Some(now), &Event::Warning { message });
             }
         }
         event if kind == JobKind::Tune => {
@@ -128,7 +128,7 @@ fn reported(state: &mut State, job: JobId, event: Event) {
                 running.progress(now, Phase::Tune, (step, total));
             }
             if let Some(run) = &mut state.tune.run {
-                run.apply(Some(now), event);
+                run.apply(Some(now), &event);
             }
         }
         _ => {}
@@ -227,7 +227,7 @@ fn not_begun(state: &mut State, reason: &str) -> Vec<Effect> {
     let Some(run) = &mut state.tune.run else {
         return Vec::new();
     };
-    if run.has_begun() {
+    if run.history.has_begun() {
         run.status = RunStatus::Failed(reason.to_owned());
     } else {
         state.tune.give_up(reason);
@@ -313,7 +313,7 @@ fn restore(state: &mut State, inputs: &Inputs) {
     let selected = layers.position(|layer| Some(&*layer.layer) == stored.session.layer.as_deref());
     state.layer = selected.unwrap_or(state.layer);
     state.tune.next = stored.next_run.max(1);
-    state.tune.run = stored.run.map(|run| Run::replay(run.folder, run.events));
+    state.tune.run = stored.run.map(|run| Run::replay(run.folder, &run.events));
     if let Some(run) = &mut state.tune.run {
         run.subject = stored.subject;
     }

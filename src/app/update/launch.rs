@@ -33,12 +33,16 @@ pub(super) fn analyze(state: &mut State, anew: bool) -> Vec<Effect> {
 
 /// Fine-tuning and its settings.
 pub(super) fn tune(state: &mut State, command: Command) -> Vec<Effect> {
-    let settings = &mut state.tune.settings;
+    let settings = &mut state.tune.settings.training;
     match command {
         Command::Tune => return start_run(state, Start::Resume),
         Command::TuneAnew => return start_run(state, Start::Fresh),
         Command::ChangeRate => {
-            let rate = state.tune.run.as_ref().and_then(|run| run.learning_rate);
+            let rate = state
+                .tune
+                .run
+                .as_ref()
+                .and_then(|run| run.history.learning_rate);
             let shown = rate.map_or_else(String::new, crate::numbers::number);
             ask(state, Purpose::Rate, shown);
         }
@@ -52,6 +56,7 @@ pub(super) fn tune(state: &mut State, command: Command) -> Vec<Effect> {
             };
         }
         Command::LearningRate => state.tune.next_learning_rate(),
+        Command::TrainingSettings => ask(state, Purpose::Training, String::new()),
         other => unhandled(other),
     }
     Vec::new()
@@ -66,6 +71,16 @@ pub(super) fn change_rate(state: &mut State, text: &str) -> Result<Vec<Effect>, 
     let rate = rate.filter(|rate| rate.is_finite() && *rate > 0.0);
     let rate = rate.ok_or_else(|| format!("{text:?}: expected a number above 0, such as 0.005"))?;
     Ok(go_on(state, Start::ChangeRate(rate)))
+}
+
+/// The next run is trained with settings that were typed, such as `distill=0.7 temperature=4`.
+///
+/// # Errors
+/// When one is unknown or cannot be.
+pub(super) fn set_training(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
+    let settings = &mut state.tune.settings.training;
+    *settings = settings.with(text)?;
+    Ok(vec![Effect::SaveSession])
 }
 
 /// Goes on otherwise: at once, or as soon as the run has stopped for it.
@@ -86,7 +101,7 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
     let shown = state.tune.run.take();
     let goes_on = |run: &Run| how != Start::Fresh && run.is_resumable();
     let (resumed, before) = match shown {
-        Some(run) if goes_on(&run) && run.checkpoint.is_some() => (Some(run), None),
+        Some(run) if goes_on(&run) && run.history.checkpoint.is_some() => (Some(run), None),
         shown => (None, shown),
     };
     let resume = resumed.is_some();
@@ -99,13 +114,10 @@ pub(super) fn start_run(state: &mut State, how: Start) -> Vec<Effect> {
     // A run that goes on keeps the bits it was started with.
     run.plan.get_or_insert_with(|| key(&plan));
     run.interrupt();
-    let settings = &state.tune.settings;
     let request = TuneRequest {
         plan: (*plan).clone(),
         sensitivity: state.analysis.sensitivity(),
-        epochs: settings.epochs,
-        schedule: settings.schedule,
-        learning_rate: settings.learning_rate,
+        settings: state.tune.settings.training.clone(),
         folder,
         start: if resume { how } else { Start::Fresh },
     };

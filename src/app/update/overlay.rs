@@ -269,7 +269,8 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>
                 state.export.set_path(format, &run, text.into());
             }
         }
-        Purpose::Rate => return launch::change_rate(state, text.trim()),
+        Purpose::Rate => return launch::change_rate(state, text),
+        Purpose::Training => return launch::set_training(state, text),
     }
     Ok(Vec::new())
 }

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::memory;
-use super::tail::Tail;
 use super::{GREETING, Order};
 use crate::app::jobs::{LeftRun, Quiet, Steered, TuneReport, Wish};
+use crate::engine::events::{Line, Tail, parse};
 use crate::engine::finetune::events_path;
 use crate::engine::job::{Event, Outcome, Score, Split};
 use crate::engine::presence::{self, Beats, Holder, SILENCE, STALE, holder_of};
@@ -310,14 +310,14 @@ impl Following {
     fn read(&mut self, observer: &mut dyn Steered) -> Result<()> {
         let spoken = self.spoken.as_mut().map(Tail::lines).transpose()?;
         for line in spoken.unwrap_or_default() {
-            match serde_json::from_str::<Event>(&line) {
-                Ok(event) => self.heard(event, observer),
-                Err(_) => self.said(line),
+            match parse(line.as_bytes()) {
+                Line::Event(event) => self.heard(event, observer),
+                Line::Later | Line::Unreadable => self.said(line),
             }
         }
         let story = self.story.as_mut().map(Tail::lines).transpose()?;
         for line in story.unwrap_or_default() {
-            if let Ok(event) = serde_json::from_str::<Event>(&line) {
+            if let Line::Event(event) = parse(line.as_bytes()) {
                 self.note(&event);
                 observer.tell(event);
             }

@@ -12,7 +12,6 @@
 
 mod client;
 mod memory;
-mod tail;
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,7 @@ use super::engine::Local;
 use super::jobs::{AnalysisRequest, TuneRequest};
 use super::project::InputFile;
 use crate::engine::Result;
-use crate::engine::finetune::{Schedule, Start};
+use crate::engine::finetune::{Settings, Start};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome};
 use crate::engine::plan::file as plan_file;
@@ -30,7 +29,6 @@ use crate::engine::presence::{Claim, Minded, Presence};
 use crate::engine::{Error, files};
 
 pub use client::{Client, Ended, Following, is_worked_on, works_on};
-pub use tail::Tail;
 
 /// First line of a worker's events, before its process number.
 pub const GREETING: &str = "worker ";
@@ -65,20 +63,8 @@ pub struct Tuning {
     pub plan: String,
     /// Gives the order of the stages.
     pub sensitivity: Option<Sensitivity>,
-    /// Everything else; its plan and its sensitivity are those above.
-    pub settings: RunSettings,
-}
-
-/// How a run is trained, and where.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunSettings {
-    /// Epochs in all.
-    pub epochs: usize,
-    /// Order of fine-tuning.
-    pub schedule: Schedule,
-    /// Learning rate at the start; the engine's default when absent.
-    pub learning_rate: Option<f64>,
+    /// How it is trained.
+    pub settings: Settings,
     /// The run folder.
     pub folder: PathBuf,
     /// Whether it begins, or how it goes on.
@@ -91,7 +77,7 @@ impl Order {
     pub fn run(&self) -> Option<&Path> {
         match &self.work {
             Work::Analyze(_) => None,
-            Work::Tune(tuning) => Some(&tuning.settings.folder),
+            Work::Tune(tuning) => Some(&tuning.folder),
         }
     }
 }
@@ -103,33 +89,20 @@ impl Tuning {
         Self {
             plan: plan_file::to_toml(&request.plan),
             sensitivity: request.sensitivity.as_deref().cloned(),
-            settings: RunSettings {
-                epochs: request.epochs,
-                schedule: request.schedule,
-                learning_rate: request.learning_rate,
-                folder: request.folder.clone(),
-                start: request.start,
-            },
+            settings: request.settings.clone(),
+            folder: request.folder.clone(),
+            start: request.start,
         }
     }
 
     fn request(&self) -> Result<TuneRequest> {
         let plan = plan_file::parse(&self.plan, None);
-        let RunSettings {
-            epochs,
-            schedule,
-            learning_rate,
-            folder,
-            start,
-        } = self.settings.clone();
         Ok(TuneRequest {
             plan: plan.map_err(crate::engine::Error::invalid)?,
             sensitivity: self.sensitivity.clone().map(Into::into),
-            epochs,
-            schedule,
-            learning_rate,
-            folder,
-            start,
+            settings: self.settings.clone(),
+            folder: self.folder.clone(),
+            start: self.start,
         })
     }
 }

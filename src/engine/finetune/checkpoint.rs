@@ -1,5 +1,6 @@
-//! The state of a run on disk: a safetensors file of float64 tensors with the position in its
-//! metadata. What is read back is what was written, bit for bit.
+//! The state of a run on disk: a safetensors file with the position in its metadata. A tensor whose
+//! every number is a float32 is stored as float32, any other as float64: what is read back is what was
+//! written, bit for bit.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -81,16 +82,28 @@ pub struct Outline<'a> {
 /// A tensor on its way to disk.
 struct Tensor {
     name: String,
+    element: ElementType,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
 impl Tensor {
     fn new(name: impl Into<String>, shape: &[usize], values: &[f64]) -> Self {
+        let single = values
+            .iter()
+            .all(|value| f64::from(*value as f32).to_bits() == value.to_bits());
+        let (element, bytes) = if single {
+            let bytes = values.iter().flat_map(|v| (*v as f32).to_le_bytes());
+            (ElementType::F32, bytes.collect())
+        } else {
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes());
+            (ElementType::F64, bytes.collect())
+        };
         Self {
             name: name.into(),
+            element,
             shape: shape.to_vec(),
-            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            bytes,
         }
     }
 }
@@ -123,7 +136,7 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
         .iter()
         .map(|tensor| Entry {
             name: &tensor.name,
-            element: ElementType::F64,
+            element: tensor.element,
             shape: &tensor.shape,
             bytes: &tensor.bytes,
         })
@@ -170,14 +183,25 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| damage(&error))?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {
-        if view.dtype() != Dtype::F64 {
-            return Err(format!("{name} is not float64"));
-        }
-        let (numbers, _) = view.data().as_chunks::<8>();
-        let values = numbers.iter().map(|n| f64::from_le_bytes(*n)).collect();
-        tensors.insert(name.to_owned(), values);
+        tensors.insert(name.to_owned(), values(name, view.dtype(), view.data())?);
     }
     Ok((position, tensors))
+}
+
+/// The numbers of a tensor; earlier programs stored all of them as float64.
+fn values(name: &str, element: Dtype, bytes: &[u8]) -> std::result::Result<Vec<f64>, String> {
+    match element {
+        Dtype::F32 => {
+            let (numbers, _) = bytes.as_chunks::<4>();
+            let single = numbers.iter().map(|n| f32::from_le_bytes(*n));
+            Ok(single.map(f64::from).collect())
+        }
+        Dtype::F64 => {
+            let (numbers, _) = bytes.as_chunks::<8>();
+            Ok(numbers.iter().map(|n| f64::from_le_bytes(*n)).collect())
+        }
+        other => Err(format!("{name} is {other:?}, neither float32 nor float64")),
+    }
 }
 
 enum Failure {

@@ -1,61 +1,32 @@
 //! What is doubtful in a run: told while it goes on, kept among its events, and told again wherever its
 //! network is used.
 
-use std::path::Path;
-
-use super::journal;
-use crate::engine::job::{Event, Score, Split};
+use crate::engine::events::History;
+use crate::engine::job::Split;
 
 /// Standard errors of an accuracy that may be chance.
 const CHANCE: f64 = 2.0;
 /// Times the accuracy of guessing that is no better than guessing.
 const GUESSING: f64 = 1.5;
 
-/// What a run warned of, as its events tell; nothing where they cannot be read.
-pub(super) fn told(events: &Path) -> Vec<String> {
-    let events = journal::read(events).unwrap_or_default();
-    let mut told = Vec::new();
-    for event in events {
-        if let Event::Warning { message } = event
-            && !told.contains(&message)
-        {
-            told.push(message);
-        }
-    }
-    told
-}
-
 /// That a run which had made steps begins anew, since its checkpoint is gone.
-pub(super) fn begun_anew(events: &Path) -> Option<String> {
-    let step = |event: &Event| match event {
-        Event::Step { step, .. } => Some(*step),
-        _ => None,
-    };
-    let events = journal::read(events).ok()?;
-    let lost = events.iter().filter_map(step).max()?;
-    Some(format!(
-        "the checkpoint of the run is gone: it begins anew from the float network, and the {lost} \
-         steps that were made are lost"
-    ))
+pub(super) fn begun_anew(history: &History) -> Option<String> {
+    let lost = history.step;
+    (lost > 0).then(|| {
+        format!(
+            "the checkpoint of the run is gone: it begins anew from the float network, and the {lost} \
+             steps that were made are lost"
+        )
+    })
 }
 
 /// That training made the network worse, or left it guessing among `classes`.
-pub(super) fn of_training(events: &[Event], classes: usize) -> Option<String> {
-    let scores = events.iter().filter_map(|event| match event {
-        Event::Evaluated {
-            split: Split::Validation,
-            label,
-            score,
-            ..
-        } => Some((label.as_str(), *score)),
-        _ => None,
-    });
-    let scores: Vec<(&str, Score)> = scores.collect();
-    let of = |name: &str| scores.iter().rfind(|(label, _)| *label == name);
-    let (_, float) = of("float")?;
-    let (_, before) = of("post-training")?;
-    let (label, after) = scores.last()?;
-    if matches!(*label, "float" | "post-training") || after.total == 0 {
+pub(super) fn of_training(history: &History, classes: usize) -> Option<String> {
+    let float = history.validated("float")?.score;
+    let before = history.validated("post-training")?.score;
+    let last = history.evaluated(Split::Validation).next_back()?;
+    let after = last.score;
+    if matches!(&*last.label, "float" | "post-training") || after.total == 0 {
         return None;
     }
     let (was, now) = (before.accuracy(), after.accuracy());
@@ -83,6 +54,13 @@ fn spread(accuracy: f64, images: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::job::{Event, Score};
+
+    fn history(events: &[Event]) -> History {
+        let mut history = History::default();
+        events.iter().for_each(|event| history.hear(event));
+        history
+    }
 
     fn scored(label: &str, correct: usize) -> Event {
         let score = Score {
@@ -106,7 +84,7 @@ mod tests {
             scored("epoch 1", 900),
             scored("epoch 2", correct),
         ];
-        of_training(&events, 10)
+        of_training(&history(&events), 10)
     }
 
     #[test]
@@ -119,18 +97,14 @@ mod tests {
             "{told}"
         );
         assert!(after(120).unwrap().contains("guessing"));
-        assert_eq!(of_training(&[scored("float", 950)], 10), None);
+        assert_eq!(of_training(&history(&[scored("float", 950)]), 10), None);
     }
 
     #[test]
     fn a_run_whose_checkpoint_is_gone_says_what_is_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        assert_eq!(begun_anew(&path), None);
-        let step = r#"{"event":"step","step":7,"total":9,"epoch":0,"stage":0,"loss":1.0,"accuracy":0.5,"learning_rate":0.1,"images":8}"#;
-        let warning = r#"{"event":"warning","message":"doubtful"}"#;
-        std::fs::write(&path, format!("{step}\n{warning}\n{warning}\n")).unwrap();
-        assert!(begun_anew(&path).unwrap().contains("the 7 steps"));
-        assert_eq!(told(&path), ["doubtful"]);
+        let mut history = History::default();
+        assert_eq!(begun_anew(&history), None);
+        history.step = 7;
+        assert!(begun_anew(&history).unwrap().contains("the 7 steps"));
     }
 }

@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::checkpoint::{self, Outline, Position};
-use super::doubts;
-use super::journal;
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
+use crate::engine::events::{self, History};
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::job::Event;
 use crate::engine::model::Architecture;
@@ -240,11 +239,9 @@ pub fn read_plan(folder: &Path, record: &Record) -> Result<Plan> {
 /// # Errors
 /// When the events cannot be read.
 pub fn read_events(folder: &Path) -> Result<Vec<Event>> {
-    let path = events_path(folder);
-    if holds_run(folder) && !path.exists() {
-        return Ok(Vec::new());
-    }
-    journal::read(&path)
+    let mut events = Vec::new();
+    events::for_each(&events_path(folder), |event| events.push(event))?;
+    Ok(events)
 }
 
 /// Where the last checkpoint of a run stands; `None` before the first.
@@ -335,7 +332,11 @@ pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
         position: state.position,
         doubts: instead
             .into_iter()
-            .chain(doubts::told(&events_path(folder)))
+            .chain(
+                History::read(&events_path(folder))
+                    .unwrap_or_default()
+                    .warnings,
+            )
             .collect(),
         record,
         plan,

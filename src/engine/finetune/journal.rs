@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::job::{Event, Observer, Verdict};
 use crate::engine::presence::Presence;
-use crate::engine::{Error, Result, files, text};
-
-/// Largest event file that is read.
-const LIMIT: u64 = 1 << 30;
+use crate::engine::{Error, Result};
 
 /// An event file that grows line by line.
 #[derive(Debug)]
@@ -81,27 +78,6 @@ impl Journal {
     }
 }
 
-/// Reads an event file; a last line that is still being written is left out.
-///
-/// # Errors
-/// When the file cannot be read, or a line is not an event.
-pub fn read(path: &Path) -> Result<Vec<Event>> {
-    let bytes = files::read_limited(path, LIMIT)?;
-    let end = bytes.iter().rposition(|&byte| byte == b'\n');
-    let whole = &bytes[..end.map_or(0, |end| end + 1)];
-    let lines = whole.split(|&byte| byte == b'\n').enumerate();
-    lines
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(number, line)| {
-            let event = text::decode(line.to_vec()).and_then(|line| text::from_json(&line));
-            event.map_err(|reason| {
-                let line = number + 1;
-                Error::format(path, format!("line {line}: expected an event: {reason}"))
-            })
-        })
-        .collect()
-}
-
 /// Writes events down and hands them on.
 pub(super) struct Reporter<'o> {
     journal: Journal,
@@ -167,6 +143,7 @@ impl Observer for Reporter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::events::for_each;
 
     fn checkpoint(step: u64) -> Event {
         Event::Checkpoint { step }
@@ -183,19 +160,10 @@ mod tests {
         drop(journal);
         let mut journal = Journal::open(&path, kept).unwrap();
         journal.append(&checkpoint(3)).unwrap();
-        assert_eq!(read(&path).unwrap(), [checkpoint(1), checkpoint(3)]);
+        let mut kept = Vec::new();
+        for_each(&path, |event| kept.push(event)).unwrap();
+        assert_eq!(kept, [checkpoint(1), checkpoint(3)]);
         let error = Journal::open(&path, 1000).unwrap_err().to_string();
         assert!(error.contains("cut or replaced"), "{error}");
-    }
-
-    #[test]
-    fn a_line_in_the_making_is_left_out_and_a_wrong_one_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let line = "{\"event\":\"checkpoint\",\"step\":4}";
-        std::fs::write(&path, format!("{line}\n{{\"event\":\"che")).unwrap();
-        assert_eq!(read(&path).unwrap(), [checkpoint(4)]);
-        std::fs::write(&path, format!("{line}\n{{}}\n")).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("line 2"));
     }
 }

@@ -26,6 +26,7 @@ mod session;
 mod settings;
 mod stages;
 mod trainer;
+mod typed;
 
 #[cfg(test)]
 mod tests;

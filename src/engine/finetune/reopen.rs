@@ -9,6 +9,7 @@ use super::record::Record;
 use super::settings::{RateChange, check_rate};
 use super::{Kept, Start};
 use crate::engine::backend::Backend;
+use crate::engine::events::History;
 use crate::engine::{Error, Result};
 
 /// A run that is opened to go on.
@@ -64,7 +65,8 @@ fn last<B: Backend>(
     let bits = |entered| inputs.bits(entered);
     let outline = outline(inputs, &bits);
     if !path.exists() && !folder.best().exists() {
-        return Ok((None, doubts::begun_anew(&folder.events())));
+        let history = History::read(&folder.events()).unwrap_or_default();
+        return Ok((None, doubts::begun_anew(&history)));
     }
     let damaged = match checkpoint::read(&path, &outline) {
         Ok(state) => return Ok((Some(state), None)),

@@ -136,7 +136,7 @@ fn run(folder: &Path, name: String) -> Run {
         name,
         record,
         plan,
-        history: part(folder, &events, events::read),
+        story: part(folder, &events, events::read),
     }
 }
 

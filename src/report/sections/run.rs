@@ -1,10 +1,11 @@
 //! One run: settings, scores, stages, evaluations.
 
+use crate::engine::events::history::Evaluation;
 use crate::engine::finetune::{EarlierStages, RateChange, Record, Settings, Variation};
 use crate::engine::job::Split;
 use crate::numbers::{count, number, percent};
 use crate::report::html::{beside, facts, missing, warning};
-use crate::report::model::{Evaluation, History, Part, Run};
+use crate::report::model::{Part, Run, Story};
 use crate::report::table::{Cell, Table};
 
 use super::run_plots;
@@ -25,8 +26,8 @@ pub(super) fn html(run: &Run, at: usize) -> String {
     if let Part::Damaged(reason) = &run.plan {
         body += &missing(&format!("Its plan cannot be read: {reason}."));
     }
-    match &run.history {
-        Part::Found(history) => body += &events(history, at),
+    match &run.story {
+        Part::Found(story) => body += &events(story, at),
         Part::Damaged(reason) => {
             body += &missing(&format!("Its events cannot be read: {reason}."));
         }
@@ -95,20 +96,21 @@ fn stage_order(record: &Record) -> String {
     }
 }
 
-fn events(history: &History, at: usize) -> String {
-    let doubts: String = history
+fn events(story: &Story, at: usize) -> String {
+    let doubts: String = story
+        .history
         .warnings
         .iter()
         .map(|doubt| warning(doubt))
         .collect();
-    let mut body = doubts + &facts(&scores(history));
-    body += &left_out(history);
-    if history.steps.is_empty() {
+    let mut body = doubts + &facts(&scores(story));
+    body += &left_out(story);
+    if story.steps.is_empty() {
         body += &missing("The curves begin with the first step.");
     } else {
-        body += &beside(&run_plots::figures(history, at));
+        body += &beside(&run_plots::figures(story, at));
     }
-    for table in [stages(history), evaluations(history)] {
+    for table in [stages(story), evaluations(story)] {
         if !table.rows.is_empty() {
             body += &folded(&table);
         }
@@ -129,30 +131,39 @@ fn folded(table: &Table) -> String {
     )
 }
 
-fn scores(history: &History) -> Vec<(&'static str, String)> {
-    let steps = history.steps.last().map_or(0, |step| step.step);
+fn scores(story: &Story) -> Vec<(&'static str, String)> {
+    let steps = story.steps.last().map_or(0, |step| step.step);
     let score = |evaluation: Option<&Evaluation>| {
         evaluation.map_or_else(
             || "not evaluated".to_owned(),
-            |found| format!("{}, loss {}", percent(found.accuracy()), number(found.loss)),
+            |found| {
+                format!(
+                    "{}, loss {}",
+                    percent(found.score.accuracy()),
+                    number(found.score.loss)
+                )
+            },
         )
     };
     vec![
-        ("outcome", outcome(history).to_owned()),
+        ("outcome", outcome(story).to_owned()),
         (
             "steps",
-            format!("{} of {}", count(steps), count(history.total)),
+            format!("{} of {}", count(steps), count(story.history.total)),
         ),
-        ("validation: float", score(history.validated("float"))),
-        ("post-training", score(history.validated("post-training"))),
-        ("last validation", score(history.last_validated())),
-        ("test", score(history.tested())),
+        ("validation: float", score(story.history.validated("float"))),
+        (
+            "post-training",
+            score(story.history.validated("post-training")),
+        ),
+        ("last validation", score(story.history.validation())),
+        ("test", score(story.history.test())),
     ]
 }
 
 /// What is in the file but not on the page.
-fn left_out(history: &History) -> String {
-    let steps = history.steps.iter();
+fn left_out(story: &Story) -> String {
+    let steps = story.steps.iter();
     let wrong = steps.filter(|step| !(step.loss.is_finite() && step.accuracy.is_finite()));
     let mut said = String::new();
     match wrong.count() {
@@ -164,10 +175,10 @@ fn left_out(history: &History) -> String {
             ));
         }
     }
-    if history.unreadable > 0 {
+    if story.unreadable > 0 {
         said += &warning(&format!(
             "{} of events.jsonl could not be read: left out.",
-            some(history.unreadable, "line", "lines")
+            some(story.unreadable, "line", "lines")
         ));
     }
     said
@@ -179,7 +190,7 @@ fn some(number: usize, one: &str, many: &str) -> String {
 }
 
 /// Stages with the accuracy of training batches before them and at their end.
-pub(super) fn stages(history: &History) -> Table {
+pub(super) fn stages(story: &Story) -> Table {
     let columns = [
         ("stage", "stage"),
         ("layers", "layers quantized from here on"),
@@ -190,36 +201,34 @@ pub(super) fn stages(history: &History) -> Table {
     ];
     let caption = format!(
         "Stages: {} of {} entered; accuracy over {BATCHES} training batches",
-        history.stages.len(),
-        history.stage_total
+        story.history.stages.len(),
+        story.history.stage_total
     );
     let mut table = Table::new("stages", &caption, &columns);
-    for (at, stage) in history.stages.iter().enumerate() {
-        let begin = made_until(history, stage.after_step);
-        let next = history.stages.get(at + 1);
-        let end = next.map_or(history.steps.len(), |next| {
-            made_until(history, next.after_step)
-        });
+    for (at, stage) in story.history.stages.iter().enumerate() {
+        let begin = made_until(story, stage.after_step);
+        let next = story.history.stages.get(at + 1);
+        let end = next.map_or(story.steps.len(), |next| made_until(story, next.after_step));
         table.push(vec![
             Cell::Count(at as u64 + 1),
             Cell::text(stage.layers.join(", ")),
             Cell::Count(stage.after_step),
             Cell::Count((end - begin.min(end)) as u64),
-            Cell::maybe(accuracy(history, 0..begin), Cell::Share),
-            Cell::maybe(accuracy(history, begin..end), Cell::Share),
+            Cell::maybe(accuracy(story, 0..begin), Cell::Share),
+            Cell::maybe(accuracy(story, begin..end), Cell::Share),
         ]);
     }
     table
 }
 
 /// How many of the steps were made up to this one.
-fn made_until(history: &History, step: u64) -> usize {
-    history.steps.partition_point(|made| made.step <= step)
+fn made_until(story: &Story, step: u64) -> usize {
+    story.steps.partition_point(|made| made.step <= step)
 }
 
 /// Mean accuracy of the last batches in a range of steps.
-fn accuracy(history: &History, range: std::ops::Range<usize>) -> Option<f64> {
-    let steps = history.steps.get(range)?;
+fn accuracy(story: &Story, range: std::ops::Range<usize>) -> Option<f64> {
+    let steps = story.steps.get(range)?;
     let last = &steps[steps.len().saturating_sub(BATCHES)..];
     let finite = last
         .iter()
@@ -230,7 +239,7 @@ fn accuracy(history: &History, range: std::ops::Range<usize>) -> Option<f64> {
 }
 
 /// Every evaluation.
-pub(super) fn evaluations(history: &History) -> Table {
+pub(super) fn evaluations(story: &Story) -> Table {
     let columns = [
         ("evaluated", "evaluated"),
         ("images", "images"),
@@ -242,7 +251,7 @@ pub(super) fn evaluations(history: &History) -> Table {
         ("total", "of"),
     ];
     let mut table = Table::new("evaluations", "Evaluations", &columns);
-    for found in &history.evaluations {
+    for found in &story.history.evaluations {
         let images = match found.split {
             Split::Train => "training",
             Split::Validation => "validation",
@@ -252,18 +261,18 @@ pub(super) fn evaluations(history: &History) -> Table {
             Cell::text(found.label.as_str()),
             Cell::text(images),
             Cell::Count(found.step),
-            Cell::Number(found.loss),
-            Cell::Share(found.accuracy()),
-            Cell::Count(found.correct),
-            Cell::Count(found.correct_top5),
-            Cell::Count(found.total),
+            Cell::Number(found.score.loss),
+            Cell::Share(found.score.accuracy()),
+            Cell::Count(found.score.correct as u64),
+            Cell::Count(found.score.correct_top5 as u64),
+            Cell::Count(found.score.total as u64),
         ]);
     }
     table
 }
 
 /// Every step, for the files beside the page.
-pub(super) fn steps(history: &History) -> Table {
+pub(super) fn steps(story: &Story) -> Table {
     let columns = [
         ("step", "step"),
         ("loss", "loss"),
@@ -271,7 +280,7 @@ pub(super) fn steps(history: &History) -> Table {
         ("learning_rate", "learning rate"),
     ];
     let mut table = Table::new("steps", "Training steps", &columns);
-    for step in &history.steps {
+    for step in &story.steps {
         table.push(vec![
             Cell::Count(step.step),
             Cell::Number(step.loss),
@@ -285,31 +294,37 @@ pub(super) fn steps(history: &History) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::model::{Stage, Step};
+    use crate::engine::events::History;
+    use crate::engine::events::history::EnteredStage;
+    use crate::report::model::Step;
 
-    fn history() -> History {
+    fn story() -> Story {
         let step = |step: u64| Step {
             step,
             loss: 1.0,
             accuracy: if step <= 30 { 0.25 } else { 0.75 },
             learning_rate: 0.1,
         };
-        let stage = |after_step| Stage {
+        let stage = |after_step| EnteredStage {
             layers: vec!["conv1".into()],
             after_step,
         };
-        History {
+        Story {
             steps: (1..=60).map(step).collect(),
-            total: 90,
-            stages: vec![stage(0), stage(30)],
-            stage_total: 3,
-            ..History::default()
+            history: History {
+                step: 60,
+                total: 90,
+                stages: vec![stage(0), stage(30)],
+                stage_total: 3,
+                ..History::default()
+            },
+            unreadable: 0,
         }
     }
 
     #[test]
     fn stages_have_the_accuracy_before_them_and_at_their_end() {
-        let table = stages(&history());
+        let table = stages(&story());
         let expected = [
             [Cell::Count(30), Cell::Missing, Cell::Share(0.25)],
             [Cell::Count(30), Cell::Share(0.25), Cell::Share(0.75)],
@@ -323,19 +338,19 @@ mod tests {
 
     #[test]
     fn steps_that_are_not_finite_are_counted() {
-        let mut history = history();
-        assert_eq!(left_out(&history), "");
-        history.steps[0].loss = f64::NAN;
-        history.unreadable = 2;
-        let said = left_out(&history);
+        let mut story = story();
+        assert_eq!(left_out(&story), "");
+        story.steps[0].loss = f64::NAN;
+        story.unreadable = 2;
+        let said = left_out(&story);
         assert!(said.contains("1 step with a loss"), "{said}");
         assert!(said.contains("2 lines of events.jsonl"), "{said}");
     }
 
     #[test]
     fn a_long_table_is_folded() {
-        let long = folded(&steps(&history()));
+        let long = folded(&steps(&story()));
         assert!(long.starts_with("<details>") && long.contains("(60 rows)"));
-        assert!(folded(&stages(&history())).starts_with("<div"));
+        assert!(folded(&stages(&story())).starts_with("<div"));
     }
 }

@@ -1,9 +1,10 @@
 //! Curves of a run: loss, accuracy, learning rate.
 
+use crate::engine::events::history::Evaluation;
 use crate::engine::job::Split;
 use crate::numbers::{count, number};
 use crate::report::curve::{Point, drawable, extremes, smooth, thinned};
-use crate::report::model::{Evaluation, History, Step};
+use crate::report::model::{Step, Story};
 use crate::report::svg::About;
 use crate::report::svg::axis::Scale;
 use crate::report::svg::chart::{Axis, Chart, Look, Series};
@@ -29,7 +30,7 @@ const LOSS: Quantity = Quantity {
     unit: "",
     most: f64::INFINITY,
     of_step: |step| step.loss,
-    of_score: |evaluation| evaluation.loss,
+    of_score: |evaluation| evaluation.score.loss,
 };
 
 const ACCURACY: Quantity = Quantity {
@@ -38,34 +39,37 @@ const ACCURACY: Quantity = Quantity {
     unit: " %",
     most: PERCENT,
     of_step: |step| PERCENT * step.accuracy,
-    of_score: |evaluation| PERCENT * evaluation.accuracy(),
+    of_score: |evaluation| PERCENT * evaluation.score.accuracy(),
 };
 
-pub(super) fn figures(history: &History, at: usize) -> Vec<String> {
+pub(super) fn figures(story: &Story, at: usize) -> Vec<String> {
     vec![
-        curve(history, at, LOSS),
-        curve(history, at, ACCURACY),
-        learning_rate(history, at),
+        curve(story, at, LOSS),
+        curve(story, at, ACCURACY),
+        learning_rate(story, at),
     ]
 }
 
 /// The steps of the run as an axis.
-fn steps(history: &History) -> Axis {
-    let last = history.steps.last().map_or(1, |step| step.step.max(1));
+fn steps(story: &Story) -> Axis {
+    let last = story.steps.last().map_or(1, |step| step.step.max(1));
     Axis {
         name: "step".to_owned(),
         scale: Scale::between(0.0, last as f64),
     }
 }
 
-fn of_steps(history: &History, value: fn(&Step) -> f64) -> Vec<Point> {
-    let steps = history.steps.iter();
+fn of_steps(story: &Story, value: fn(&Step) -> f64) -> Vec<Point> {
+    let steps = story.steps.iter();
     drawable(steps.map(|step| (step.step as f64, value(step))))
 }
 
-fn curve(history: &History, at: usize, quantity: Quantity) -> String {
-    let train = of_steps(history, quantity.of_step);
-    let validation = history.on(Split::Validation).filter(|found| found.step > 0);
+fn curve(story: &Story, at: usize, quantity: Quantity) -> String {
+    let train = of_steps(story, quantity.of_step);
+    let validation = story
+        .history
+        .evaluated(Split::Validation)
+        .filter(|found| found.step > 0);
     let validation: Vec<Point> = validation
         .map(|found| (found.step as f64, (quantity.of_score)(found)))
         .collect();
@@ -81,8 +85,8 @@ fn curve(history: &History, at: usize, quantity: Quantity) -> String {
             look: Look::Line,
         },
     ];
-    series.extend(level(history, "float", (quantity, Look::Dashed)));
-    series.extend(level(history, "post-training", (quantity, Look::Dots)));
+    series.extend(level(story, "float", (quantity, Look::Dashed)));
+    series.extend(level(story, "post-training", (quantity, Look::Dots)));
     series.push(Series {
         name: "validation".to_owned(),
         points: validation,
@@ -95,9 +99,9 @@ fn curve(history: &History, at: usize, quantity: Quantity) -> String {
         about: About {
             id: format!("run-{at}-{}", quantity.name),
             title: quantity.title.to_owned(),
-            description: described(history, quantity),
+            description: described(story, quantity),
         },
-        x: steps(history),
+        x: steps(story),
         y: Axis {
             name: quantity.name.to_owned(),
             scale: Scale::linear(heights).capped(quantity.most),
@@ -108,10 +112,10 @@ fn curve(history: &History, at: usize, quantity: Quantity) -> String {
 }
 
 /// A validation score as a level line over the whole run.
-fn level(history: &History, label: &str, (quantity, look): (Quantity, Look)) -> Option<Series> {
-    let found = history.validated(label)?;
+fn level(story: &Story, label: &str, (quantity, look): (Quantity, Look)) -> Option<Series> {
+    let found = story.history.validated(label)?;
     let value = (quantity.of_score)(found);
-    let last = history.steps.last().map_or(1, |step| step.step.max(1));
+    let last = story.steps.last().map_or(1, |step| step.step.max(1));
     Some(Series {
         name: format!("{label}, validation: {}{}", number(value), quantity.unit),
         points: vec![(0.0, value), (last as f64, value)],
@@ -119,10 +123,10 @@ fn level(history: &History, label: &str, (quantity, look): (Quantity, Look)) -> 
     })
 }
 
-fn described(history: &History, quantity: Quantity) -> String {
+fn described(story: &Story, quantity: Quantity) -> String {
     let (name, unit) = (quantity.name, quantity.unit);
-    let made = count(history.steps.len() as u64);
-    let last = history.last_validated().map(|found| {
+    let made = count(story.steps.len() as u64);
+    let last = story.history.validation().map(|found| {
         let value = number((quantity.of_score)(found));
         format!("; the last validation {name} is {value}{unit}")
     });
@@ -132,8 +136,8 @@ fn described(history: &History, quantity: Quantity) -> String {
     )
 }
 
-fn learning_rate(history: &History, at: usize) -> String {
-    let points = of_steps(history, |step| step.learning_rate);
+fn learning_rate(story: &Story, at: usize) -> String {
+    let points = of_steps(story, |step| step.learning_rate);
     let heights = points.iter().map(|point| point.1).chain([0.0]);
     let chart = Chart {
         about: About {
@@ -141,7 +145,7 @@ fn learning_rate(history: &History, at: usize) -> String {
             title: "Learning rate".to_owned(),
             description: "The learning rate of every step.".to_owned(),
         },
-        x: steps(history),
+        x: steps(story),
         y: Axis {
             name: "learning rate".to_owned(),
             scale: Scale::linear(heights),

@@ -3,7 +3,7 @@
 use crate::engine::job::Outcome;
 use crate::engine::plan::Totals;
 use crate::report::html::{heading, missing};
-use crate::report::model::{History, Report, Run};
+use crate::report::model::{Report, Run, Story};
 use crate::report::table::{Cell, Table};
 
 use super::run;
@@ -25,10 +25,10 @@ pub(super) fn tables(report: &Report) -> Vec<Table> {
     if report.runs.is_empty() {
         return Vec::new();
     }
-    let of_each = |table: fn(&History) -> Table| {
+    let of_each = |table: fn(&Story) -> Table| {
         let histories = report.runs.iter().filter_map(|run| {
-            let history = run.history.found()?;
-            Some((run.name.clone(), table(history)))
+            let story = run.story.found()?;
+            Some((run.name.clone(), table(story)))
         });
         Table::joined(histories.collect())
     };
@@ -67,15 +67,15 @@ fn row(run: &Run) -> Vec<Cell> {
     let settings = run.record.found().map(|record| &record.settings);
     let planned = run.plan.found().filter(|planned| !planned.facts.is_empty());
     let totals = planned.map(|planned| Totals::of(&planned.facts, &planned.plan));
-    let history = run.history.found();
-    let steps = history.and_then(|history| Some(history.steps.last()?.step));
-    let validated = |label: &str| Some(history?.validated(label)?.accuracy());
-    let last = history.and_then(|history| Some(history.last_validated()?.accuracy()));
-    let test = history.and_then(|history| Some(history.tested()?.accuracy()));
+    let story = run.story.found();
+    let steps = story.and_then(|story| Some(story.steps.last()?.step));
+    let validated = |label: &str| Some(story?.history.validated(label)?.score.accuracy());
+    let last = story.and_then(|story| Some(story.history.validation()?.score.accuracy()));
+    let test = story.and_then(|story| Some(story.history.test()?.score.accuracy()));
     let activations = totals.and_then(|totals| totals.activation_compression());
     vec![
         Cell::text(run.name.as_str()),
-        Cell::text(history.map_or("not known", outcome)),
+        Cell::text(story.map_or("not known", outcome)),
         Cell::maybe(settings.map(|s| s.schedule.to_string()), Cell::Text),
         Cell::maybe(settings.map(|s| s.epochs as u64), Cell::Count),
         Cell::maybe(settings.map(|s| s.learning_rate), Cell::Number),
@@ -93,8 +93,8 @@ fn row(run: &Run) -> Vec<Cell> {
 }
 
 /// How a run ended, in a word or two.
-pub(super) const fn outcome(history: &History) -> &'static str {
-    match history.outcome {
+pub(super) const fn outcome(story: &Story) -> &'static str {
+    match story.history.outcome {
         Some(Outcome::Done) => "done",
         Some(Outcome::Stopped) => "stopped; can go on",
         None => "no end recorded",

@@ -2,7 +2,7 @@
 
 mod run;
 
-pub use run::{Measured, Run, RunStatus, Stage, Standing};
+pub use run::{Run, RunStatus, Standing};
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::look::Look;
 use super::runs::RunList;
-use crate::engine::finetune::{Schedule, Start};
+use crate::engine::finetune::{Settings, Start};
 
 /// Learning rates to choose from.
 pub const LEARNING_RATES: [f64; 6] = [0.001, 0.003, 0.01, 0.02, 0.05, 0.1];
@@ -18,15 +18,10 @@ pub const LEARNING_RATES: [f64; 6] = [0.001, 0.003, 0.01, 0.02, 0.05, 0.1];
 pub const MAX_EPOCHS: usize = 200;
 /// Settings of the next run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TuneSettings {
-    /// Epochs in all.
-    pub epochs: usize,
-    /// Order of fine-tuning.
-    pub schedule: Schedule,
-    /// Learning rate at the start; the engine's default when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub learning_rate: Option<f64>,
+    /// How it is trained; seed and variation of the images are those of the project.
+    #[serde(flatten)]
+    pub training: Settings,
     /// Name of the last run's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<String>,
@@ -35,9 +30,10 @@ pub struct TuneSettings {
 impl Default for TuneSettings {
     fn default() -> Self {
         Self {
-            epochs: 2,
-            schedule: Schedule::Staged,
-            learning_rate: None,
+            training: Settings {
+                epochs: 2,
+                ..Settings::default()
+            },
             last_run: None,
         }
     }
@@ -124,13 +120,11 @@ impl TuneState {
             .filter(|run| run.status == RunStatus::Done)
     }
 
-    /// The next learning rate to choose; `None` is the engine's default.
+    /// The next learning rate to choose: the next higher one, or the lowest.
     pub fn next_learning_rate(&mut self) {
-        let now = self.settings.learning_rate;
-        self.settings.learning_rate = match now {
-            None => Some(LEARNING_RATES[0]),
-            Some(rate) => LEARNING_RATES.into_iter().find(|other| *other > rate),
-        };
+        let rate = &mut self.settings.training.learning_rate;
+        let higher = LEARNING_RATES.into_iter().find(|other| other > rate);
+        *rate = higher.unwrap_or(LEARNING_RATES[0]);
     }
 }
 
@@ -141,11 +135,23 @@ mod tests {
     #[test]
     fn learning_rates_go_round_through_the_default() {
         let mut tune = TuneState::new(TuneSettings::default(), Path::new("project"));
-        for _ in 0..LEARNING_RATES.len() {
+        let usual = tune.settings.training.learning_rate;
+        let mut seen = Vec::new();
+        for _ in LEARNING_RATES {
             tune.next_learning_rate();
+            seen.push(tune.settings.training.learning_rate);
         }
-        assert_eq!(tune.settings.learning_rate, Some(0.1));
-        tune.next_learning_rate();
-        assert_eq!(tune.settings.learning_rate, None);
+        assert_eq!(seen, [0.02, 0.05, 0.1, 0.001, 0.003, usual]);
+    }
+
+    #[test]
+    fn settings_of_earlier_sessions_are_read() {
+        let before = "epochs = 3\nschedule = \"joint\"\nlearning_rate = 0.05\nlast_run = \"002\"";
+        let read: TuneSettings = toml::from_str(before).unwrap();
+        assert_eq!(read.training.epochs, 3);
+        assert_eq!(read.training.learning_rate.to_bits(), 0.05_f64.to_bits());
+        assert_eq!(read.last_run.as_deref(), Some("002"));
+        let text = toml::to_string(&read).unwrap();
+        assert_eq!(toml::from_str::<TuneSettings>(&text).unwrap(), read);
     }
 }

@@ -2,21 +2,17 @@
 //! read back from its folder looks as it did when it was left.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::state::bits::PlanKey;
 use crate::app::state::series::Series;
-use crate::engine::job::{Event, Outcome, Score, Split};
+use crate::engine::events::History;
+use crate::engine::job::{Event, Outcome, Split};
 
 /// Weight of the past in the smoothed images a second.
 const SMOOTHING: f64 = 0.9;
 /// Batches whose mean accuracy says where a stage began and ended.
 const STANDING: usize = 20;
-/// Stages, and evaluations, that are kept of a run: more than any run has, so that no file can take
-/// all memory.
-const MOST: usize = 4096;
-
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunStatus {
@@ -30,17 +26,6 @@ pub enum RunStatus {
     Failed(String),
 }
 
-/// Layers that are quantized from one stage on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stage {
-    /// Their names.
-    pub layers: Vec<Arc<str>>,
-    /// First step of the stage.
-    pub from_step: u64,
-    /// How good the network was when it began.
-    pub before: Standing,
-}
-
 /// How good a network is in the middle of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Standing {
@@ -48,19 +33,6 @@ pub struct Standing {
     pub batches: Option<f64>,
     /// Accuracy of the last validation within the stage, 0 to 1.
     pub validation: Option<f64>,
-}
-
-/// A score with the step it was measured at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// Steps of training behind it.
-    pub step: u64,
-    /// `float`, `post-training`, `epoch 3`, ...
-    pub label: String,
-    /// Which images.
-    pub split: Split,
-    /// The score.
-    pub score: Score,
 }
 
 /// A run.
@@ -74,30 +46,16 @@ pub struct Run {
     pub status: RunStatus,
     /// The bits it trains, when it was started in this session.
     pub plan: Option<PlanKey>,
-    /// Stages entered so far.
-    pub stages: Vec<Stage>,
-    /// Stages in all.
-    pub stage_total: usize,
+    /// What its events say.
+    pub history: History,
+    /// How good the network was when each stage began.
+    pub befores: Vec<Standing>,
     /// Loss of the training batches.
     pub loss: Series,
     /// Accuracy of the training batches.
     pub accuracy: Series,
-    /// Every evaluation.
-    pub evaluations: Vec<Measured>,
-    /// Steps done.
-    pub step: u64,
-    /// Steps in all.
-    pub total: u64,
-    /// 0-based epoch.
-    pub epoch: usize,
-    /// Learning rate of the last step.
-    pub learning_rate: Option<f64>,
     /// Images a second, smoothed.
     pub images_per_second: Option<f64>,
-    /// Step of the last checkpoint.
-    pub checkpoint: Option<u64>,
-    /// What it warned of, each sentence once.
-    pub doubts: Vec<String>,
     last_step_at: Option<Duration>,
 }
 
@@ -110,43 +68,27 @@ impl Run {
             subject: None,
             status,
             plan: None,
-            stages: Vec::new(),
-            stage_total: 0,
+            history: History::default(),
+            befores: Vec::new(),
             loss: Series::default(),
             accuracy: Series::default(),
-            evaluations: Vec::new(),
-            step: 0,
-            total: 0,
-            epoch: 0,
-            learning_rate: None,
             images_per_second: None,
-            checkpoint: None,
-            doubts: Vec::new(),
             last_step_at: None,
         }
     }
 
-    /// Whether anything was heard of it.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.step > 0
-            || self.checkpoint.is_some()
-            || !self.stages.is_empty()
-            || !self.evaluations.is_empty()
-    }
-
     /// A run as its folder tells it.
     #[must_use]
-    pub fn replay(folder: PathBuf, events: Vec<Event>) -> Self {
+    pub fn replay(folder: PathBuf, events: &[Event]) -> Self {
         let mut run = Self::new(folder, RunStatus::Stopped);
-        events.into_iter().for_each(|event| run.retell(event));
+        events.iter().for_each(|event| run.retell(event));
         run
     }
 
     /// One more event that happened in another session.
-    pub fn retell(&mut self, event: Event) {
+    pub fn retell(&mut self, event: &Event) {
         let outcome = Outcome::Done;
-        if event == (Event::Finished { outcome }) {
+        if *event == (Event::Finished { outcome }) {
             self.status = RunStatus::Done;
         }
         self.apply(None, event);
@@ -163,63 +105,30 @@ impl Run {
     }
 
     /// One more event; `now` is absent when it happened in another session.
-    pub fn apply(&mut self, now: Option<Duration>, event: Event) {
+    pub fn apply(&mut self, now: Option<Duration>, event: &Event) {
         match event {
-            Event::Stage {
-                index,
-                total,
-                layers,
-            } => {
+            Event::Stage { .. } => {
                 let before = self.standing();
-                self.stages.truncate(index.min(MOST - 1));
-                self.stages.push(Stage {
-                    layers,
-                    from_step: self.step,
-                    before,
-                });
-                self.stage_total = total;
+                self.history.hear(event);
+                // A stage that is entered again takes the place of what followed it.
+                self.befores.truncate(self.history.stages.len() - 1);
+                self.befores.push(before);
+                return;
             }
             Event::Step {
                 step,
-                total,
-                epoch,
                 loss,
                 accuracy,
-                learning_rate,
                 images,
                 ..
             } => {
-                self.pace(now, step, images);
-                (self.step, self.total, self.epoch) = (step, total, epoch);
-                self.learning_rate = Some(learning_rate);
-                self.loss.push(step as f64, loss);
-                self.accuracy.push(step as f64, accuracy);
+                self.pace(now, *step, *images);
+                self.loss.push(*step as f64, *loss);
+                self.accuracy.push(*step as f64, *accuracy);
             }
-            Event::Evaluated {
-                split,
-                label,
-                step,
-                score,
-            } => {
-                // Of too many, those in the middle matter least.
-                if self.evaluations.len() == MOST {
-                    self.evaluations.remove(MOST / 2);
-                }
-                self.evaluations.push(Measured {
-                    step,
-                    label,
-                    split,
-                    score,
-                });
-            }
-            Event::Checkpoint { step } => self.checkpoint = Some(step),
-            Event::Warning { message } if !self.doubts.contains(&message) => {
-                self.doubts.push(message);
-            }
-            // However a run ends, its state is saved first.
-            Event::Finished { .. } => self.checkpoint = Some(self.step),
             _ => {}
         }
+        self.history.hear(event);
     }
 
     /// Images a second from the time between two steps that were reported.
@@ -227,7 +136,7 @@ impl Run {
         let Some(now) = now else { return };
         if let Some(before) = self.last_step_at {
             let span = now.saturating_sub(before).as_secs_f64();
-            let steps = step.saturating_sub(self.step);
+            let steps = step.saturating_sub(self.history.step);
             if span <= 0.0 {
                 return;
             }
@@ -246,13 +155,14 @@ impl Run {
     /// How good the network is now, as far as the stage it is in tells.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let began = self.stages.last().map_or(0, |stage| stage.from_step);
-        let mut measured = self.evaluated(Split::Validation);
-        let last = if self.step == 0 {
+        let history = &self.history;
+        let began = history.stages.last().map_or(0, |stage| stage.after_step);
+        let mut measured = history.evaluated(Split::Validation);
+        let last = if history.step == 0 {
             // Nothing is quantized before the first stage.
             measured.find(|measured| measured.label == "float")
         } else {
-            measured.filter(|measured| measured.step > began).last()
+            measured.rfind(|measured| measured.step > began)
         };
         Standing {
             batches: self.accuracy.mean_after(began as f64, STANDING),
@@ -263,8 +173,8 @@ impl Run {
     /// How good the network was when a stage began, and when it ended; now, if it did not end.
     #[must_use]
     pub fn before_and_after(&self, stage: usize) -> Option<(Standing, Standing)> {
-        let before = self.stages.get(stage)?.before;
-        let next = self.stages.get(stage + 1).map(|next| next.before);
+        let before = *self.befores.get(stage)?;
+        let next = self.befores.get(stage + 1).copied();
         Some((before, next.unwrap_or_else(|| self.standing())))
     }
 
@@ -272,57 +182,6 @@ impl Run {
     #[must_use]
     pub fn kept_points(&self) -> usize {
         self.loss.kept() + self.accuracy.kept()
-    }
-
-    /// The accuracy of the last validation after a step of training.
-    #[must_use]
-    pub fn validation(&self) -> Option<&Measured> {
-        self.evaluated(Split::Validation)
-            .filter(|measured| measured.step > 0)
-            .last()
-    }
-
-    /// Evaluations of one kind of images, in order.
-    pub fn evaluated(&self, split: Split) -> impl Iterator<Item = &Measured> {
-        self.evaluations
-            .iter()
-            .filter(move |measured| measured.split == split)
-    }
-
-    /// The evaluation with this label.
-    #[must_use]
-    pub fn labelled(&self, label: &str) -> Option<&Measured> {
-        self.evaluations
-            .iter()
-            .rev()
-            .find(|measured| measured.label == label)
-    }
-
-    /// The test accuracy of the last checkpoint.
-    #[must_use]
-    pub fn test(&self) -> Option<&Measured> {
-        self.evaluated(Split::Test)
-            .filter(|measured| measured.step > 0)
-            .last()
-    }
-
-    /// The evaluation of the best epoch since every stage entered; of equal ones the first.
-    #[must_use]
-    pub fn best(&self) -> Option<&Measured> {
-        let entered = self
-            .stages
-            .last()
-            .filter(|_| self.stages.len() == self.stage_total)?;
-        let epochs = self.evaluated(Split::Validation).filter(|measured| {
-            measured.label.starts_with("epoch") && measured.step > entered.from_step
-        });
-        epochs.reduce(|best, next| {
-            if next.score.correct > best.score.correct {
-                next
-            } else {
-                best
-            }
-        })
     }
 
     /// Whether it can go on.
@@ -335,6 +194,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::job::Score;
 
     fn step(step: u64) -> Event {
         Event::Step {
@@ -361,19 +221,22 @@ mod tests {
             step(2),
             Event::Checkpoint { step: 2 },
         ];
-        let run = Run::replay("runs/001".into(), events.clone());
-        assert_eq!((run.step, run.total, run.checkpoint), (2, 10, Some(2)));
-        assert_eq!((run.stages.len(), run.stage_total), (1, 2));
+        let run = Run::replay("runs/001".into(), &events);
+        assert_eq!(
+            (run.history.step, run.history.total, run.history.checkpoint),
+            (2, 10, Some(2))
+        );
+        assert_eq!((run.history.stages.len(), run.history.stage_total), (1, 2));
         assert_eq!(run.status, RunStatus::Stopped);
         let ended = |outcome| {
             let finished = Event::Finished { outcome };
-            let events = events.iter().cloned().chain([step(3), finished]);
-            Run::replay("runs/001".into(), events.collect())
+            let end = [step(3), finished];
+            Run::replay("runs/001".into(), &[&events[..], &end].concat())
         };
         assert_eq!(ended(Outcome::Done).status, RunStatus::Done);
         let stopped = ended(Outcome::Stopped);
         assert_eq!(stopped.status, RunStatus::Stopped);
-        assert_eq!(stopped.checkpoint, Some(3), "stopping saves");
+        assert_eq!(stopped.history.checkpoint, Some(3), "stopping saves");
     }
 
     #[test]
@@ -411,7 +274,7 @@ mod tests {
         ];
         events.extend((1..=30).map(|at| right(at, if at <= 10 { 0.1 } else { 0.5 })));
         events.extend([score(30, "epoch 1", 60), stage(1), right(31, 0.75)]);
-        let run = Run::replay("runs/001".into(), events);
+        let run = Run::replay("runs/001".into(), &events);
         let both = |stage: usize| {
             let (before, after) = run.before_and_after(stage).unwrap();
             [before, after].map(|standing| (standing.batches, standing.validation))
@@ -424,8 +287,8 @@ mod tests {
     #[test]
     fn the_pace_counts_images() {
         let mut run = Run::new("runs/001".into(), RunStatus::Running);
-        run.apply(Some(Duration::from_secs(1)), step(1));
-        run.apply(Some(Duration::from_secs(2)), step(3));
+        run.apply(Some(Duration::from_secs(1)), &step(1));
+        run.apply(Some(Duration::from_secs(2)), &step(3));
         assert_eq!(run.images_per_second, Some(200.0));
     }
 }

@@ -64,7 +64,11 @@ const FACTS: [Fact; 16] = [
     ("steps", |row, _| {
         let run = row.run;
         run.map_or_else(unknown, |run| {
-            format!("{} of {}", count(run.step), count(run.total))
+            format!(
+                "{} of {}",
+                count(run.history.step),
+                count(run.history.total)
+            )
         })
     }),
     ("status", |row, _| status(row).to_owned()),
@@ -79,15 +83,18 @@ fn of(row: &Row, text: impl Fn(&Facts) -> String) -> String {
 }
 
 fn test(run: &Run) -> Option<f64> {
-    run.test().map(|measured| measured.score.accuracy())
+    run.history.test().map(|measured| measured.score.accuracy())
 }
 
 fn now(run: &Run) -> Option<f64> {
-    run.validation().map(|measured| measured.score.accuracy())
+    run.history
+        .validation()
+        .map(|measured| measured.score.accuracy())
 }
 
 fn best(run: &Run) -> Option<f64> {
     let trained = run
+        .history
         .evaluated(Split::Validation)
         .filter(|measured| measured.step > 0);
     trained
@@ -96,12 +103,14 @@ fn best(run: &Run) -> Option<f64> {
 }
 
 fn untrained(run: &Run) -> Option<f64> {
-    run.labelled("post-training")
+    run.history
+        .validated("post-training")
         .map(|measured| measured.score.accuracy())
 }
 
 fn float(run: &Run) -> Option<f64> {
-    run.labelled("float")
+    run.history
+        .validated("float")
         .map(|measured| measured.score.accuracy())
 }
 

@@ -39,7 +39,7 @@ pub(super) fn draw(
     (state, hits, run): (&State, &mut Hits, &Run),
     theme: &Theme,
 ) {
-    if run.step == 0 {
+    if run.history.step == 0 {
         let text = "The curves begin with the first step.";
         frame.render_widget(Line::styled(text, theme.style(Role::Muted)), area);
         return;
@@ -170,7 +170,7 @@ impl View<'_> {
         (log, within): (bool, [f64; 2]),
         curves: &[Curve],
     ) {
-        let (first, last) = (self.first(), self.run.step);
+        let (first, last) = (self.first(), self.run.history.step);
         what.insert(
             1,
             match self.span {
@@ -229,7 +229,7 @@ impl View<'_> {
     /// Validations within the span.
     fn validation(self, value: fn(&Score) -> f64) -> Vec<(f64, f64)> {
         let first = self.first();
-        let measured = self.run.evaluated(Split::Validation);
+        let measured = self.run.history.evaluated(Split::Validation);
         let within = measured.filter(|measured| measured.step >= first);
         within
             .map(|measured| (measured.step as f64, value(&measured.score)))
@@ -239,8 +239,8 @@ impl View<'_> {
     /// A score as a level line over the span; over the last steps only one that is near the curves,
     /// which would be flat otherwise.
     fn level(self, label: &str, [low, high]: [f64; 2]) -> Option<Vec<(f64, f64)>> {
-        let accuracy = self.run.labelled(label)?.score.accuracy();
-        let (first, last) = (self.first(), self.run.step.max(1));
+        let accuracy = self.run.history.validated(label)?.score.accuracy();
+        let (first, last) = (self.first(), self.run.history.step.max(1));
         let shown = self.span == Span::Whole || (low..=high).contains(&accuracy);
         let ends = [(first as f64, accuracy), (last as f64, accuracy)];
         shown.then(|| plot::points(ends))

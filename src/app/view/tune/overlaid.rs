@@ -71,7 +71,7 @@ fn legend_of<'a>(state: &State, marked: &[Row], theme: &Theme) -> Line<'a> {
 fn accuracies(frame: &mut Frame, area: Rect, (drawn, theme): (&[Drawn], &Theme)) {
     let points = |drawn: &Drawn| {
         // The float network stands at the first step, too.
-        let measured = drawn.run.evaluated(Split::Validation);
+        let measured = drawn.run.history.evaluated(Split::Validation);
         let quantized = measured.filter(|measured| measured.label != "float");
         let points = quantized.map(|measured| (measured.step as f64, measured.score.accuracy()));
         points.collect()
@@ -152,7 +152,11 @@ fn over_steps(
     (drawn, curves, theme): (&[Drawn], &[Curve], &Theme),
     (title, log, within): (&str, bool, [f64; 2]),
 ) {
-    let steps = drawn.iter().map(|drawn| drawn.run.step).max().unwrap_or(0);
+    let steps = drawn
+        .iter()
+        .map(|drawn| drawn.run.history.step)
+        .max()
+        .unwrap_or(0);
     let last = format!("step {}", count(steps));
     let labels = Labels {
         title,

@@ -17,7 +17,7 @@ use crate::app::view::plot;
 const SMOOTHED: usize = 20;
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, (state, run): (&State, &Run), theme: &Theme) {
-    let ratio = plot::unit(run.step as f64 / run.total.max(1) as f64);
+    let ratio = plot::unit(run.history.step as f64 / run.history.total.max(1) as f64);
     let width = (area.width as usize).saturating_sub(34).min(40);
     let bar = theme.symbols.bar(ratio, width);
     let lines = vec![
@@ -74,13 +74,17 @@ fn note<'a>(state: &State, (run, room): (&Run, usize), theme: &Theme) -> Option<
 
 /// How far training is, and how long it will still take.
 fn steps(state: &State, run: &Run) -> String {
-    if run.total == 0 {
+    if run.history.total == 0 {
         return "before the first step".to_owned();
     }
     let job = state.job(JobKind::Tune).filter(|job| job.is_training());
     let left = job.and_then(|job| job.eta.remaining(state.now));
     let left = left.map_or_else(String::new, |left| format!(", {} left", duration(left)));
-    format!("step {} of {}{left}", count(run.step), count(run.total))
+    format!(
+        "step {} of {}{left}",
+        count(run.history.step),
+        count(run.history.total)
+    )
 }
 
 /// What a new run would be like.
@@ -88,7 +92,7 @@ fn next_run(state: &State, run: &Run) -> String {
     if run.status == RunStatus::Running {
         return String::new();
     }
-    let settings = &state.tune.settings;
+    let settings = &state.tune.settings.training;
     let (epochs, order) = (settings.epochs, settings.schedule);
     format!(
         "next run: {epochs} epochs, {order}, learning rate {}",
@@ -97,10 +101,10 @@ fn next_run(state: &State, run: &Run) -> String {
 }
 
 fn saved(run: &Run) -> String {
-    let Some(step) = run.checkpoint else {
+    let Some(step) = run.history.checkpoint else {
         return "no checkpoint yet".to_owned();
     };
-    let best = run.best().map_or_else(String::new, |best| {
+    let best = run.history.best().map_or_else(String::new, |best| {
         let accuracy = percent(best.score.accuracy());
         format!("; best {} with {accuracy}", best.label)
     });
@@ -126,7 +130,10 @@ fn numbers<'a>((state, run): (&State, &Run), theme: &Theme) -> Line<'a> {
                 .recent_mean(SMOOTHED)
                 .map_or_else(unknown, percent),
         ),
-        ("rate", run.learning_rate.map_or_else(unknown, number)),
+        (
+            "rate",
+            run.history.learning_rate.map_or_else(unknown, number),
+        ),
         (
             "images/s",
             run.images_per_second
@@ -150,10 +157,11 @@ fn last_sign(quiet: &Quiet) -> String {
 /// Accuracies that are compared.
 fn scores<'a>(run: &Run, theme: &Theme) -> Line<'a> {
     let accuracy = |label: &str| {
-        run.labelled(label)
+        run.history
+            .validated(label)
             .map(|measured| measured.score.accuracy())
     };
-    let last = run.validation();
+    let last = run.history.validation();
     let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
     let facts = [
         ("validation: float", text(accuracy("float"))),
@@ -161,7 +169,7 @@ fn scores<'a>(run: &Run, theme: &Theme) -> Line<'a> {
         ("now", text(last.map(|measured| measured.score.accuracy()))),
         (
             "test",
-            text(run.test().map(|measured| measured.score.accuracy())),
+            text(run.history.test().map(|measured| measured.score.accuracy())),
         ),
     ];
     pairs(&facts, theme)

@@ -50,10 +50,10 @@ const COLUMNS: [Column; 7] = [
         facts(row, |facts| number(facts.settings.learning_rate))
     }),
     Column::new("validation", 11, 0, |row| {
-        accuracy(row.run.and_then(|run| run.validation()))
+        accuracy(row.run.and_then(|run| run.history.validation()))
     }),
     Column::new("test", 9, 44, |row| {
-        accuracy(row.run.and_then(|run| run.test()))
+        accuracy(row.run.and_then(|run| run.history.test()))
     }),
 ];
 /// Cells of the name.
@@ -85,7 +85,7 @@ fn facts(row: &Row, text: impl Fn(&crate::app::jobs::Facts) -> String) -> String
     row.facts.map_or_else(|| "-".to_owned(), text)
 }
 
-fn accuracy(measured: Option<&crate::app::state::tune::Measured>) -> String {
+fn accuracy(measured: Option<&crate::engine::events::history::Evaluation>) -> String {
     measured.map_or_else(
         || "-".to_owned(),
         |measured| percent(measured.score.accuracy()),

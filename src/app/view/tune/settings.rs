@@ -27,40 +27,51 @@ fn setting<'a>(
     line
 }
 
+/// The learning rate of the next run.
 pub(super) fn rate(state: &State) -> String {
-    match state.tune.settings.learning_rate {
-        Some(rate) => rate.to_string(),
-        None => format!("{} (usual)", Settings::default().learning_rate),
+    let (rate, usual) = (&state.tune.settings.training, Settings::default());
+    let rate = rate.learning_rate;
+    if rate.to_bits() == usual.learning_rate.to_bits() {
+        format!("{rate} (usual)")
+    } else {
+        rate.to_string()
     }
 }
 
+/// What else is not as usual, as it is typed.
+fn others(settings: &Settings) -> String {
+    let own = ["epochs", "schedule", "learning_rate"];
+    let changed = settings.changed();
+    let others = changed.iter().filter(|(name, _)| !own.contains(&&**name));
+    let words: Vec<String> = others
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if words.is_empty() {
+        return "as usual".to_owned();
+    }
+    words.join(" ")
+}
+
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
-    let settings = &state.tune.settings;
+    let settings = &state.tune.settings.training;
     let order = match settings.schedule {
         Schedule::Staged => "staged: one layer or block after another, by omega",
         Schedule::Joint => "joint: all layers at once",
     };
-    let mut lines = vec![
-        heading("Next run", area.width, theme),
-        setting(
-            state,
-            Command::MoreEpochs,
-            ("epochs", settings.epochs.to_string()),
-            theme,
-        ),
-        setting(
-            state,
-            Command::Schedule,
-            ("schedule", order.to_owned()),
-            theme,
-        ),
-        setting(
-            state,
-            Command::LearningRate,
-            ("learning rate", rate(state)),
-            theme,
+    let shown = [
+        (Command::MoreEpochs, "epochs", settings.epochs.to_string()),
+        (Command::Schedule, "schedule", order.to_owned()),
+        (Command::LearningRate, "learning rate", rate(state)),
+        (
+            Command::TrainingSettings,
+            "other settings",
+            others(settings),
         ),
     ];
+    let mut lines = vec![heading("Next run", area.width, theme)];
+    for (command, name, value) in shown {
+        lines.push(setting(state, command, (name, value), theme));
+    }
     if let Some(plan) = &state.bits.plan {
         let totals = crate::app::state::planning::totals(plan, &state.analysis.layers);
         let text = format!(

@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::app::state::tune::{Run, RunStatus, Stage};
+use crate::app::state::tune::{Run, RunStatus};
 use crate::app::theme::{Role, Theme};
 use crate::app::view::chrome::tail;
 use crate::app::view::heading;
+use crate::engine::events::history::EnteredStage;
 
 /// Width without accuracies, with those of the batches, and with those of the validation too.
 const WIDTHS: [u16; 3] = [26, 44, 60];
@@ -29,10 +30,13 @@ pub(super) const fn width(screen: u16) -> u16 {
 pub(super) fn draw(frame: &mut Frame, area: Rect, run: &Run, theme: &Theme) {
     let mut lines = vec![title(run, area.width, theme)];
     let room = (area.height as usize).saturating_sub(2);
-    let first = run.stages.len().saturating_sub(room);
-    let shown = run.stages.iter().enumerate().skip(first);
+    let first = run.history.stages.len().saturating_sub(room);
+    let shown = run.history.stages.iter().enumerate().skip(first);
     lines.extend(shown.map(|stage| row(run, stage, (area.width, theme))));
-    let open = run.stage_total.saturating_sub(run.stages.len());
+    let open = run
+        .history
+        .stage_total
+        .saturating_sub(run.history.stages.len());
     if open > 0 {
         lines.push(Line::styled(
             format!("{} {open} to come", theme.symbols.dot),
@@ -44,7 +48,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, run: &Run, theme: &Theme) {
 
 /// How many there are, and what the columns are.
 fn title<'a>(run: &Run, width: u16, theme: &Theme) -> Line<'a> {
-    let text = format!("Stages {}/{}", run.stages.len(), run.stage_total);
+    let text = format!(
+        "Stages {}/{}",
+        run.history.stages.len(),
+        run.history.stage_total
+    );
     let names = [("batches right", WIDTHS[1]), ("validation %", WIDTHS[2])];
     let names = names.iter().filter(|(_, from)| width >= *from);
     let names: Vec<String> = names.map(|(name, _)| format!(" {name:>PAIR$}")).collect();
@@ -55,8 +63,12 @@ fn title<'a>(run: &Run, width: u16, theme: &Theme) -> Line<'a> {
     line
 }
 
-fn row<'a>(run: &Run, (index, stage): (usize, &Stage), (width, theme): (u16, &Theme)) -> Line<'a> {
-    let last = index + 1 == run.stages.len();
+fn row<'a>(
+    run: &Run,
+    (index, stage): (usize, &EnteredStage),
+    (width, theme): (u16, &Theme),
+) -> Line<'a> {
+    let last = index + 1 == run.history.stages.len();
     let (sign, role) = match (last, &run.status) {
         (true, RunStatus::Running) => (theme.symbols.cursor, Role::LiveBar),
         (false, _) | (true, RunStatus::Done) => (theme.symbols.good, Role::Good),
@@ -75,7 +87,7 @@ fn row<'a>(run: &Run, (index, stage): (usize, &Stage), (width, theme): (u16, &Th
     ])
 }
 
-fn layers(stage: &Stage, width: usize, theme: &Theme) -> String {
+fn layers(stage: &EnteredStage, width: usize, theme: &Theme) -> String {
     match &stage.layers[..] {
         [one] => tail(one, width, theme),
         [one, rest @ ..] => {

@@ -7,10 +7,11 @@ use crate::engine::Result;
 use crate::engine::autodiff::Program;
 use crate::engine::autodiff::batch_step::{Batch, BatchStep};
 use crate::engine::backend::Backend;
+use crate::engine::events::History;
 use crate::engine::finetune::checkpoint::{self, Best, State};
 use crate::engine::finetune::optimizer::Velocities;
 use crate::engine::finetune::settings::Norms;
-use crate::engine::finetune::{Report, doubts, journal};
+use crate::engine::finetune::{Report, doubts};
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::job::{Event, Outcome, Score, Split};
@@ -95,9 +96,9 @@ impl<B: Backend> Session<'_, '_, B> {
 
     /// Says when training made the network worse.
     fn doubt(&mut self) -> Result<()> {
-        let events = journal::read(&self.folder.events())?;
+        let history = History::read(&self.folder.events())?;
         let classes = self.inputs.subject.graph.classes();
-        match doubts::of_training(&events, classes) {
+        match doubts::of_training(&history, classes) {
             Some(message) => self.reporter.record(Event::Warning { message }),
             None => Ok(()),
         }

@@ -1,10 +1,13 @@
-//! The lines that are added to a file, as they come.
+//! The whole lines that are added to a file, as they come.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use crate::engine::{Error, Result};
+
+/// Bytes that are read at once, and the longest line.
+const MOST: u64 = 1 << 24;
 
 /// A file that somebody else appends lines to.
 #[derive(Debug)]
@@ -26,7 +29,8 @@ impl Tail {
         }
     }
 
-    /// The whole lines that were added since the last call; none while there is no file.
+    /// The whole lines that were added since the last call, or the first of very many; none while
+    /// there is no file.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -44,9 +48,15 @@ impl Tail {
             self.begun.clear();
         }
         file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
-        let read = file.read_to_end(&mut self.begun).map_err(failed)?;
+        let mut some = file.take(MOST);
+        let read = some.read_to_end(&mut self.begun).map_err(failed)?;
         self.offset += read as u64;
-        Ok(self.take_whole())
+        let whole = self.take_whole();
+        if self.begun.len() as u64 > MOST {
+            // No line is so long.
+            self.begun.clear();
+        }
+        Ok(whole)
     }
 
     fn take_whole(&mut self) -> Vec<String> {
