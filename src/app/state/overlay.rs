@@ -108,7 +108,7 @@ impl Purpose {
             Self::Path => "write to: ",
             Self::Note => "note: ",
             Self::Rate => "learning rate from here on: ",
-            Self::Training => "training, such as distill=0.7 norms=frozen: ",
+            Self::Training => "settings: ",
             Self::OtherPlan => "compare with the plan file: ",
         }
     }

@@ -8,6 +8,7 @@ use super::budget::{Budget, Cost};
 use super::frontier::{Point, frontier};
 use super::harm::{Harm, harm};
 use super::solve::{Choice, solve};
+use crate::engine::complaint::listed;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::hessian::{LayerWidth, Metric};
 use crate::engine::plan::{LayerFacts, Override, Plan, PlannedLayer, Totals};
@@ -282,6 +283,9 @@ impl Request {
 
     /// Layers that are decided together, and what they can be.
     fn groups(&self, plan: &Plan, sensitivity: &Sensitivity, cost: Cost) -> Result<Vec<Group>> {
+        if matches!(cost, Cost::Bops) {
+            check_macs(sensitivity)?;
+        }
         let mut by_tie: BTreeMap<&str, usize> = BTreeMap::new();
         let mut members: Vec<Vec<usize>> = Vec::new();
         for (index, layer) in plan.layers.iter().enumerate() {
@@ -351,7 +355,7 @@ impl Request {
                 } else {
                     self.activations(layer, bits)
                 };
-                let macs = layer.macs.ok_or_else(|| unknown_macs(layer))?;
+                let macs = layer.macs.ok_or_else(|| unknown_macs(&layer.layer))?;
                 Ok(macs as f64 * width * f64::from(activations.get()))
             }
             Cost::Latency => layer.latency_ms.get(&bits.get()).copied().ok_or_else(|| {
@@ -389,11 +393,25 @@ struct Group {
     choices: Vec<Choice>,
 }
 
-fn unknown_macs(layer: &LayerSensitivity) -> Error {
+/// BOPs can be counted only where the multiply-accumulates of every layer are known.
+fn check_macs(sensitivity: &Sensitivity) -> Result<()> {
+    let unknown = |layer: &&LayerSensitivity| layer.macs.is_none();
+    let names: Vec<&str> = sensitivity
+        .layers
+        .iter()
+        .filter(unknown)
+        .map(|layer| &*layer.layer)
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(unknown_macs(&listed(names.into_iter())))
+}
+
+fn unknown_macs(layers: &str) -> Error {
     Error::invalid(format!(
-        "no multiply-accumulates (macs) are known of {}, so BOPs cannot be counted; add them to the \
-         file, or give a budget of another kind",
-        layer.layer
+        "no multiply-accumulates (macs) are known of {layers}, so BOPs cannot be counted; add them \
+         to the file, or give a budget of another kind"
     ))
 }
 

@@ -31,7 +31,7 @@ impl Settings {
             let Some(before) = known.get(&name) else {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
                 let hint = hint(&name, names.into_iter());
-                return Err(format!("{name:?} is no setting of training{hint}"));
+                return Err(format!("no setting {name:?}{hint}"));
             };
             let value = read(value, before)
                 .ok_or_else(|| format!("{name} {value}: expected {}", expected(before)))?;
@@ -138,7 +138,7 @@ mod tests {
         let refused = |text: &str| Settings::default().with(text).unwrap_err();
         assert_eq!(
             refused("distil=0.5"),
-            "\"distil\" is no setting of training; did you mean distill?"
+            "no setting \"distil\"; did you mean distill?"
         );
         assert_eq!(refused("epochs=two"), "epochs two: expected a whole number");
         assert!(refused("0.7").contains("expected name=value"));
@@ -149,7 +149,7 @@ mod tests {
         );
         assert!(refused("distill=2").contains("0 to 1"));
         assert!(refused("learning_rate=nan").contains("above 0"));
-        assert!(refused("seed=3").contains("no setting of training"));
+        assert!(refused("seed=3").contains("no setting"));
     }
 
     #[test]
