@@ -4,8 +4,8 @@
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::backend::cpu::{Cpu, Isa};
 use hawqeye::engine::backend::{
-    Activation, Backend, ConvolutionShape, Grid, LinearShape, NormGradient, Parts, ShortcutShape,
-    WeightShape, Window,
+    Activation, AverageWindow, Backend, ConvolutionShape, Grid, LinearShape, NormGradient, Pads,
+    Parts, Rectified, Region, Span, Unary, WeightShape, Window,
 };
 use hawqeye::engine::graph::Shape;
 
@@ -45,11 +45,13 @@ fn answers<B: Backend>(backend: &B) -> Answers {
         Shape::map(16, 8, 8),
     ] {
         asker.elementwise(shape);
+        asker.functions(shape);
         asker.pooling(shape);
         asker.side_by_side(shape);
         asker.quantizer(shape);
     }
     asker.elementwise(Shape::Features(13));
+    asker.functions(Shape::Features(13));
     asker.side_by_side(Shape::Features(13));
     asker.quantizer(Shape::Features(13));
     asker.answers
@@ -76,13 +78,31 @@ fn convolutions() -> Vec<ConvolutionShape> {
             in_width: 6,
             kernel,
             stride,
-            padding,
+            padding: Pads::even(padding),
             dilation: [1, 1],
             groups: 1,
         },
     )
     .chain(divided())
+    .chain(
+        divided()
+            .zip(uneven())
+            .map(|(shape, padding)| ConvolutionShape { padding, ..shape }),
+    )
     .collect()
+}
+
+/// Pads of four kinds.
+fn uneven() -> impl Iterator<Item = Pads> {
+    [
+        [0, 0, 1, 1],
+        [1, 0, 2, 3],
+        [0, 2, 0, 0],
+        [3, 1, 0, 2],
+        [2, 4, 1, 5],
+    ]
+    .into_iter()
+    .map(Pads::onnx)
 }
 
 /// Groups, depthwise ones, and dilation.
@@ -94,7 +114,7 @@ fn divided() -> impl Iterator<Item = ConvolutionShape> {
         in_width: 8,
         kernel: [3, 2],
         stride,
-        padding: [1, 2],
+        padding: Pads::even([1, 2]),
         dilation,
         groups,
     };
@@ -106,6 +126,46 @@ fn divided() -> impl Iterator<Item = ConvolutionShape> {
         shape((10, 17, 1), [3, 2], [2, 4]),
     ]
     .into_iter()
+}
+
+/// Windows of several kinds: with pads of four kinds, beyond them, with steps longer than they are,
+/// and dilated.
+fn windows() -> Vec<Window> {
+    let window = |kernel, stride, pads, ceil| Window {
+        padding: Pads::onnx(pads),
+        ceil,
+        ..Window::new(kernel, stride)
+    };
+    let dilated = Window {
+        dilation: [2, 1],
+        ..window([2, 2], [1, 2], [1, 0, 0, 1], false)
+    };
+    vec![
+        window([2, 2], [2, 2], [0, 0, 0, 0], false),
+        window([3, 2], [2, 1], [1, 1, 1, 1], false),
+        window([3, 3], [1, 1], [1, 1, 1, 1], false),
+        window([3, 3], [2, 2], [0, 0, 1, 1], false),
+        window([3, 2], [2, 2], [1, 0, 0, 1], true),
+        window([2, 2], [3, 4], [0, 1, 0, 0], true),
+        dilated,
+    ]
+}
+
+/// Every function.
+fn functions<B: Backend>(slopes: &B::Channels) -> [Unary<'_, B>; 5] {
+    [
+        Unary::Relu,
+        Unary::Clip {
+            low: -0.25,
+            high: 0.5,
+        },
+        Unary::Clip {
+            low: 0.0,
+            high: f64::INFINITY,
+        },
+        Unary::LeakyRelu(0.125),
+        Unary::PRelu(slopes),
+    ]
 }
 
 struct Asker<'a, B: Backend> {
@@ -212,10 +272,6 @@ impl<B: Backend> Asker<'_, B> {
         let scaled = backend.scale_shift(ws, &x, &a, None).unwrap();
         let shifted = backend.scale_shift(ws, &x, &a, Some(&b)).unwrap();
         let copied = copy(ws);
-        let relu = backend.relu(ws, copied).unwrap();
-        let copied = copy(ws);
-        let masked = backend.relu_mask(ws, &y, copied).unwrap();
-        let copied = copy(ws);
         let sum = backend.add(ws, copied, &y).unwrap();
         let gradient = NormGradient {
             scale: &a,
@@ -232,8 +288,6 @@ impl<B: Backend> Asker<'_, B> {
         for (routine, array) in [
             ("scale", &scaled),
             ("scale and shift", &shifted),
-            ("relu", &relu),
-            ("relu mask", &masked),
             ("add", &sum),
             ("norm grad input", &norm),
             ("images", &part),
@@ -244,6 +298,28 @@ impl<B: Backend> Asker<'_, B> {
             self.answers
                 .push((format!("channel {routine} {shape}"), values));
         }
+    }
+
+    /// Every function, and its slope.
+    fn functions(&mut self, shape: Shape) {
+        let (x, d) = (self.array(shape), self.array(shape));
+        let slopes = self.channels(shape);
+        let (backend, ws) = (self.backend, &mut self.ws);
+        let mut found = Vec::new();
+        for function in functions(&slopes) {
+            let copied = backend.copy(ws, &x).unwrap();
+            let value = backend.activate(ws, &function, copied).unwrap();
+            let copied = backend.copy(ws, &d).unwrap();
+            let slope = backend.activate_slope(ws, &function, &x, copied).unwrap();
+            let values = [value, slope].map(|array| backend.download(&array).unwrap());
+            found.push((format!("{function:?} {shape}"), values.concat()));
+        }
+        let products = backend.negative_products(&x, &d).unwrap();
+        found.push((format!("negative products {shape}"), products));
+        self.answers.extend(found.into_iter().map(|(name, values)| {
+            let name = name.split("PRelu").next().unwrap_or_default().to_owned();
+            (name, values)
+        }));
     }
 
     /// Twice an array with as much room in between, and that much of it again.
@@ -260,40 +336,40 @@ impl<B: Backend> Asker<'_, B> {
         };
         let (backend, ws) = (self.backend, &mut self.ws);
         let together = backend.concat(ws, &parts).unwrap();
-        let range = channels - 1..2 * channels + 1;
-        let part = backend.channel_range(ws, &together, range).unwrap();
+        let region = Region::of_channels(whole, Span::run(channels - 1, channels + 2));
+        let part = backend.slice(ws, &region, &together).unwrap();
+        let back = backend.embed(ws, &region, whole, &part).unwrap();
         self.say(&format!("concat {shape}"), &together);
-        self.say(&format!("channel range {shape}"), &part);
+        self.say(&format!("slice of channels {shape}"), &part);
+        self.say(&format!("its adjoint {shape}"), &back);
     }
 
     fn pooling(&mut self, shape: Shape) {
         let (x, t) = (self.array(shape), self.array(shape));
-        for (kernel, stride, padding) in [
-            ([2, 2], [2, 2], [0, 0]),
-            ([3, 2], [2, 1], [1, 1]),
-            ([3, 3], [1, 1], [1, 1]),
-        ] {
-            let window = Window {
-                kernel,
-                stride,
-                padding,
-            };
+        for window in windows() {
             let (backend, ws) = (self.backend, &mut self.ws);
             let largest = backend.max_pool(ws, &window, &x).unwrap();
             let tangent = backend.max_pool_tangent(ws, &window, &x, &t).unwrap();
             let up = backend
                 .max_pool_backward(ws, &window, &x, &tangent)
                 .unwrap();
-            let mean = backend.average_pool(ws, &window, &x).unwrap();
-            let down = backend
-                .average_pool_backward(ws, &window, shape, &mean)
-                .unwrap();
+            let [counted, uncounted] = [true, false].map(|counts_padding| {
+                let average = AverageWindow {
+                    window,
+                    counts_padding,
+                };
+                let mean = backend.average_pool(ws, &average, &x).unwrap();
+                let down = backend.average_pool_backward(ws, &average, shape, &mean);
+                (mean, down.unwrap())
+            });
             for (routine, array) in [
                 ("max pool", &largest),
                 ("max pool tangent", &tangent),
                 ("max pool backward", &up),
-                ("average pool", &mean),
-                ("average pool backward", &down),
+                ("average pool", &counted.0),
+                ("average pool backward", &counted.1),
+                ("uncounted average pool", &uncounted.0),
+                ("uncounted average pool backward", &uncounted.1),
             ] {
                 self.say(&format!("{routine} {window:?} {shape}"), array);
             }
@@ -302,12 +378,19 @@ impl<B: Backend> Asker<'_, B> {
     }
 
     fn whole_maps(&mut self, shape: Shape, x: &B::Array) {
-        let Shape::Map { channels, .. } = shape else {
+        let Shape::Map {
+            channels,
+            height,
+            width,
+        } = shape
+        else {
             return;
         };
-        let wide = ShortcutShape {
-            stride: 2,
-            out_channels: 2 * channels + 1,
+        let stepped = |start, end, step| Span::stepped(start, end, step).unwrap();
+        let region = Region {
+            channels: stepped(1, channels, 3),
+            rows: stepped(0, height, 2),
+            columns: stepped(2, width, 1),
         };
         let (backend, ws) = (self.backend, &mut self.ws);
         let mean = backend.global_average_pool(ws, x).unwrap();
@@ -316,15 +399,15 @@ impl<B: Backend> Asker<'_, B> {
             .unwrap();
         let flat = backend.flatten(ws, x).unwrap();
         let back = backend.unflatten(ws, shape, &flat).unwrap();
-        let short = backend.shortcut(ws, &wide, x).unwrap();
-        let long = backend.shortcut_backward(ws, &wide, shape, &short).unwrap();
+        let short = backend.slice(ws, &region, x).unwrap();
+        let long = backend.embed(ws, &region, shape, &short).unwrap();
         for (routine, array) in [
             ("global pool", &mean),
             ("global pool backward", &spread),
             ("flatten", &flat),
             ("unflatten", &back),
-            ("shortcut", &short),
-            ("shortcut backward", &long),
+            ("slice", &short),
+            ("embed", &long),
         ] {
             self.say(&format!("{routine} {shape}"), array);
         }
@@ -351,8 +434,8 @@ impl<B: Backend> Asker<'_, B> {
     }
 }
 
-/// A rectifier with every selection of neighbours, in one pass and in several.
-fn check_activation<B: Backend>(backend: &B, shape: Shape) {
+/// An activation function with every selection of neighbours, in one pass and in several.
+fn check_activation<B: Backend>(backend: &B, shape: Shape, place: usize) {
     let mut asker = Asker {
         backend,
         ws: B::Workspace::default(),
@@ -360,6 +443,8 @@ fn check_activation<B: Backend>(backend: &B, shape: Shape) {
         answers: Vec::new(),
     };
     let (scale, shift) = (asker.channels(shape), asker.channels(shape));
+    let slopes = asker.channels(shape);
+    let function = functions(&slopes)[place];
     let [x, other, dq, dr] = [(); 4].map(|()| asker.array(shape));
     let ws = &mut asker.ws;
     let grid = Grid {
@@ -379,6 +464,7 @@ fn check_activation<B: Backend>(backend: &B, shape: Shape) {
     for choice in 0..8 {
         let [norm, residual, quantized] = [1, 2, 4].map(|bit| choice & bit != 0);
         let with = Activation {
+            function,
             norm: norm.then_some([&scale, &shift]),
             residual: residual.then_some(&other),
             grid: quantized.then_some(grid),
@@ -391,22 +477,31 @@ fn check_activation<B: Backend>(backend: &B, shape: Shape) {
         if let Some(other) = with.residual {
             sum = backend.add(ws, sum, other).unwrap();
         }
-        same(&r, &backend.relu(ws, sum).unwrap());
+        same(&r, &backend.activate(ws, &function, sum).unwrap());
         assert_eq!(q.is_some(), quantized);
         if let Some(q) = q {
             same(&q, &backend.quantize(ws, grid, &r).unwrap());
         }
+        if !function.is_seen_behind() {
+            continue;
+        }
+        let rectified = Rectified {
+            function,
+            output: &r,
+            grid,
+        };
         for direct in [None, Some(&dr)] {
             let through = backend.copy(ws, &dq).unwrap();
             let copied = direct.map(|dr| backend.copy(ws, dr).unwrap());
-            let passed = backend.activation_backward(ws, (grid, &r), through, copied);
+            let passed = backend.activation_backward(ws, &rectified, through, copied);
             let (gradient, slope) = passed.unwrap();
             let through = backend.copy(ws, &dq).unwrap();
             let (mut masked, expected) = backend.quantize_backward(ws, grid, &r, through).unwrap();
             if let Some(dr) = direct {
                 masked = backend.add(ws, masked, dr).unwrap();
             }
-            same(&gradient, &backend.relu_mask(ws, &r, masked).unwrap());
+            let masked = backend.activate_slope(ws, &function, &r, masked);
+            same(&gradient, &masked.unwrap());
             assert!(
                 (slope - expected).abs() < 1e-5 * expected.abs().max(1.0),
                 "{shape}"
@@ -416,17 +511,19 @@ fn check_activation<B: Backend>(backend: &B, shape: Shape) {
 }
 
 #[test]
-fn a_rectifier_in_one_pass_is_bit_for_bit_that_in_several() {
+fn an_activation_function_in_one_pass_is_bit_for_bit_that_in_several() {
     // More than a piece of one pass, with and without a remainder.
     for shape in [
         Shape::map(17, 23, 19),
         Shape::map(16, 32, 32),
         Shape::map(3, 5, 4),
     ] {
-        for isa in Isa::available() {
-            check_activation(&Cpu::new(isa), shape);
+        for place in 0..5 {
+            for isa in Isa::available() {
+                check_activation(&Cpu::new(isa), shape, place);
+            }
+            check_activation(&Candle::float64_cpu(), shape, place);
         }
-        check_activation(&Candle::float64_cpu(), shape);
     }
 }
 

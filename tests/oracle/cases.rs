@@ -1,7 +1,11 @@
 //! Small networks with awkward sizes, one for every operation, and random numbers.
 
-use hawqeye::engine::backend::{ShortcutShape, Window};
-use hawqeye::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, Parameters, Role, Shape};
+use hawqeye::engine::backend::{AverageWindow, Pads, Region, Span, Window};
+use hawqeye::engine::graph::operations::Pad;
+use hawqeye::engine::graph::{
+    Builder, ConvolutionOptions, Graph, LinearOptions, NodeId, NormOptions, OptionA, Parameters,
+    Role, Shape,
+};
 
 /// Numbers between -1 and 1 that look random and are always the same.
 pub struct Random(u64);
@@ -34,6 +38,7 @@ pub fn parameters(graph: &Graph, random: &mut Random) -> Parameters {
                 Role::Scale | Role::RunningVariance => 1.0 + 0.5 * random.number(),
                 Role::Step => 0.3,
                 Role::Bias | Role::Shift | Role::RunningMean => 0.3 * random.number(),
+                Role::Slope => random.number(),
             })
             .collect()
     });
@@ -47,7 +52,7 @@ fn options(
 ) -> ConvolutionOptions {
     ConvolutionOptions {
         stride,
-        padding,
+        padding: Pads::even(padding),
         bias,
         ..ConvolutionOptions::same(out_channels, kernel)
     }
@@ -69,17 +74,52 @@ fn back(builder: &mut Builder, x: NodeId) -> Graph {
 
 const fn window(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Window {
     Window {
-        kernel,
-        stride,
-        padding,
+        padding: Pads::even(padding),
+        ..Window::new(kernel, stride)
     }
 }
+
+/// Windows of 3x2 in steps of 2 and 3, with pads of four kinds, of which the last ones reach beyond them.
+const fn beyond() -> Window {
+    Window {
+        padding: Pads::onnx([1, 0, 0, 1]),
+        ceil: true,
+        ..Window::new([3, 2], [2, 3])
+    }
+}
+
+/// Rows of the gradient-check table beyond one for each operation; each begins with the name of one.
+pub const MORE: [&str; 10] = [
+    "convolution in groups",
+    "convolution with four pads",
+    "linear without bias, on a map of one row and column",
+    "batch normalisation of features, without gamma",
+    "batch normalisation without beta, of another epsilon",
+    "activation function of features, with a slope for each",
+    "activation function behind batch normalisation and a sum",
+    "max pooling beyond four pads",
+    "average pooling beyond four pads, which do not count",
+    "pad and slice of features",
+];
 
 /// The network that checks an operation; `None` for one that has none.
 pub fn network(operation: &str) -> Option<Graph> {
     let (mut builder, image) = Builder::new(Shape::map(3, 7, 6));
     let b = &mut builder;
-    let x = match operation {
+    let of_layers = convolutions(b, image, operation).or_else(|| layers(b, image, operation));
+    let x = of_layers
+        .or_else(|| functions(b, image, operation))
+        .or_else(|| pools(b, image, operation))
+        .or_else(|| maps(b, image, operation))?;
+    Some(match b.shape(x) {
+        Shape::Map { .. } => back(b, x),
+        Shape::Features(_) => builder.finish(),
+    })
+}
+
+/// Rows of convolutions; the last wire of each.
+fn convolutions(b: &mut Builder, image: NodeId, operation: &str) -> Option<NodeId> {
+    Some(match operation {
         "input" => image,
         "convolution" => {
             let x = front(b, image, 10);
@@ -106,20 +146,127 @@ pub fn network(operation: &str) -> Option<Graph> {
             };
             b.convolution("dilated", x, &dilated).unwrap()
         }
+        "convolution with four pads" => {
+            let x = front(b, image, 5);
+            let pads = |pads| Pads::onnx(pads);
+            let strided = ConvolutionOptions {
+                padding: pads([0, 2, 1, 0]),
+                ..options(6, ([3, 3], [2, 2], [0, 0]), true)
+            };
+            let x = b.convolution("strided", x, &strided).unwrap();
+            let depthwise = ConvolutionOptions {
+                groups: 6,
+                padding: pads([2, 0, 0, 1]),
+                ..options(6, ([2, 2], [3, 1], [0, 0]), false)
+            };
+            b.convolution("depthwise", x, &depthwise).unwrap()
+        }
+        _ => return None,
+    })
+}
+
+/// Rows of other layers, and of what follows them channel by channel.
+fn layers(b: &mut Builder, image: NodeId, operation: &str) -> Option<NodeId> {
+    Some(match operation {
         "linear" => {
             let x = b.flatten("to features", image).unwrap();
             let x = b.linear("first", x, 17).unwrap();
             let x = b.relu("between", x).unwrap();
-            b.linear("second", x, 5).unwrap();
-            return Some(builder.finish());
+            b.linear("second", x, 5).unwrap()
         }
         "batch normalisation" => {
             let x = front(b, image, 10);
             b.batch_norm("norm", x).unwrap()
         }
-        "relu" => {
+        "linear without bias, on a map of one row and column" => {
+            let x = front(b, image, 4);
+            let x = b.global_average_pool("pool", x).unwrap();
+            let one = options(7, ([1, 1], [1, 1], [0, 0]), true);
+            let y = b.convolution("one", x, &one).unwrap();
+            let y = b.relu("relu", y).unwrap();
+            let without = |outputs| LinearOptions {
+                outputs,
+                bias: false,
+            };
+            // Two readers of one map: their gradients are added.
+            let y = b.linear_layer("of the map", y, without(4)).unwrap();
+            let z = b.linear("of the same", x, 4).unwrap();
+            let x = b.add("sum", y, z).unwrap();
+            b.linear_layer("back", x, without(5)).unwrap()
+        }
+        "batch normalisation of features, without gamma" => {
+            let x = b.flatten("to features", image).unwrap();
+            let x = b.linear("first", x, 17).unwrap();
+            let without = NormOptions {
+                scale: false,
+                ..NormOptions::default()
+            };
+            let x = b.normalization("norm", x, &without).unwrap();
+            let x = b.relu("relu", x).unwrap();
+            let neither = NormOptions {
+                shift: false,
+                ..without
+            };
+            let x = b.normalization("another norm", x, &neither).unwrap();
+            b.linear("back", x, 5).unwrap()
+        }
+        "batch normalisation without beta, of another epsilon" => {
+            let x = front(b, image, 4);
+            let without = NormOptions {
+                epsilon: 0.1,
+                shift: false,
+                ..NormOptions::default()
+            };
+            b.normalization("norm", x, &without).unwrap()
+        }
+        "scale" => {
+            let x = front(b, image, 4);
+            let x = b.scale("both", x, [true, true]).unwrap();
+            let x = b.relu("relu", x).unwrap();
+            let x = b.scale("factor", x, [true, false]).unwrap();
+            let x = b.flatten("flat", x).unwrap();
+            let x = b.linear("linear", x, 6).unwrap();
+            let x = b.scale("shift", x, [false, true]).unwrap();
+            b.linear("back", x, 5).unwrap()
+        }
+        _ => return None,
+    })
+}
+
+/// Rows of functions of every number, and of several wires.
+fn functions(b: &mut Builder, image: NodeId, operation: &str) -> Option<NodeId> {
+    Some(match operation {
+        "activation function" => {
             let x = front(b, image, 3);
-            b.relu("relu", x).unwrap()
+            let x = b.relu("relu", x).unwrap();
+            let more = options(4, ([2, 2], [1, 1], [0, 0]), true);
+            let x = b.convolution("b", x, &more).unwrap();
+            let x = b.clip("clip", x, [-0.3, 0.4]).unwrap();
+            let x = b.convolution("c", x, &more).unwrap();
+            let x = b.leaky_relu("leaky", x, 0.2).unwrap();
+            let x = b.convolution("d", x, &more).unwrap();
+            let x = b.leaky_relu("turned", x, -0.3).unwrap();
+            let x = b.convolution("e", x, &more).unwrap();
+            let x = b.prelu("one slope", x, 1).unwrap();
+            b.prelu("each a slope", x, 4).unwrap()
+        }
+        "activation function of features, with a slope for each" => {
+            let x = b.flatten("to features", image).unwrap();
+            let x = b.linear("first", x, 7).unwrap();
+            let y = b.prelu("slopes", x, 7).unwrap();
+            let z = b.clip("below", x, [f64::NEG_INFINITY, 0.2]).unwrap();
+            let x = b.add("sum", y, z).unwrap();
+            b.linear("back", x, 5).unwrap()
+        }
+        "activation function behind batch normalisation and a sum" => {
+            let x = front(b, image, 4);
+            let y = b.batch_norm("a norm", x).unwrap();
+            let y = b.clip("clip", y, [-0.5, 0.7]).unwrap();
+            let y = b.batch_norm("b norm", y).unwrap();
+            let y = b.add("sum", y, x).unwrap();
+            let y = b.leaky_relu("leaky", y, 0.3).unwrap();
+            let y = b.batch_norm("c norm", y).unwrap();
+            b.prelu("slopes", y, 4).unwrap()
         }
         "add" => {
             let x = front(b, image, 3);
@@ -139,8 +286,34 @@ pub fn network(operation: &str) -> Option<Graph> {
             let features = b.linear("to features", x, 3).unwrap();
             let more = b.linear("more features", x, 2).unwrap();
             let x = b.concat("features", &[features, more]).unwrap();
-            b.linear("back", x, 5).unwrap();
-            return Some(builder.finish());
+            b.linear("back", x, 5).unwrap()
+        }
+        _ => return None,
+    })
+}
+
+/// Rows of pooling.
+fn pools(b: &mut Builder, image: NodeId, operation: &str) -> Option<NodeId> {
+    Some(match operation {
+        "max pooling beyond four pads" => {
+            let x = front(b, image, 3);
+            let x = b.max_pool("pool", x, beyond()).unwrap();
+            let dilated = Window {
+                dilation: [2, 1],
+                padding: Pads::onnx([1, 0, 1, 1]),
+                ..Window::new([2, 2], [1, 1])
+            };
+            b.max_pool("dilated", x, dilated).unwrap()
+        }
+        "average pooling beyond four pads, which do not count" => {
+            let x = front(b, image, 3);
+            let average = |counts_padding| AverageWindow {
+                window: beyond(),
+                counts_padding,
+            };
+            let y = b.average_pool("uncounted", x, average(false)).unwrap();
+            let z = b.average_pool("counted", x, average(true)).unwrap();
+            b.add("sum", y, z).unwrap()
         }
         "max pooling" => {
             let x = front(b, image, 3);
@@ -149,27 +322,72 @@ pub fn network(operation: &str) -> Option<Graph> {
         }
         "average pooling" => {
             let x = front(b, image, 3);
-            b.average_pool("pool", x, window([2, 3], [1, 2], [1, 1]))
-                .unwrap()
+            let average = AverageWindow {
+                window: window([2, 3], [1, 2], [1, 1]),
+                counts_padding: true,
+            };
+            b.average_pool("pool", x, average).unwrap()
         }
         "global average pooling" => {
             let x = front(b, image, 10);
             let x = b.global_average_pool("pool", x).unwrap();
-            b.linear("back", x, 5).unwrap();
-            return Some(builder.finish());
-        }
-        "flatten" => front(b, image, 2),
-        "shortcut" => {
-            let x = front(b, image, 3);
-            let shape = ShortcutShape {
-                stride: 2,
-                out_channels: 6,
-            };
-            b.shortcut("shortcut", x, shape).unwrap()
+            b.linear("back", x, 5).unwrap()
         }
         _ => return None,
-    };
-    Some(back(b, x))
+    })
+}
+
+/// Rows of what moves numbers.
+fn maps(b: &mut Builder, image: NodeId, operation: &str) -> Option<NodeId> {
+    Some(match operation {
+        "pad" => {
+            let x = front(b, image, 3);
+            let pad = Pad {
+                channels: [1, 2],
+                places: Pads::onnx([0, 2, 1, 3]),
+            };
+            b.pad("pad", x, pad).unwrap()
+        }
+        "slice" => {
+            let x = front(b, image, 7);
+            let span = |start, step, count| Span { start, step, count };
+            let region = Region {
+                channels: span(1, 2, 3),
+                rows: span(0, 3, 2),
+                columns: span(2, 1, 4),
+            };
+            b.slice("slice", x, region).unwrap()
+        }
+        "pad and slice of features" => {
+            let x = b.flatten("to features", image).unwrap();
+            let x = b.linear("first", x, 7).unwrap();
+            let some = Region::of_channels(
+                Shape::Features(7),
+                Span {
+                    start: 1,
+                    step: 3,
+                    count: 2,
+                },
+            );
+            let y = b.slice("slice", x, some).unwrap();
+            let pad = Pad {
+                channels: [2, 3],
+                places: Pads::NONE,
+            };
+            let y = b.pad("pad", y, pad).unwrap();
+            let x = b.add("sum", x, y).unwrap();
+            b.linear("back", x, 5).unwrap()
+        }
+        "flatten" => front(b, image, 2),
+        "unflatten" => {
+            let x = b.flatten("flat", image).unwrap();
+            let x = b.linear("first", x, 7).unwrap();
+            let x = b.unflatten("map", x).unwrap();
+            let one = options(4, ([1, 1], [1, 1], [0, 0]), true);
+            b.convolution("one", x, &one).unwrap()
+        }
+        _ => return None,
+    })
 }
 
 /// A small residual network: two norms, a sum, a shortcut, global pooling.
@@ -183,11 +401,11 @@ pub fn residual() -> Graph {
     let x = b.relu("a relu", x).unwrap();
     let y = b.convolution("b", x, &options(6, place(2), false)).unwrap();
     let y = b.batch_norm("b norm", y).unwrap();
-    let shape = ShortcutShape {
+    let option = OptionA {
         stride: 2,
         out_channels: 6,
     };
-    let x = b.shortcut("shortcut", x, shape).unwrap();
+    let x = b.option_a("shortcut", x, option).unwrap();
     let x = b.add("sum", y, x).unwrap();
     let x = b.relu("b relu", x).unwrap();
     let x = b.global_average_pool("pool", x).unwrap();
@@ -226,6 +444,51 @@ pub fn wide() -> Graph {
     let x = b.convolution("dilated", x, &dilated).unwrap();
     let x = b.global_average_pool("pool", x).unwrap();
     b.linear("c", x, 5).unwrap();
+    b.finish()
+}
+
+/// Four pads, windows beyond them, functions of every kind, norms that lack a part, parts of maps, and a
+/// linear layer on a map of one row and column.
+pub fn uneven() -> Graph {
+    let (mut b, image) = Builder::new(Shape::map(2, 9, 8));
+    let strided = ConvolutionOptions {
+        padding: Pads::onnx([0, 0, 1, 1]),
+        ..options(6, ([3, 3], [2, 2], [0, 0]), true)
+    };
+    let x = b.convolution("a", image, &strided).unwrap();
+    let norm = |scale, shift| NormOptions {
+        epsilon: 1e-3,
+        scale,
+        shift,
+    };
+    let x = b.normalization("a norm", x, &norm(false, true)).unwrap();
+    let x = b.clip("a clip", x, [-0.7, 0.9]).unwrap();
+    let pad = Pad {
+        channels: [1, 1],
+        places: Pads::onnx([0, 1, 1, 0]),
+    };
+    let x = b.pad("zeros", x, pad).unwrap();
+    let part = Region::of_channels(b.shape(x), Span::run(1, 6));
+    let x = b.slice("part", x, part).unwrap();
+    let depthwise = ConvolutionOptions {
+        groups: 6,
+        padding: Pads::onnx([2, 0, 0, 1]),
+        ..options(6, ([3, 2], [1, 1], [0, 0]), false)
+    };
+    let y = b.convolution("b", x, &depthwise).unwrap();
+    let y = b.scale("b scale", y, [true, true]).unwrap();
+    let y = b.leaky_relu("leaky", y, 0.2).unwrap();
+    let y = b.convolution("c", y, &options(5, ([1, 1], [1, 1], [0, 0]), true));
+    let y = b.prelu("slopes", y.unwrap(), 5).unwrap();
+    let average = AverageWindow {
+        window: beyond(),
+        counts_padding: false,
+    };
+    let y = b.average_pool("mean", y, average).unwrap();
+    let y = b.global_average_pool("pool", y).unwrap();
+    let bias = false;
+    b.linear_layer("d", y, LinearOptions { outputs: 5, bias })
+        .unwrap();
     b.finish()
 }
 

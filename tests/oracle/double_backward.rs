@@ -119,7 +119,9 @@ fn loss(graph: &Graph, values: &[Var], images: &Plain) -> candle_core::Result<Te
                 }
             }
             Operation::Linear(l) => {
-                let y = read(0).matmul(&values[l.weight.index()].t()?)?;
+                let y = read(0)
+                    .flatten_from(1)?
+                    .matmul(&values[l.weight.index()].t()?)?;
                 match l.bias {
                     Some(bias) => y.broadcast_add(values[bias.index()].as_tensor())?,
                     None => y,
@@ -130,22 +132,19 @@ fn loss(graph: &Graph, values: &[Var], images: &Plain) -> candle_core::Result<Te
                     values[id.index()].reshape((1, n.channels, 1, 1))
                 };
                 let deviation = (of(n.variance)? + n.epsilon)?.sqrt()?;
+                let (scale, shift) = (n.scale.unwrap(), n.shift.unwrap());
                 let centred = read(0).broadcast_sub(&of(n.mean)?)?;
                 let scaled = centred
                     .broadcast_div(&deviation)?
-                    .broadcast_mul(&of(n.scale)?)?;
-                scaled.broadcast_add(&of(n.shift)?)?
+                    .broadcast_mul(&of(scale)?)?;
+                scaled.broadcast_add(&of(shift)?)?
             }
-            Operation::Relu(_) => read(0).relu()?,
+            Operation::Activate(_) => read(0).relu()?,
             Operation::Add(_) => (read(0) + read(1))?,
-            Operation::GlobalAveragePool(_) => read(0).mean((2, 3))?,
+            Operation::GlobalAveragePool(_) => read(0).mean_keepdim((2, 3))?,
             Operation::Flatten(_) => read(0).flatten_from(1)?,
-            Operation::Shortcut(s) => {
-                let x = every(read(0), s.shape.stride)?;
-                let before = (s.shape.out_channels - x.dims()[1]) / 2;
-                let after = s.shape.out_channels - x.dims()[1] - before;
-                x.pad_with_zeros(1, before, after)?
-            }
+            Operation::Slice(s) => every(read(0), s.region.rows.step)?,
+            Operation::Pad(p) => read(0).pad_with_zeros(1, p.channels[0], p.channels[1])?,
             other => unreachable!("{} is not in these networks", other.name()),
         });
     }
@@ -178,7 +177,7 @@ fn grouped(x: &Tensor, weight: &Tensor, shape: &ConvolutionShape) -> candle_core
 /// A convolution as a sum over taps; candle's own has no gradient for stride 2 on a map that is no
 /// square.
 fn convolved(x: &Tensor, weight: &Tensor, shape: &ConvolutionShape) -> candle_core::Result<Tensor> {
-    let (stride, padding, dilation) = (shape.stride[0], shape.padding[0], shape.dilation[0]);
+    let (stride, padding, dilation) = (shape.stride[0], shape.padding.top, shape.dilation[0]);
     let (_, _, rows, columns) = weight.dims4()?;
     let x = x
         .pad_with_zeros(2, padding, padding)?

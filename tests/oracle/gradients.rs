@@ -9,7 +9,7 @@ use hawqeye::engine::graph::operations::BatchNormMode;
 use hawqeye::engine::graph::operations::rules::{Collected, Purpose};
 use hawqeye::engine::graph::{Graph, Layer, Operation, Parameters};
 
-use crate::cases::{Random, network, parameters};
+use crate::cases::{MORE, Random, network, parameters};
 
 /// More than one chunk, and a part of one.
 const IMAGES: usize = 5;
@@ -162,8 +162,7 @@ fn check_tangents(name: &str, graph: &Graph) {
 
 #[test]
 fn every_operation_has_the_gradients_and_tangents_of_finite_differences() {
-    // A convolution in groups is a convolution that has a network of its own.
-    for &name in Operation::NAMES.iter().chain(&["convolution in groups"]) {
+    for &name in Operation::NAMES.iter().chain(&MORE) {
         if name == "fake quantization" {
             // Its gradient is a definition, not a derivative: see the quantizer's own tests.
             continue;

@@ -13,6 +13,7 @@ mod agreement;
 mod cases;
 mod closer;
 mod double_backward;
+mod forward;
 mod gradients;
 mod products;
 mod quantizer;

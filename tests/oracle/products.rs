@@ -14,7 +14,7 @@ use hawqeye::engine::hessian::rows::Rows;
 use hawqeye::engine::hessian::sweep::{Block, sweep};
 use hawqeye::engine::job::{Observer, Silent, Verdict};
 
-use crate::cases::{Random, flat, parameters, residual, wide};
+use crate::cases::{Random, flat, parameters, residual, uneven, wide};
 
 /// Images in memory.
 pub struct Plain {
@@ -124,7 +124,12 @@ fn check_symmetry(found: &Found, tolerance: f64, what: &str) {
 
 #[test]
 fn products_are_symmetric_and_the_same_on_every_device() {
-    for (name, graph) in [("residual", residual()), ("flat", flat()), ("wide", wide())] {
+    for (name, graph) in [
+        ("residual", residual()),
+        ("flat", flat()),
+        ("wide", wide()),
+        ("uneven", uneven()),
+    ] {
         let exact = found(&Candle::float64_cpu().with_chunk(4), &graph);
         check_symmetry(&exact, 1e-13, name);
         for pair in &exact.products {

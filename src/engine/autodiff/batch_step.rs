@@ -372,7 +372,8 @@ impl<B: Backend> Walk<'_, '_, B> {
         for (id, norm) in barriers(graph, self.program.mode()).into_iter().rev() {
             let [scale, shift] = self.backward_to(id.index() + 1..end, (id, &norm))?;
             for (parameter, gradient) in [(norm.scale, scale), (norm.shift, shift)] {
-                if self.wanted.parameters[parameter.index()] {
+                let asked = parameter.filter(|id| self.wanted.parameters[id.index()]);
+                if let Some(parameter) = asked {
                     gradients[parameter.index()] = Some(gradient);
                 }
             }

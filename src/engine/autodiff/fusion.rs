@@ -1,7 +1,7 @@
-//! Rectifiers that are computed together with their neighbours, in one pass over memory:
+//! Activation functions, rectifiers for short, that are computed together with their neighbours, in one pass over memory:
 //!
 //! ```text
-//! batch normalisation -> (sum with another wire) -> rectifier -> fake quantization
+//! batch normalisation -> (sum with another wire) -> activation function -> fake quantization
 //! ```
 //! The graph stays as it is; a walk that comes to the rectifier computes the nodes around it as well
 //! and skips them at their own places. Numbers are those of the nodes one by one, bit for bit.
@@ -59,8 +59,9 @@ impl Fusion {
             readers: &readers(graph),
         };
         for relu in graph.ids() {
-            if !matches!(graph.node(relu).operation, Operation::Relu(_)) {
-                continue;
+            match &graph.node(relu).operation {
+                Operation::Activate(activate) if activate.is_seen_behind() => {}
+                _ => continue,
             }
             let neighbours = search.around(relu);
             if neighbours.norm.is_none() && neighbours.quantize.is_none() {

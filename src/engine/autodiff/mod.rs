@@ -11,7 +11,7 @@ mod program;
 
 use std::ops::Range;
 
-pub use program::{Chunk, Program, Workspaces, trainable, wanted};
+pub use program::{Chunk, Program, Workspaces, kept, trainable, wanted};
 
 /// `0..total` in consecutive ranges of `chunk`, the last one shorter.
 #[must_use]

@@ -7,13 +7,13 @@ use rayon::prelude::*;
 
 use super::fusion::{Fusion, Neighbours, grid_of, norm_of};
 use crate::engine::Result;
-use crate::engine::backend::{Activation, Backend, Reuse};
+use crate::engine::backend::{Activation, Backend, Rectified, Reuse, Unary};
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::{
     Accuracy, Backward, Collected, Forward, Lifetimes, Preparation, Prepared, Purpose, Tangent,
     Wanted, Wires,
 };
-use crate::engine::graph::{Graph, Layer, NodeId, ParameterId, Parameters};
+use crate::engine::graph::{Graph, Layer, NodeId, Operation, ParameterId, Parameters};
 
 /// A graph with its parameters arranged for a device.
 #[derive(Debug)]
@@ -216,6 +216,7 @@ impl<'a, B: Backend> Program<'a, B> {
                 accuracy: self.accuracy,
                 id,
                 node,
+                nodes: self.graph.nodes(),
                 wires: &mut chunk.primal,
                 lifetimes: &self.forward_lifetimes,
             };
@@ -235,6 +236,7 @@ impl<'a, B: Backend> Program<'a, B> {
     ) -> Result<()> {
         let wire = |id: NodeId| wires[id.index()].as_ref();
         let with = Activation {
+            function: self.function(relu),
             norm: neighbours.norm.map(|norm| {
                 let norm = norm_of(&self.prepared[norm.index()]);
                 [&norm.scale, &norm.shift]
@@ -254,6 +256,14 @@ impl<'a, B: Backend> Program<'a, B> {
             self.release(workspace, wires, (node, &self.forward_lifetimes));
         }
         Ok(())
+    }
+
+    /// The activation function of a node that is computed together with its neighbours.
+    fn function(&self, id: NodeId) -> Unary<'_, B> {
+        match &self.graph.node(id).operation {
+            Operation::Activate(activate) => activate.on_device(&self.prepared[id.index()]),
+            _ => unreachable!("invariant: activation functions have neighbours"),
+        }
     }
 
     /// Takes the logits out of a walked chunk.
@@ -290,6 +300,7 @@ impl<'a, B: Backend> Program<'a, B> {
                 accuracy: self.derivative_accuracy,
                 id,
                 node,
+                nodes: self.graph.nodes(),
                 primal: &chunk.primal,
                 wires: &mut wires,
                 lifetimes: &self.tangent_lifetimes,
@@ -390,8 +401,13 @@ impl<'a, B: Backend> Program<'a, B> {
         direct: Option<B::Array>,
     ) -> Result<()> {
         let grid = grid_of(&self.prepared[quantize.index()]);
-        let rectified = (grid, step.primal_output());
-        let passed = (self.backend).activation_backward(step.workspace, rectified, through, direct);
+        let rectified = Rectified {
+            function: self.function(step.id),
+            output: step.primal_output(),
+            grid,
+        };
+        let backend = self.backend;
+        let passed = backend.activation_backward(step.workspace, &rectified, through, direct);
         let (gradient, slope) = passed?;
         for parameter in self.graph.node(quantize).operation.parameters() {
             step.collect_vector(parameter, &[slope]);
@@ -436,7 +452,8 @@ impl<'a, B: Backend> Program<'a, B> {
 }
 
 /// The wires that must outlive the forward walk for the sake of some nodes.
-fn kept(graph: &Graph, purpose: Purpose, of: impl Fn(usize) -> bool) -> Vec<bool> {
+#[must_use]
+pub fn kept(graph: &Graph, purpose: Purpose, of: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut kept = vec![false; graph.nodes().len()];
     let nodes = graph.nodes().iter().enumerate();
     for (index, node) in nodes.filter(|&(index, _)| of(index)) {

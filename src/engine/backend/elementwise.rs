@@ -1,7 +1,5 @@
 //! What is done number by number, or channel by channel.
 
-use std::ops::Range;
-
 use super::Arrays;
 use crate::engine::Result;
 use crate::engine::graph::Shape;
@@ -40,7 +38,46 @@ impl<B: Arrays> Parts<'_, B> {
     }
 }
 
-/// Sums, rectifiers, channels and their statistics.
+/// A function of every number: a straight line in pieces. At a kink, slopes are those of `PyTorch`'s
+/// modules: that below 0 at 0, and 0 at the bounds of a clip.
+#[derive(Debug)]
+pub enum Unary<'a, B: Arrays> {
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, low), high)`.
+    Clip {
+        /// The smallest value.
+        low: f64,
+        /// The largest value.
+        high: f64,
+    },
+    /// `x` above 0, else `x` times a slope.
+    LeakyRelu(f64),
+    /// `x` above 0, else `x` times the slope of its channel (arXiv 1502.01852).
+    PRelu(&'a B::Channels),
+}
+
+impl<B: Arrays> Clone for Unary<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Arrays> Copy for Unary<'_, B> {}
+
+impl<B: Arrays> Unary<'_, B> {
+    /// Whether the output tells on which piece the input lies.
+    #[must_use]
+    pub fn is_seen_behind(&self) -> bool {
+        match self {
+            Self::Relu | Self::Clip { .. } => true,
+            Self::LeakyRelu(slope) => *slope >= 0.0,
+            Self::PRelu(_) => false,
+        }
+    }
+}
+
+/// Sums, activation functions, channels and their statistics.
 pub trait Elementwise: Arrays {
     /// `x * scale (+ shift)`, per channel.
     ///
@@ -53,21 +90,34 @@ pub trait Elementwise: Arrays {
         scale: &Self::Channels,
         shift: Option<&Self::Channels>,
     ) -> Result<Self::Array>;
-    /// `max(x, 0)`.
+    /// A function of every number.
     ///
     /// # Errors
     /// When the device fails.
-    fn relu(&self, ws: &mut Self::Workspace, x: Self::Array) -> Result<Self::Array>;
-    /// `x` where `output > 0`, else 0: backward and tangent of [`relu`](Self::relu).
-    ///
-    /// # Errors
-    /// When the device fails.
-    fn relu_mask(
+    fn activate(
         &self,
         ws: &mut Self::Workspace,
-        output: &Self::Array,
+        function: &Unary<Self>,
         x: Self::Array,
     ) -> Result<Self::Array>;
+    /// `d` times the slope of a function, `at` its input or, where [`Unary::is_seen_behind`], its output:
+    /// backward and tangent of [`activate`](Self::activate).
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn activate_slope(
+        &self,
+        ws: &mut Self::Workspace,
+        function: &Unary<Self>,
+        at: &Self::Array,
+        d: Self::Array,
+    ) -> Result<Self::Array>;
+    /// Per channel, the sum of `dy * min(x, 0)` over images and places: the gradient of the slopes of
+    /// [`Unary::PRelu`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn negative_products(&self, x: &Self::Array, dy: &Self::Array) -> Result<Vec<f64>>;
     /// `a + b`.
     ///
     /// # Errors
@@ -79,16 +129,6 @@ pub trait Elementwise: Arrays {
     /// # Errors
     /// When the device fails.
     fn concat(&self, ws: &mut Self::Workspace, parts: &Parts<Self>) -> Result<Self::Array>;
-    /// Some of the channels (or features) of an array.
-    ///
-    /// # Errors
-    /// When the device fails.
-    fn channel_range(
-        &self,
-        ws: &mut Self::Workspace,
-        x: &Self::Array,
-        range: Range<usize>,
-    ) -> Result<Self::Array>;
     /// Per channel, sums of `x - pivot` and of its square over images and places.
     ///
     /// # Errors

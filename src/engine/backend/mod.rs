@@ -19,11 +19,14 @@ mod products;
 mod quantization;
 
 pub use arrays::{Arrays, Reuse};
-pub use elementwise::{Elementwise, NormGradient, Parts};
-pub use geometry::{ConvolutionShape, Grid, LinearShape, ShortcutShape, WeightShape, Window};
+pub use elementwise::{Elementwise, NormGradient, Parts, Unary};
+pub use geometry::{
+    AverageWindow, ConvolutionShape, Grid, Inside, LinearShape, Pads, Region, Span, WeightShape,
+    Window,
+};
 pub use pooling::Pooling;
 pub use products::Products;
-pub use quantization::{Activation, Quantization};
+pub use quantization::{Activation, Quantization, Rectified};
 
 /// A device that can do everything.
 pub trait Backend: Products + Elementwise + Pooling + Quantization {}

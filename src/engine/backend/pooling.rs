@@ -1,10 +1,10 @@
 //! What maps are reduced and laid out anew by.
 
-use super::{Arrays, ShortcutShape, Window};
+use super::{Arrays, AverageWindow, Region, Window};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 
-/// Pooling, flattening and shortcuts.
+/// Pooling, flattening, and parts of maps.
 pub trait Pooling: Arrays {
     /// Largest value of each window.
     ///
@@ -38,14 +38,14 @@ pub trait Pooling: Arrays {
         x: &Self::Array,
         dy: &Self::Array,
     ) -> Result<Self::Array>;
-    /// Mean of each window, padding counted.
+    /// Mean of each window.
     ///
     /// # Errors
     /// When the device fails.
     fn average_pool(
         &self,
         ws: &mut Self::Workspace,
-        window: &Window,
+        average: &AverageWindow,
         x: &Self::Array,
     ) -> Result<Self::Array>;
     /// Adjoint of [`average_pool`](Self::average_pool) over maps of shape `input`.
@@ -55,11 +55,11 @@ pub trait Pooling: Arrays {
     fn average_pool_backward(
         &self,
         ws: &mut Self::Workspace,
-        window: &Window,
+        average: &AverageWindow,
         input: Shape,
         dy: &Self::Array,
     ) -> Result<Self::Array>;
-    /// Mean of each channel.
+    /// Mean of each channel, as a map of one row and column.
     ///
     /// # Errors
     /// When the device fails.
@@ -90,25 +90,26 @@ pub trait Pooling: Arrays {
         input: Shape,
         dy: &Self::Array,
     ) -> Result<Self::Array>;
-    /// See [`ShortcutShape`].
+    /// A region of every image.
     ///
     /// # Errors
     /// When the device fails.
-    fn shortcut(
+    fn slice(
         &self,
         ws: &mut Self::Workspace,
-        shape: &ShortcutShape,
+        region: &Region,
         x: &Self::Array,
     ) -> Result<Self::Array>;
-    /// Adjoint of [`shortcut`](Self::shortcut) over maps of shape `input`.
+    /// Images of shape `whole` that are zero but for a region, which is `x`: the adjoint of
+    /// [`slice`](Self::slice).
     ///
     /// # Errors
     /// When the device fails.
-    fn shortcut_backward(
+    fn embed(
         &self,
         ws: &mut Self::Workspace,
-        shape: &ShortcutShape,
-        input: Shape,
-        dy: &Self::Array,
+        region: &Region,
+        whole: Shape,
+        x: &Self::Array,
     ) -> Result<Self::Array>;
 }

@@ -1,17 +1,31 @@
-//! Numbers on a grid, and rectifiers whose result goes there.
+//! Numbers on a grid, and activation functions whose result goes there.
 
-use super::{Arrays, Elementwise, Grid};
+use super::{Arrays, Elementwise, Grid, Unary};
 use crate::engine::Result;
 
-/// What surrounds a rectifier: `r = max(x * scale + shift + residual, 0)`, and `r` on a grid.
+/// An activation function and what surrounds it: `r = f(x * scale + shift + residual)`, and `r` on a
+/// grid.
 #[derive(Debug)]
 pub struct Activation<'a, B: Arrays> {
+    /// The function.
+    pub function: Unary<'a, B>,
     /// Scale and shift of each channel.
     pub norm: Option<[&'a B::Channels; 2]>,
-    /// Added before rectifying.
+    /// Added before the function.
     pub residual: Option<&'a B::Array>,
     /// The grid.
     pub grid: Option<Grid>,
+}
+
+/// What an activation function has written, and where it goes.
+#[derive(Debug)]
+pub struct Rectified<'a, B: Arrays> {
+    /// The function, whose output tells its slope; see [`Unary::is_seen_behind`].
+    pub function: Unary<'a, B>,
+    /// Its output.
+    pub output: &'a B::Array,
+    /// The grid of what reads it.
+    pub grid: Grid,
 }
 
 /// Fake quantization, forward and backward.
@@ -60,7 +74,7 @@ pub trait Quantization: Elementwise {
         Ok((self.quantize_mask(ws, grid, x, dy)?, slope))
     }
 
-    /// What is rectified, and the same on the grid if there is one; see [`Activation`].
+    /// The value of the function, and the same on the grid if there is one; see [`Activation`].
     ///
     /// # Errors
     /// When the device fails.
@@ -77,27 +91,32 @@ pub trait Quantization: Elementwise {
         if let Some(residual) = with.residual {
             sum = self.add(ws, sum, residual)?;
         }
-        let r = self.relu(ws, sum)?;
+        let r = self.activate(ws, &with.function, sum)?;
         let quantized = with.grid.map(|grid| self.quantize(ws, grid, &r));
         Ok((r, quantized.transpose()?))
     }
-    /// Gradient of what is rectified, from that of `r` on the grid and, where `r` is read itself, from
-    /// that of `r`; and the gradient of the step size.
+    /// Gradient of what the function reads, from that of its output on the grid and, where the output is
+    /// read itself, from that of the output; and the gradient of the step size.
     ///
     /// # Errors
     /// When the device fails.
     fn activation_backward(
         &self,
         ws: &mut Self::Workspace,
-        (grid, r): (Grid, &Self::Array),
+        rectified: &Rectified<Self>,
         gradient: Self::Array,
         direct: Option<Self::Array>,
     ) -> Result<(Self::Array, f64)> {
-        let (mut gradient, slope) = self.quantize_backward(ws, grid, r, gradient)?;
+        let Rectified {
+            function,
+            output,
+            grid,
+        } = *rectified;
+        let (mut gradient, slope) = self.quantize_backward(ws, grid, output, gradient)?;
         if let Some(direct) = direct {
             gradient = self.add(ws, gradient, &direct)?;
             self.recycle(ws, direct);
         }
-        Ok((self.relu_mask(ws, r, gradient)?, slope))
+        Ok((self.activate_slope(ws, &function, output, gradient)?, slope))
     }
 }

@@ -1,7 +1,7 @@
 //! A convolution on its own, on the calling thread.
 
 use crate::engine::Result;
-use crate::engine::backend::{Backend, ConvolutionShape, WeightShape};
+use crate::engine::backend::{Backend, ConvolutionShape, Pads, WeightShape};
 use crate::engine::graph::operations::rules::Accuracy;
 
 /// Multiplications and additions that one run does at least.
@@ -16,7 +16,7 @@ const fn same(kernel: usize, channels: (usize, usize), side: usize) -> Convoluti
         in_width: side,
         kernel: [kernel, kernel],
         stride: [1, 1],
-        padding: [kernel / 2, kernel / 2],
+        padding: Pads::even([kernel / 2, kernel / 2]),
         dilation: [1, 1],
         groups: 1,
     }

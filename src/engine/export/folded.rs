@@ -7,7 +7,7 @@
 //! Scales and biases are the float32 numbers that a float32 device works with, and step sizes keep
 //! all their digits, so the folded network computes the same logits, bit for bit.
 
-use crate::engine::graph::operations::BatchNorm;
+use crate::engine::graph::operations::{BatchNorm, Scale};
 use crate::engine::graph::{Graph, Layer, NodeId, Operation, ParameterId, Parameters};
 use crate::engine::quant::insert::{Inserted, insert};
 use crate::engine::quant::{LayerBits, QuantizedNetwork, WeightQuantizer};
@@ -46,7 +46,7 @@ pub(super) struct FoldedLayer {
 pub(super) fn fold(network: &QuantizedNetwork) -> Result<Vec<FoldedLayer>> {
     let graph = &network.graph;
     let layers = graph.layers();
-    check_norms(graph, layers)?;
+    check_parameters(graph, layers)?;
     let folded = layers.iter().enumerate().map(|(index, layer)| {
         let channels = graph.parameters()[layer.weight.index()].shape[0];
         let quantizer = network.quantizers[index].as_ref();
@@ -82,20 +82,29 @@ impl Affine {
     fn of(graph: &Graph, layer: &Layer, (values, channels): (&Parameters, usize)) -> Self {
         let bias = bias_of(graph, layer)
             .map_or_else(|| vec![0.0; channels], |bias| values.get(bias).to_vec());
-        let Some((_, norm)) = norm_after(graph, layer) else {
-            return Self {
-                scale: vec![1.0; channels],
-                bias,
-            };
+        let or = |id: Option<ParameterId>, otherwise| {
+            id.map_or_else(|| vec![otherwise; channels], |id| values.get(id).to_vec())
         };
-        let [gamma, beta, mean, variance] =
-            [norm.scale, norm.shift, norm.mean, norm.variance].map(|id| values.get(id));
-        let scale: Vec<f64> = gamma
-            .iter()
-            .zip(variance)
-            .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
-            .collect();
-        let bias = (0..channels).map(|c| (bias[c] - mean[c]) * scale[c] + beta[c]);
+        let (mean, scale, shift) = match follower(graph, layer) {
+            None => {
+                return Self {
+                    scale: vec![1.0; channels],
+                    bias,
+                };
+            }
+            Some((_, Follower::Scale(by))) => {
+                (vec![0.0; channels], or(by.factor, 1.0), or(by.shift, 0.0))
+            }
+            Some((_, Follower::Norm(norm))) => {
+                let (gamma, beta) = norm.gamma_and_beta(values);
+                let scale = gamma
+                    .iter()
+                    .zip(values.get(norm.variance))
+                    .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt());
+                (values.get(norm.mean).to_vec(), scale.collect(), beta)
+            }
+        };
+        let bias = (0..channels).map(|c| (bias[c] - mean[c]) * scale[c] + shift[c]);
         Self {
             bias: bias.collect(),
             scale,
@@ -111,33 +120,100 @@ fn bias_of(graph: &Graph, layer: &Layer) -> Option<ParameterId> {
     }
 }
 
-/// The batch normalisation that alone reads a layer.
-fn norm_after<'a>(graph: &'a Graph, layer: &Layer) -> Option<(NodeId, &'a BatchNorm)> {
+/// What is folded into a layer.
+enum Follower<'a> {
+    Norm(&'a BatchNorm),
+    Scale(&'a Scale),
+}
+
+/// The batch normalisation, or the scale, that alone reads a layer.
+fn follower<'a>(graph: &'a Graph, layer: &Layer) -> Option<(NodeId, Follower<'a>)> {
     let mut readers = graph
         .ids()
         .filter(|&id| graph.node(id).inputs.contains(&layer.node));
     let reader = readers.next()?;
     match (&graph.node(reader).operation, readers.next()) {
-        (Operation::BatchNorm(norm), None) => Some((reader, norm)),
+        (Operation::BatchNorm(norm), None) => Some((reader, Follower::Norm(norm))),
+        (Operation::Scale(scale), None) => Some((reader, Follower::Scale(scale))),
         _ => None,
     }
 }
 
-fn check_norms(graph: &Graph, layers: &[Layer]) -> Result<()> {
+/// Refuses parameters that are neither a layer's nor folded into one: they have no place in a file of
+/// layers.
+fn check_parameters(graph: &Graph, layers: &[Layer]) -> Result<()> {
     let folded: Vec<NodeId> = layers
         .iter()
-        .filter_map(|layer| norm_after(graph, layer).map(|(id, _)| id))
+        .filter_map(|layer| follower(graph, layer).map(|(id, _)| id))
         .collect();
     let left = graph.ids().find(|id| {
-        matches!(graph.node(*id).operation, Operation::BatchNorm(_)) && !folded.contains(id)
+        let operation = &graph.node(*id).operation;
+        let has_place = operation.weight().is_some()
+            || matches!(operation, Operation::Quantize(_))
+            || folded.contains(id);
+        !has_place && !operation.declared().is_empty()
     });
-    match left {
-        None => Ok(()),
-        Some(id) => Err(Error::invalid(format!(
+    let Some(id) = left else { return Ok(()) };
+    let node = graph.node(id);
+    Err(Error::invalid(match &node.operation {
+        Operation::BatchNorm(_) | Operation::Scale(_) => format!(
             "{} does not follow a convolution or linear layer alone, so it cannot be folded into \
              one; export to qonnx instead",
-            graph.node(id).name
-        ))),
+            node.name
+        ),
+        operation => format!(
+            "{} ({}) has parameters of its own, but packed files hold layers only; export to qonnx \
+             instead",
+            node.name,
+            operation.name()
+        ),
+    }))
+}
+
+/// Batch normalisation that multiplies with `scale` and adds `bias`, where gamma or beta may be missing:
+/// then the variance makes the scale, and the mean the bias.
+fn place_norm(norm: &BatchNorm, (scale, bias): (Vec<f64>, Vec<f64>), parameters: &mut Parameters) {
+    let (mut mean, mut variance) = (vec![0.0; norm.channels], vec![1.0; norm.channels]);
+    match norm.shift {
+        Some(shift) => *parameters.get_mut(shift) = bias,
+        None => {
+            for (mean, (bias, &scale)) in mean.iter_mut().zip(bias.iter().zip(&scale)) {
+                if scale != 0.0 {
+                    *mean = -bias / scale;
+                }
+            }
+        }
+    }
+    match norm.scale {
+        Some(gamma) => *parameters.get_mut(gamma) = scale,
+        None => variance = scale.iter().map(|scale| scale.powi(-2)).collect(),
+    }
+    variance
+        .iter_mut()
+        .for_each(|variance| *variance -= norm.epsilon);
+    *parameters.get_mut(norm.mean) = mean;
+    *parameters.get_mut(norm.variance) = variance;
+}
+
+/// A scale, and the bias of the layer before it, that multiply with `scale` and add `bias`.
+fn place_scale(
+    (by, own): (&Scale, Option<ParameterId>),
+    (scale, bias): (Vec<f64>, Vec<f64>),
+    parameters: &mut Parameters,
+) {
+    let before = |(bias, scale): (&f64, &f64)| if *scale == 0.0 { 0.0 } else { bias / scale };
+    if let Some(own) = own {
+        // What is added behind, or else before it is multiplied.
+        *parameters.get_mut(own) = match by.shift {
+            Some(_) => vec![0.0; by.channels],
+            None => bias.iter().zip(&scale).map(before).collect(),
+        };
+    }
+    if let Some(shift) = by.shift {
+        *parameters.get_mut(shift) = bias;
+    }
+    if let Some(factor) = by.factor {
+        *parameters.get_mut(factor) = scale;
     }
 }
 
@@ -184,15 +260,15 @@ fn place(
         wide(&folded.scale),
         wide(&folded.bias),
     );
-    match (norm_after(graph, layer), bias_of(graph, layer)) {
-        (Some((_, norm)), own) => {
-            *parameters.get_mut(norm.scale) = scale;
-            *parameters.get_mut(norm.shift) = bias;
-            *parameters.get_mut(norm.mean) = vec![0.0; norm.channels];
-            *parameters.get_mut(norm.variance) = vec![1.0 - norm.epsilon; norm.channels];
+    match (follower(graph, layer), bias_of(graph, layer)) {
+        (Some((_, Follower::Norm(norm))), own) => {
+            place_norm(norm, (scale, bias), parameters);
             if let Some(own) = own {
                 *parameters.get_mut(own) = vec![0.0; norm.channels];
             }
+        }
+        (Some((_, Follower::Scale(by))), own) => {
+            place_scale((by, own), (scale, bias), parameters);
         }
         (None, own) => {
             let filter = weights.len() / scale.len().max(1);

@@ -4,9 +4,12 @@ use super::compare::compare;
 use super::folded::{fold, unfold};
 use super::*;
 use crate::engine::backend::cpu::{Cpu, Isa};
-use crate::engine::backend::{ShortcutShape, Window};
+use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window};
 use crate::engine::data::{DataSpec, Dataset, Part, Selection};
-use crate::engine::graph::{Builder, ConvolutionOptions, Role, Shape, single};
+use crate::engine::graph::operations::Pad;
+use crate::engine::graph::{
+    Builder, ConvolutionOptions, LinearOptions, NormOptions, OptionA, Role, Shape, single,
+};
 use crate::engine::job::Silent;
 use crate::engine::model::{Architecture, Model};
 use crate::engine::plan::Totals;
@@ -95,11 +98,7 @@ fn menagerie() -> QuantizedNetwork {
         bias,
         ..ConvolutionOptions::same(out_channels, [3, 1])
     };
-    let window = |size| Window {
-        kernel: [size, size],
-        stride: [size, size],
-        padding: [0, 0],
-    };
+    let window = |size| Window::new([size, size], [size, size]);
     let x = builder
         .convolution("a", image, &options(3, [2, 1], true))
         .unwrap();
@@ -115,16 +114,30 @@ fn menagerie() -> QuantizedNetwork {
     let y = builder
         .convolution("b", x, &options(5, [1, 2], true))
         .unwrap();
-    let shape = ShortcutShape {
+    let option = OptionA {
         stride: 1,
         out_channels: 8,
     };
-    let y = builder.shortcut("s", y, shape).unwrap();
-    let y = builder.average_pool("p", y, window(3)).unwrap();
+    let y = builder.option_a("s", y, option).unwrap();
+    let average = AverageWindow {
+        window: window(3),
+        counts_padding: true,
+    };
+    let y = builder.average_pool("p", y, average).unwrap();
     let y = builder.flatten("f", y).unwrap();
     builder.linear("fc", y, 10).unwrap();
     let graph = builder.finish();
-    let count = graph.parameters().iter().map(|spec| {
+    let parameters = waves(&graph);
+    quantized(
+        &graph,
+        parameters,
+        &[bits(4, 8), bits(5, 8), bits(3, 4), bits(8, 6)],
+    )
+}
+
+/// Parameters that all differ; variances and scales are positive.
+fn waves(graph: &Graph) -> Parameters {
+    let values = graph.parameters().iter().map(|spec| {
         let wave = |place: usize| ((place * 37 % 101) as f64 - 50.0) / 100.0;
         let positive = matches!(spec.role, Role::RunningVariance | Role::Scale);
         (0..spec.elements())
@@ -137,12 +150,85 @@ fn menagerie() -> QuantizedNetwork {
             })
             .collect()
     });
-    let parameters = Parameters::new(count.collect());
-    quantized(
-        &graph,
-        parameters,
-        &[bits(4, 8), bits(5, 8), bits(3, 4), bits(8, 6)],
-    )
+    Parameters::new(values.collect())
+}
+
+/// What exporters of others write: pads of four kinds, windows beyond them, clips, normalisation that
+/// lacks a part, zeros and slices as nodes, a linear layer without bias; and slopes that are trained.
+fn imported(has_slopes: bool) -> QuantizedNetwork {
+    let (mut b, image) = Builder::new(Shape::map(1, 28, 28));
+    let pads = Pads::onnx;
+    let uneven = ConvolutionOptions {
+        stride: [2, 2],
+        padding: pads([0, 0, 1, 1]),
+        bias: true,
+        ..ConvolutionOptions::same(6, [3, 3])
+    };
+    let x = b.convolution("a", image, &uneven).unwrap();
+    let norm = |scale, shift| NormOptions {
+        epsilon: 1e-3,
+        scale,
+        shift,
+    };
+    let x = b.normalization("a norm", x, &norm(false, true)).unwrap();
+    let x = b.clip("relu6", x, [0.0, 6.0]).unwrap();
+    let average = AverageWindow {
+        window: Window {
+            padding: pads([1, 0, 0, 0]),
+            ceil: true,
+            ..Window::new([3, 3], [2, 2])
+        },
+        counts_padding: false,
+    };
+    let x = b.average_pool("p", x, average).unwrap();
+    let pad = Pad {
+        channels: [1, 1],
+        places: pads([0, 1, 2, 0]),
+    };
+    let x = b.pad("zeros", x, pad).unwrap();
+    let part = Region {
+        channels: Span::run(1, 6),
+        ..Region::whole(b.shape(x))
+    };
+    let x = b.slice("part", x, part).unwrap();
+    let depthwise = ConvolutionOptions {
+        groups: 6,
+        padding: pads([2, 0, 0, 1]),
+        ..ConvolutionOptions::same(6, [3, 3])
+    };
+    let y = b.convolution("b", x, &depthwise).unwrap();
+    let y = b.normalization("b norm", y, &norm(true, false)).unwrap();
+    let y = b.leaky_relu("leaky", y, 0.1).unwrap();
+    let one = ConvolutionOptions::same(8, [1, 1]);
+    let y = b.convolution("c", y, &one).unwrap();
+    let y = b.normalization("c norm", y, &norm(false, false)).unwrap();
+    let y = b.convolution("d", y, &one).unwrap();
+    let y = b.scale("scale", y, [true, false]).unwrap();
+    let same = ConvolutionOptions { bias: true, ..one };
+    let y = b.convolution("e", y, &same).unwrap();
+    let y = b.scale("another scale", y, [true, true]).unwrap();
+    let y = if has_slopes {
+        let y = b.prelu("each", y, 8).unwrap();
+        b.prelu("one", y, 1).unwrap()
+    } else {
+        b.clip("below", y, [f64::NEG_INFINITY, 1.5]).unwrap()
+    };
+    let dilated = Window {
+        dilation: [2, 1],
+        ..Window::new([2, 2], [2, 2])
+    };
+    let y = b.max_pool("m", y, dilated).unwrap();
+    let y = b.global_average_pool("g", y).unwrap();
+    let y = b.flatten("flat", y).unwrap();
+    let y = b.unflatten("map", y).unwrap();
+    let linear = LinearOptions {
+        outputs: 10,
+        bias: false,
+    };
+    b.linear_layer("fc", y, linear).unwrap();
+    let graph = b.finish();
+    let bits = [bits(4, 8), bits(5, 8), bits(8, 6), bits(6, 8)];
+    quantized(&graph, waves(&graph), &bits)
 }
 
 fn about(model: &str) -> About {
@@ -197,20 +283,35 @@ fn every_format_reads_back_as_the_network_it_was_made_from() {
 
 #[test]
 fn onnx_holds_every_operation() {
-    let (_folder, written) = exported(&menagerie(), "menagerie", Format::Qonnx);
-    let found = written.comparison;
-    assert!(found.largest_difference < 1e-4, "{found:?}");
-    assert!(found.network.loss > 0.0);
+    for network in [menagerie(), imported(true), imported(false)] {
+        let (_folder, written) = exported(&network, "menagerie", Format::Qonnx);
+        let found = written.comparison;
+        assert!(found.largest_difference < 1e-4, "{found:?}");
+        assert!(found.network.loss > 0.0);
+    }
+}
+
+#[test]
+fn slopes_that_are_trained_are_not_left_out_of_a_packed_file() {
+    let refused = fold(&imported(true)).unwrap_err().to_string();
+    assert!(
+        refused.contains("each (activation function)") && refused.contains("qonnx"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn folding_keeps_what_a_network_computes() {
-    let network = menagerie();
+    check_folding(&menagerie());
+    check_folding(&imported(false));
+}
+
+fn check_folding(network: &QuantizedNetwork) {
     let base = network
         .graph
         .without_quantizers(network.base_parameters())
         .unwrap();
-    let (graph, parameters) = unfold(&base, &fold(&network).unwrap()).unwrap();
+    let (graph, parameters) = unfold(&base, &fold(network).unwrap()).unwrap();
     let (dataset, normalization) = (images(), normalization());
     let images = Selection::new(&dataset, &normalization, (0..64).collect()).unwrap();
     let pair = [

@@ -96,6 +96,9 @@ pub fn descend(
             let before = values[0];
             update.undecayed().apply(values, gradient, velocity);
             values[0] = steady(before, values[0]);
+        } else if spec.role == Role::Slope {
+            // Decay would turn a leaking rectifier into a plain one (arXiv 1502.01852 section 2.1).
+            update.undecayed().apply(values, gradient, velocity);
         } else {
             update.apply(values, gradient, velocity);
         }

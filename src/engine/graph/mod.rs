@@ -8,8 +8,11 @@ pub mod builder;
 pub mod operations;
 mod parameters;
 pub mod shape;
+mod stored;
+#[cfg(test)]
+mod tests;
 
-pub use builder::{Builder, ConvolutionOptions};
+pub use builder::{Builder, ConvolutionOptions, LinearOptions, NormOptions, OptionA};
 pub use operations::Operation;
 pub use parameters::{ParameterId, ParameterSpec, Parameters, Role, single};
 pub use shape::Shape;
@@ -18,6 +21,8 @@ pub use shape::Shape;
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::backend::WeightShape;
 
@@ -72,17 +77,25 @@ impl Layer {
 
     /// Multiply-accumulates for one image.
     #[must_use]
-    pub const fn macs(&self) -> u64 {
-        let places = match &self.shape {
+    pub fn macs(&self) -> u64 {
+        Self::macs_of(&self.shape).expect("invariant: work was checked on insertion")
+    }
+
+    /// Multiply-accumulates of a product, unless they overflow.
+    fn macs_of(shape: &WeightShape) -> Option<u64> {
+        let places = match shape {
             WeightShape::Convolution(shape) => shape.out_height() * shape.out_width(),
             WeightShape::Linear(_) => 1,
         };
-        (self.shape.weights() * places) as u64
+        (shape.weights() as u64).checked_mul(places as u64)
     }
 }
 
 /// A network: nodes in topological order, the last one driving the logits.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// It is written and read with serde; shapes, sizes, names and parameters are checked on reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "stored::Stored", into = "stored::Stored")]
 pub struct Graph {
     nodes: Vec<Node>,
     parameters: Vec<ParameterSpec>,
@@ -164,8 +177,17 @@ impl Graph {
             weight,
             shape,
             activation_size: read.shape.elements(),
-            reads_image: matches!(read.operation, Operation::Input(_)),
+            reads_image: self.holds_image(node.inputs[0]),
         })
+    }
+
+    /// Whether a wire is the image, or parts of it and zeros.
+    fn holds_image(&self, id: NodeId) -> bool {
+        let mut node = self.node(self.source(id));
+        while node.operation.only_moves() {
+            node = self.node(self.source(node.inputs[0]));
+        }
+        matches!(node.operation, Operation::Input(_))
     }
 
     /// The wire behind fake quantization.

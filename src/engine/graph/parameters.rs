@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The nearest float32 number. Trained parameters and step sizes are kept as such numbers, so that
 /// weights files and exported files hold them exactly.
 #[must_use]
@@ -10,7 +12,8 @@ pub fn single(value: f64) -> f64 {
 }
 
 /// A parameter of a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ParameterId(pub(super) usize);
 
 impl ParameterId {
@@ -22,7 +25,8 @@ impl ParameterId {
 }
 
 /// What a parameter is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Weights of a convolution or linear layer.
     Weight,
@@ -36,6 +40,8 @@ pub enum Role {
     RunningMean,
     /// Running variance of batch normalisation.
     RunningVariance,
+    /// Slopes of an activation function below 0.
+    Slope,
     /// Step size of activation quantization.
     Step,
 }
@@ -55,7 +61,7 @@ impl Role {
 }
 
 /// Name, shape and role of a parameter.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParameterSpec {
     /// Name as in weights files, such as `layer1.0.bn1.running_mean`.
     pub name: Arc<str>,

@@ -5,7 +5,9 @@ use super::analysis::Analysis;
 use super::metric::Metric;
 use super::primal::KEPT_BYTES;
 use super::sweep::{GROUP_BYTES, ROW_BYTES};
-use crate::engine::graph::{Graph, Layer, Operation};
+use crate::engine::autodiff::kept;
+use crate::engine::graph::operations::rules::Purpose;
+use crate::engine::graph::{Graph, Layer};
 
 /// Products that an eigenvalue takes at a relative residual of 1e-3, from experience.
 const PRODUCTS: f64 = 6.5;
@@ -62,18 +64,10 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Of a network; kept is what a layer reads and what a rectifier writes, each once.
+    /// Of a network; kept is what an analysis saves, each wire once.
     #[must_use]
     pub fn of(graph: &Graph) -> Self {
-        let mut kept = vec![false; graph.nodes().len()];
-        for id in graph.ids() {
-            let node = graph.node(id);
-            if matches!(node.operation, Operation::Relu(_)) {
-                kept[id.index()] = true;
-            } else if node.operation.weight().is_some() {
-                kept[node.inputs[0].index()] = true;
-            }
-        }
+        let kept = kept(graph, Purpose::Analyse, |_| true);
         let nodes = graph.nodes().iter().zip(kept).filter(|(_, kept)| *kept);
         Self {
             macs: graph.layers().iter().map(Layer::macs).collect(),

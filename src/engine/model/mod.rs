@@ -4,10 +4,11 @@ pub mod demo;
 pub mod resnet;
 pub mod weights;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -15,7 +16,7 @@ use rand_chacha::rand_core::SeedableRng;
 use weights::{NamedTensor, Source, WeightsFile};
 
 use super::data::Normalization;
-use super::graph::{BATCH_NORM_EPSILON, Graph, ParameterSpec, Parameters, Role, Shape};
+use super::graph::{Graph, Node, Operation, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
 use super::{Error, Result};
 
@@ -123,8 +124,11 @@ impl Model {
     ) -> Result<Self> {
         let graph = architecture.graph(image, classes)?;
         let matched = weights::match_tensors(file, source, &expected(&graph))?;
+        let epsilons = epsilons(&graph);
         for (spec, values) in in_files(&graph).zip(&matched.values) {
-            check_values(spec, values).map_err(|reason| Error::format(source.path, reason))?;
+            let epsilon = epsilons.get(&spec.name).copied();
+            check_values(spec, values, epsilon)
+                .map_err(|reason| Error::format(source.path, reason))?;
         }
         let values = matched
             .values
@@ -235,8 +239,25 @@ fn in_files(graph: &Graph) -> impl Iterator<Item = &ParameterSpec> {
     specs.filter(|spec| spec.role.is_in_weights_files())
 }
 
-/// Refuses numbers that no network can have, by the name of the tensor and the channel.
-fn check_values(spec: &ParameterSpec, values: &[f32]) -> std::result::Result<(), String> {
+/// What is added to each running variance, by its name.
+fn epsilons(graph: &Graph) -> HashMap<Arc<str>, f64> {
+    let of = |node: &Node| match &node.operation {
+        Operation::BatchNorm(norm) => {
+            let variance = &graph.parameters()[norm.variance.index()];
+            Some((variance.name.clone(), norm.epsilon))
+        }
+        _ => None,
+    };
+    graph.nodes().iter().filter_map(of).collect()
+}
+
+/// Refuses numbers that no network can have, by the name of the tensor and the channel; `epsilon` is
+/// what is added to a running variance.
+fn check_values(
+    spec: &ParameterSpec,
+    values: &[f32],
+    epsilon: Option<f64>,
+) -> std::result::Result<(), String> {
     let name = &spec.name;
     let channel = |place: usize| {
         let channels = spec.shape.first().copied().unwrap_or(1).max(1);
@@ -248,14 +269,14 @@ fn check_values(spec: &ParameterSpec, values: &[f32]) -> std::result::Result<(),
             "{name}, channel {channel}: {value} is not finite; use a sound checkpoint"
         ));
     }
-    if spec.role != Role::RunningVariance {
+    let Some(epsilon) = epsilon else {
         return Ok(());
-    }
-    let below = |value: &f32| f64::from(*value) <= -BATCH_NORM_EPSILON;
+    };
+    let below = |value: &f32| f64::from(*value) <= -epsilon;
     match values.iter().position(below) {
         None => Ok(()),
         Some(place) => Err(format!(
-            "{name}, channel {place}: {:e} is below -{BATCH_NORM_EPSILON:e}, and a variance cannot be \
+            "{name}, channel {place}: {:e} is not above -{epsilon:e}, and a variance cannot be \
              negative; use a sound checkpoint",
             values[place]
         )),
@@ -272,6 +293,8 @@ fn initial(spec: &ParameterSpec, rng: &mut ChaCha8Rng) -> Vec<f64> {
         }
         Role::Scale | Role::RunningVariance | Role::Step => vec![1.0; n],
         Role::Bias | Role::Shift | Role::RunningMean => vec![0.0; n],
+        // As PyTorch begins.
+        Role::Slope => vec![0.25; n],
     }
 }
 

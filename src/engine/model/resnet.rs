@@ -4,8 +4,7 @@
 //! Layers are named as in the usual PyTorch weights: `conv1`, `bn1`, `layer1.0.conv1`, ..., `linear`.
 
 use crate::engine::Result;
-use crate::engine::backend::ShortcutShape;
-use crate::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, Shape};
+use crate::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, OptionA, Shape};
 
 const WIDTHS: [usize; 3] = [16, 32, 64];
 
@@ -28,8 +27,9 @@ pub fn graph(blocks: usize, image: Shape, classes: usize) -> Result<Graph> {
             )?;
         }
     }
-    let pooled = builder.global_average_pool("pool", x)?;
-    builder.linear("linear", pooled, classes)?;
+    let pooled = builder.global_average_pool("pool.map", x)?;
+    let features = builder.flatten("pool", pooled)?;
+    builder.linear("linear", features, classes)?;
     Ok(builder.finish())
 }
 
@@ -62,11 +62,11 @@ fn residual(
     let kept = if stride == 1 {
         input
     } else {
-        let shape = ShortcutShape {
+        let option = OptionA {
             stride,
             out_channels: width,
         };
-        builder.shortcut(&path("shortcut"), input, shape)?
+        builder.option_a(&path("shortcut"), input, option)?
     };
     let sum = builder.add(&path("add"), y, kept)?;
     builder.relu(&path("relu2"), sum)

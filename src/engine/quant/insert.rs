@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Bits;
 use crate::engine::graph::operations::Codes;
-use crate::engine::graph::{Builder, Graph, NodeId, Operation, ParameterId};
+use crate::engine::graph::{Builder, Graph, NodeId, ParameterId};
 use crate::engine::{Error, Result};
 
 /// Bits of one layer.
@@ -93,22 +93,12 @@ fn quantized(
 fn nonnegative(graph: &Graph) -> Vec<bool> {
     let mut signs = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
-        let inputs = || node.inputs.iter().all(|input| signs[input.index()]);
-        signs.push(match node.operation {
-            Operation::Relu(_) => true,
-            Operation::Input(_)
-            | Operation::Convolution(_)
-            | Operation::Linear(_)
-            | Operation::BatchNorm(_) => false,
-            Operation::Add(_)
-            | Operation::Concat(_)
-            | Operation::MaxPool(_)
-            | Operation::AveragePool(_)
-            | Operation::GlobalAveragePool(_)
-            | Operation::Flatten(_)
-            | Operation::Shortcut(_)
-            | Operation::Quantize(_) => inputs(),
-        });
+        let inputs: Vec<bool> = node
+            .inputs
+            .iter()
+            .map(|input| signs[input.index()])
+            .collect();
+        signs.push(node.operation.is_nonnegative(&inputs));
     }
     signs
 }
@@ -116,7 +106,7 @@ fn nonnegative(graph: &Graph) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::graph::Shape;
+    use crate::engine::graph::{Operation, Shape};
     use crate::engine::model::resnet;
 
     #[test]

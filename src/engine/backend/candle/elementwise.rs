@@ -1,13 +1,11 @@
-//! Sums, rectifiers, channels and their statistics.
-
-use std::ops::Range;
+//! Sums, activation functions, channels and their statistics.
 
 use candle_core::Tensor;
 
 use super::taps::indicator;
 use super::{Candle, extents, host, per_channel};
 use crate::engine::Result;
-use crate::engine::backend::{Elementwise, NormGradient, Parts};
+use crate::engine::backend::{Elementwise, NormGradient, Parts, Unary};
 use crate::engine::graph::Shape;
 
 /// Sums over images and places.
@@ -34,12 +32,42 @@ impl Elementwise for Candle {
         }
     }
 
-    fn relu(&self, (): &mut (), x: Tensor) -> Result<Tensor> {
-        Ok(x.relu()?)
+    fn activate(&self, (): &mut (), function: &Unary<Self>, x: Tensor) -> Result<Tensor> {
+        Ok(match function {
+            Unary::Relu => x.relu()?,
+            Unary::Clip { low, high } => x.clamp(*low, *high)?,
+            Unary::LeakyRelu(slope) => (x.relu()? - (x.neg()?.relu()? * *slope)?)?,
+            Unary::PRelu(slopes) => {
+                let below = x.neg()?.relu()?.broadcast_mul(&per_channel(slopes, &x)?)?;
+                (x.relu()? - below)?
+            }
+        })
     }
 
-    fn relu_mask(&self, (): &mut (), output: &Tensor, x: Tensor) -> Result<Tensor> {
-        Ok((indicator(&output.gt(0.0)?, self.dtype)? * x)?)
+    fn activate_slope(
+        &self,
+        (): &mut (),
+        function: &Unary<Self>,
+        at: &Tensor,
+        d: Tensor,
+    ) -> Result<Tensor> {
+        let where_true = |holds: Tensor| indicator(&holds, self.dtype);
+        let above = where_true(at.gt(0.0)?)?;
+        let below = || 1.0 - &above;
+        let slope = match function {
+            Unary::Relu => above,
+            Unary::Clip { low, high } => (where_true(at.gt(*low)?)? * where_true(at.lt(*high)?)?)?,
+            Unary::LeakyRelu(slope) => (&above + (below()? * *slope)?)?,
+            Unary::PRelu(slopes) => {
+                let below = below()?.broadcast_mul(&per_channel(slopes, &d)?)?;
+                (&above + below)?
+            }
+        };
+        Ok((slope * d)?)
+    }
+
+    fn negative_products(&self, x: &Tensor, dy: &Tensor) -> Result<Vec<f64>> {
+        channel_sum(&(x.minimum(&x.zeros_like()?)? * dy)?)
     }
 
     fn add(&self, (): &mut (), a: Tensor, b: &Tensor) -> Result<Tensor> {
@@ -55,10 +83,6 @@ impl Elementwise for Candle {
         let tensors = parts.parts.iter().map(part);
         let tensors = tensors.collect::<candle_core::Result<Vec<_>>>()?;
         Ok(Tensor::cat(&tensors, 1)?)
-    }
-
-    fn channel_range(&self, (): &mut (), x: &Tensor, range: Range<usize>) -> Result<Tensor> {
-        Ok(x.narrow(1, range.start, range.len())?.contiguous()?)
     }
 
     fn channel_moments(&self, x: &Tensor, pivot: &Tensor) -> Result<[Vec<f64>; 2]> {

@@ -1,17 +1,45 @@
-//! Pooling, flattening and shortcuts.
+//! Pooling, flattening, and parts of maps.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 
 use super::taps::Windows;
 use super::{Candle, extents};
 use crate::engine::Result;
-use crate::engine::backend::{Pooling, ShortcutShape, Window};
+use crate::engine::backend::{AverageWindow, Pooling, Region, Span, Window};
 use crate::engine::graph::Shape;
 
 /// Rows and columns of an array of maps.
 fn map_of(x: &Tensor) -> Result<[usize; 2]> {
     let (_, _, rows, columns) = x.dims4()?;
     Ok([rows, columns])
+}
+
+/// The sum of all taps.
+fn total(taps: &[Tensor]) -> candle_core::Result<Tensor> {
+    let mut sum = taps[0].zeros_like()?;
+    for tap in taps {
+        sum = (sum + tap)?;
+    }
+    Ok(sum)
+}
+
+/// Channels, rows and columns.
+const fn spans(region: &Region) -> [Span; 3] {
+    [region.channels, region.rows, region.columns]
+}
+
+fn places(span: Span, device: &Device) -> candle_core::Result<Tensor> {
+    Tensor::from_iter(span.places().map(|place| place as u32), device)
+}
+
+impl Candle {
+    /// Places that count in each window: those of a map of ones, and of its padding where it counts.
+    fn counts(&self, average: &AverageWindow, windows: &Windows) -> Result<Tensor> {
+        let [rows, columns] = windows.map;
+        let ones = Tensor::ones((1, 1, rows, columns), self.dtype, &self.device)?;
+        let padding = if average.counts_padding { 1.0 } else { 0.0 };
+        Ok(total(&windows.taps_between(&ones, [padding, 0.0])?)?)
+    }
 }
 
 impl Pooling for Candle {
@@ -57,31 +85,28 @@ impl Pooling for Candle {
         Ok(windows.untaps(&taps)?)
     }
 
-    fn average_pool(&self, (): &mut (), window: &Window, x: &Tensor) -> Result<Tensor> {
-        let taps = Windows::of_pooling(window, map_of(x)?).taps(x, 0.0)?;
-        let mut sum = taps[0].zeros_like()?;
-        for tap in &taps {
-            sum = (sum + tap)?;
-        }
-        Ok((sum / taps.len() as f64)?)
+    fn average_pool(&self, (): &mut (), average: &AverageWindow, x: &Tensor) -> Result<Tensor> {
+        let windows = Windows::of_pooling(&average.window, map_of(x)?);
+        let sum = total(&windows.taps(x, 0.0)?)?;
+        Ok(sum.broadcast_div(&self.counts(average, &windows)?)?)
     }
 
     fn average_pool_backward(
         &self,
         (): &mut (),
-        window: &Window,
+        average: &AverageWindow,
         input: Shape,
         dy: &Tensor,
     ) -> Result<Tensor> {
         let extents = extents(input, 1);
-        let windows = Windows::of_pooling(window, [extents[2], extents[3]]);
-        let count = window.kernel[0] * window.kernel[1];
-        let share = (dy / count as f64)?;
-        Ok(windows.untaps(&vec![share; count])?)
+        let windows = Windows::of_pooling(&average.window, [extents[2], extents[3]]);
+        let share = dy.broadcast_div(&self.counts(average, &windows)?)?;
+        let [rows, columns] = windows.kernel;
+        Ok(windows.untaps(&vec![share; rows * columns])?)
     }
 
     fn global_average_pool(&self, (): &mut (), x: &Tensor) -> Result<Tensor> {
-        Ok(x.mean((D::Minus2, D::Minus1))?)
+        Ok(x.mean_keepdim((D::Minus2, D::Minus1))?)
     }
 
     fn global_average_pool_backward(
@@ -90,10 +115,8 @@ impl Pooling for Candle {
         input: Shape,
         dy: &Tensor,
     ) -> Result<Tensor> {
-        let (images, channels) = dy.dims2()?;
-        let extents = extents(input, images);
+        let extents = extents(input, dy.dims()[0]);
         let share = (dy / (extents[2] * extents[3]) as f64)?;
-        let share = share.reshape((images, channels, 1, 1))?;
         Ok(share.broadcast_as(extents)?.contiguous()?)
     }
 
@@ -105,25 +128,23 @@ impl Pooling for Candle {
         Ok(dy.reshape(extents(input, dy.dims()[0]))?)
     }
 
-    fn shortcut(&self, (): &mut (), shape: &ShortcutShape, x: &Tensor) -> Result<Tensor> {
-        let read = x.dims()[1];
-        let before = (shape.out_channels - read) / 2;
-        let after = shape.out_channels - read - before;
-        let taps = Windows::of_shortcut(shape, map_of(x)?).taps(x, 0.0)?;
-        Ok(taps[0].pad_with_zeros(1, before, after)?)
+    fn slice(&self, (): &mut (), region: &Region, x: &Tensor) -> Result<Tensor> {
+        let mut x = x.contiguous()?;
+        for (axis, span) in spans(region).into_iter().take(x.rank() - 1).enumerate() {
+            x = x.index_select(&places(span, x.device())?, 1 + axis)?;
+        }
+        Ok(x)
     }
 
-    fn shortcut_backward(
-        &self,
-        (): &mut (),
-        shape: &ShortcutShape,
-        input: Shape,
-        dy: &Tensor,
-    ) -> Result<Tensor> {
-        let extents = extents(input, 1);
-        let before = (shape.out_channels - extents[1]) / 2;
-        let tap = dy.narrow(1, before, extents[1])?;
-        let windows = Windows::of_shortcut(shape, [extents[2], extents[3]]);
-        Ok(windows.untaps(&[tap])?)
+    fn embed(&self, (): &mut (), region: &Region, whole: Shape, x: &Tensor) -> Result<Tensor> {
+        let whole = extents(whole, x.dims()[0]);
+        let mut x = x.contiguous()?;
+        for (axis, span) in spans(region).into_iter().take(x.rank() - 1).enumerate() {
+            let mut wide = x.dims().to_vec();
+            wide[1 + axis] = whole[1 + axis];
+            let zeros = Tensor::zeros(wide, x.dtype(), x.device())?;
+            x = zeros.index_add(&places(span, x.device())?, &x, 1 + axis)?;
+        }
+        Ok(x)
     }
 }

@@ -40,14 +40,14 @@ impl Products for Candle {
         bias: Option<&Tensor>,
     ) -> Result<Tensor> {
         let y = match &weights.shape {
-            WeightShape::Linear(_) => x.matmul(&weights.matrix.t()?)?,
+            WeightShape::Linear(_) => x.flatten_from(1)?.matmul(&weights.matrix.t()?)?,
             WeightShape::Convolution(shape) => {
                 let windows = Windows::of_convolution(shape);
                 let columns = windows.columns(x)?;
                 let y = by_group(shape, [(&weights.matrix, 0), (&columns, 1)], 1, |[w, x]| {
                     w.broadcast_matmul(x)
                 })?;
-                let [rows, columns] = windows.out();
+                let [rows, columns] = windows.out;
                 y.reshape((x.dims()[0], shape.out_channels, rows, columns))?
             }
         };
@@ -83,7 +83,7 @@ impl Products for Candle {
         sum: &mut Gradient,
     ) -> Result<()> {
         let gradient = match &sum.shape {
-            WeightShape::Linear(_) => dy.t()?.contiguous()?.matmul(x)?,
+            WeightShape::Linear(_) => dy.t()?.contiguous()?.matmul(&x.flatten_from(1)?)?,
             WeightShape::Convolution(shape) => {
                 let columns = Windows::of_convolution(shape).columns(x)?;
                 let dy = flat(dy)?;

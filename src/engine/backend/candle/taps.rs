@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::engine::backend::{ConvolutionShape, ShortcutShape, Window};
+use crate::engine::backend::{ConvolutionShape, Pads, Window};
 
 /// Where windows lie on a map.
 #[derive(Debug, Clone, Copy)]
@@ -12,9 +12,11 @@ pub(super) struct Windows {
     pub map: [usize; 2],
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    pub padding: [usize; 2],
+    pub padding: Pads,
     /// Distance between the positions of the kernel.
     pub dilation: [usize; 2],
+    /// Rows and columns written.
+    pub out: [usize; 2],
 }
 
 impl Windows {
@@ -25,37 +27,36 @@ impl Windows {
             stride: shape.stride,
             padding: shape.padding,
             dilation: shape.dilation,
+            out: [shape.out_height(), shape.out_width()],
         }
     }
 
-    pub const fn of_pooling(window: &Window, map: [usize; 2]) -> Self {
+    /// The windows of a map that they fit; their number was found when the graph was built.
+    pub fn of_pooling(window: &Window, map: [usize; 2]) -> Self {
+        let windows = |axis: usize| {
+            let windows = window.windows(axis, map[axis]);
+            windows.expect("invariant: windows fit the map")
+        };
         Self {
             map,
             kernel: window.kernel,
             stride: window.stride,
             padding: window.padding,
-            dilation: [1, 1],
+            dilation: window.dilation,
+            out: [windows(0), windows(1)],
         }
     }
 
-    pub const fn of_shortcut(shape: &ShortcutShape, map: [usize; 2]) -> Self {
-        Self {
-            map,
-            kernel: [1, 1],
-            stride: [shape.stride, shape.stride],
-            padding: [0, 0],
-            dilation: [1, 1],
-        }
-    }
-
-    /// Rows and columns written.
-    pub const fn out(&self) -> [usize; 2] {
-        [self.extent(0), self.extent(1)]
-    }
-
-    const fn extent(&self, axis: usize) -> usize {
+    /// Rows or columns after the padding that the last windows reach, in which there is nothing.
+    const fn beyond(&self, axis: usize) -> usize {
         let spanned = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
-        (self.map[axis] + 2 * self.padding[axis] - spanned) / self.stride[axis] + 1
+        let reached = (self.out[axis] - 1) * self.stride[axis] + spanned;
+        reached.saturating_sub(self.map[axis] + self.padding.both(axis))
+    }
+
+    /// Rows or columns of the padded map, with what lies beyond it.
+    const fn padded(&self, axis: usize) -> usize {
+        self.map[axis] + self.padding.both(axis) + self.beyond(axis)
     }
 
     /// Positions in the kernel, row by row.
@@ -67,18 +68,26 @@ impl Windows {
     /// Places along an axis of the padded map that a tap reads.
     fn places(&self, axis: usize, tap: usize, device: &Device) -> Result<Tensor> {
         let (stride, tap) = (self.stride[axis], tap * self.dilation[axis]);
-        let places = (0..self.extent(axis)).map(|out| (out * stride + tap) as u32);
+        let places = (0..self.out[axis]).map(|out| (out * stride + tap) as u32);
         Tensor::from_iter(places, device)
     }
 
-    /// What each tap reads from `x` (images, channels, rows, columns), padded with `fill`; one
+    /// What each tap reads from `x` (images, channels, rows, columns), with `fill` around it; one
     /// tensor (images, channels, rows written, columns written) per position.
     pub fn taps(&self, x: &Tensor, fill: f64) -> Result<Vec<Tensor>> {
-        let padded = pad(
-            &pad(x, (2, self.padding[0]), fill)?,
-            (3, self.padding[1]),
-            fill,
-        )?;
+        self.taps_between(x, [fill, fill])
+    }
+
+    /// The same with one number in the padding, and another beyond it.
+    pub fn taps_between(&self, x: &Tensor, [fill, beyond]: [f64; 2]) -> Result<Vec<Tensor>> {
+        let mut padded = x.clone();
+        for axis in [0, 1] {
+            let edges = [self.padding.before(axis), self.padding.after(axis)];
+            padded = pad(&padded, (2 + axis, edges), fill)?;
+        }
+        for axis in [0, 1] {
+            padded = pad(&padded, (2 + axis, [0, self.beyond(axis)]), beyond)?;
+        }
         let padded = padded.contiguous()?;
         let device = x.device();
         self.positions()
@@ -94,16 +103,16 @@ impl Windows {
     pub fn untaps(&self, taps: &[Tensor]) -> Result<Tensor> {
         let (images, channels, out_rows, _) = taps[0].dims4()?;
         let (device, dtype) = (taps[0].device(), taps[0].dtype());
-        let padded = |axis: usize| self.map[axis] + 2 * self.padding[axis];
         let zeros = |rows, columns| Tensor::zeros((images, channels, rows, columns), dtype, device);
-        let mut sum = zeros(padded(0), padded(1))?;
+        let mut sum = zeros(self.padded(0), self.padded(1))?;
         for ([row, column], tap) in self.positions().zip(taps) {
             let columns = self.places(1, column, device)?;
-            let wide = zeros(out_rows, padded(1))?.index_add(&columns, &tap.contiguous()?, 3)?;
+            let wide =
+                zeros(out_rows, self.padded(1))?.index_add(&columns, &tap.contiguous()?, 3)?;
             sum = sum.index_add(&self.places(0, row, device)?, &wide, 2)?;
         }
-        let sum = sum.narrow(2, self.padding[0], self.map[0])?;
-        sum.narrow(3, self.padding[1], self.map[1])?.contiguous()
+        let sum = sum.narrow(2, self.padding.top, self.map[0])?;
+        sum.narrow(3, self.padding.left, self.map[1])?.contiguous()
     }
 
     /// Taps as columns of a matrix product: (images, channels * taps, places written).
@@ -114,7 +123,7 @@ impl Windows {
             .iter()
             .map(|tap| tap.unsqueeze(2))
             .collect::<Result<_>>()?;
-        let [rows, columns] = self.out();
+        let [rows, columns] = self.out;
         Tensor::cat(&taps, 2)?.reshape((images, channels * taps.len(), rows * columns))
     }
 
@@ -122,7 +131,7 @@ impl Windows {
     pub fn uncolumns(&self, columns: &Tensor) -> Result<Tensor> {
         let (images, mixed, _) = columns.dims3()?;
         let taps = self.kernel[0] * self.kernel[1];
-        let [rows, width] = self.out();
+        let [rows, width] = self.out;
         let split = columns.reshape((images, mixed / taps, taps, rows * width))?;
         let taps: Vec<Tensor> = (0..taps)
             .map(|tap| {
@@ -152,15 +161,19 @@ impl Windows {
     }
 }
 
-/// `x` with `width` values of `fill` on both sides of an axis.
-fn pad(x: &Tensor, (axis, width): (usize, usize), fill: f64) -> Result<Tensor> {
-    if width == 0 {
-        return Ok(x.clone());
+/// `x` with values of `fill` before and after it along an axis.
+fn pad(x: &Tensor, (axis, edges): (usize, [usize; 2]), fill: f64) -> Result<Tensor> {
+    let edge = |width: usize| {
+        let mut dims = x.dims().to_vec();
+        dims[axis] = width;
+        Tensor::full(fill, dims, x.device())?.to_dtype(x.dtype())
+    };
+    match edges {
+        [0, 0] => Ok(x.clone()),
+        [0, after] => Tensor::cat(&[x, &edge(after)?], axis),
+        [before, 0] => Tensor::cat(&[&edge(before)?, x], axis),
+        [before, after] => Tensor::cat(&[&edge(before)?, x, &edge(after)?], axis),
     }
-    let mut dims = x.dims().to_vec();
-    dims[axis] = width;
-    let edge = Tensor::full(fill, dims, x.device())?.to_dtype(x.dtype())?;
-    Tensor::cat(&[&edge, x, &edge], axis)
 }
 
 /// 1 where `holds` is not 0, as numbers of `dtype`.

@@ -1,104 +1,104 @@
-//! Routines that only move numbers: the option A shortcut, channels side by side, and changes of
-//! layout.
+//! Routines that only move numbers: parts of maps, channels side by side, and changes of layout.
 
 use std::ops::Range;
 
-/// The option A shortcut of the residual networks for CIFAR (He et al., arXiv 1512.03385, section
-/// 4.2): every `stride`-th pixel, with channels of zeros on both sides.
+use crate::engine::backend::Region;
+
+/// A part of an image: which numbers of a row-by-row whole are those of a smaller one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Shortcut {
-    /// Channels read.
-    pub in_channels: usize,
-    /// Channels written; half of the new ones come first.
-    pub out_channels: usize,
-    /// Rows read.
-    pub in_height: usize,
-    /// Columns read.
-    pub in_width: usize,
-    /// Step down and right.
-    pub stride: usize,
+pub struct Part {
+    /// Rows, columns and channels of the whole.
+    pub whole: [usize; 3],
+    /// Which of them.
+    pub region: Region,
 }
 
-impl Shortcut {
-    /// Rows written.
+impl Part {
+    /// Numbers of the whole per image.
     #[must_use]
-    pub const fn out_height(&self) -> usize {
-        self.in_height.div_ceil(self.stride)
+    pub const fn whole_elements(&self) -> usize {
+        self.whole[0] * self.whole[1] * self.whole[2]
     }
 
-    /// Columns written.
+    /// Numbers of the part per image.
     #[must_use]
-    pub const fn out_width(&self) -> usize {
-        self.in_width.div_ceil(self.stride)
+    pub const fn part_elements(&self) -> usize {
+        self.region.rows.count * self.region.columns.count * self.region.channels.count
     }
 
-    /// Numbers read per image.
-    #[must_use]
-    pub const fn in_elements(&self) -> usize {
-        self.in_height * self.in_width * self.in_channels
-    }
-
-    /// Numbers written per image.
-    #[must_use]
-    pub const fn out_elements(&self) -> usize {
-        self.out_height() * self.out_width() * self.out_channels
-    }
-
-    /// Overwrites `y`; its own tangent.
+    /// Overwrites `part` with that of `whole`; its own tangent.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn forward(&self, x: &[f32], y: &mut [f32]) {
-        self.check(x.len(), y.len());
-        y.fill(0.0);
-        let images = x.chunks_exact(self.in_elements());
-        for (x, y) in images.zip(y.chunks_exact_mut(self.out_elements())) {
-            for (input, output) in self.pixels() {
-                let x = &x[input..][..self.in_channels];
-                y[output..][..self.in_channels].copy_from_slice(x);
+    pub fn read(&self, whole: &[f32], part: &mut [f32]) {
+        self.check(whole.len(), part.len());
+        let channels = self.region.channels;
+        let images = whole.chunks_exact(self.whole_elements());
+        for (whole, part) in images.zip(part.chunks_exact_mut(self.part_elements())) {
+            for (at, part) in self.starts().zip(part.chunks_exact_mut(channels.count)) {
+                if channels.step == 1 {
+                    part.copy_from_slice(&whole[at..][..channels.count]);
+                } else {
+                    let whole = whole[at..].iter().step_by(channels.step);
+                    part.iter_mut().zip(whole).for_each(|(p, w)| *p = *w);
+                }
             }
         }
     }
 
-    /// Gradient of the input; overwrites `dx`.
+    /// Overwrites `whole` with zeros around `part`: the adjoint of [`read`](Self::read).
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn backward(&self, dy: &[f32], dx: &mut [f32]) {
-        self.check(dx.len(), dy.len());
-        dx.fill(0.0);
-        let images = dy.chunks_exact(self.out_elements());
-        for (dy, dx) in images.zip(dx.chunks_exact_mut(self.in_elements())) {
-            for (input, output) in self.pixels() {
-                let dy = &dy[output..][..self.in_channels];
-                dx[input..][..self.in_channels].copy_from_slice(dy);
+    pub fn write(&self, part: &[f32], whole: &mut [f32]) {
+        self.check(whole.len(), part.len());
+        whole.fill(0.0);
+        let channels = self.region.channels;
+        let images = whole.chunks_exact_mut(self.whole_elements());
+        for (whole, part) in images.zip(part.chunks_exact(self.part_elements())) {
+            for (at, part) in self.starts().zip(part.chunks_exact(channels.count)) {
+                if channels.step == 1 {
+                    whole[at..][..channels.count].copy_from_slice(part);
+                } else {
+                    let whole = whole[at..].iter_mut().step_by(channels.step);
+                    whole.zip(part).for_each(|(w, p)| *w = *p);
+                }
             }
         }
     }
 
-    /// Where the channels of each output pixel are read and written.
-    fn pixels(&self) -> impl Iterator<Item = (usize, usize)> {
-        let shape = *self;
-        let before = (shape.out_channels - shape.in_channels) / 2;
-        (0..shape.out_height() * shape.out_width()).map(move |pixel| {
-            let (row, column) = (pixel / shape.out_width(), pixel % shape.out_width());
-            let input = (row * shape.in_width + column) * shape.stride;
-            (
-                input * shape.in_channels,
-                pixel * shape.out_channels + before,
-            )
+    /// Where the first channel of each place of the part lies in the whole.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let [_, columns, channels] = self.whole;
+        let region = self.region;
+        let place = move |row, column| (row * columns + column) * channels + region.channels.start;
+        let rows = region.rows.places();
+        rows.flat_map(move |row| {
+            region
+                .columns
+                .places()
+                .map(move |column| place(row, column))
         })
     }
 
-    fn check(&self, inputs: usize, outputs: usize) {
+    fn check(&self, whole: usize, part: usize) {
+        let Region {
+            channels,
+            rows,
+            columns,
+        } = self.region;
+        let spans = [rows, columns, channels];
         assert!(
-            self.stride > 0 && self.in_elements() > 0 && self.in_channels <= self.out_channels,
-            "a shortcut that cannot be: {self:?}"
+            spans
+                .iter()
+                .zip(self.whole)
+                .all(|(span, length)| span.fits(length)),
+            "a part that leaves its whole: {self:?}"
         );
-        let images = inputs / self.in_elements();
+        let images = whole / self.whole_elements();
         assert!(
-            inputs == images * self.in_elements() && outputs == images * self.out_elements(),
-            "{inputs} inputs and {outputs} outputs are not the same whole images of {self:?}"
+            whole == images * self.whole_elements() && part == images * self.part_elements(),
+            "{whole} and {part} numbers are not the same whole images of {self:?}"
         );
     }
 }
@@ -123,22 +123,6 @@ pub fn write_channels(
             Some(values) => to.copy_from_slice(&values[place * to.len()..][..to.len()]),
             None => to.fill(0.0),
         }
-    }
-}
-
-/// Reads some of the `channels` of each place.
-///
-/// # Panics
-/// When the lengths do not fit.
-pub fn read_channels((from, channels): (&[f32], usize), range: Range<usize>, to: &mut [f32]) {
-    assert_eq!(
-        from.len() / channels * range.len(),
-        to.len(),
-        "channels {range:?} of {channels}"
-    );
-    let places = from.chunks_exact(channels);
-    for (from, to) in places.zip(to.chunks_exact_mut(range.len().max(1))) {
-        to.copy_from_slice(&from[range.clone()]);
     }
 }
 
@@ -187,58 +171,93 @@ fn transpose([rows, columns]: [usize; 2], from: &[f32], to: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::backend::cpu::check::{dot, random};
+    use crate::engine::backend::Span;
+    use crate::engine::backend::cpu::check::random;
 
-    fn shortcuts() -> Vec<Shortcut> {
-        let mut shortcuts = Vec::new();
-        for (in_channels, out_channels) in [(16, 32), (3, 8), (1, 1), (10, 17)] {
-            for (in_height, in_width) in [(8, 8), (5, 7), (4, 9)] {
-                for stride in [1, 2, 3] {
-                    shortcuts.push(Shortcut {
-                        in_channels,
-                        out_channels,
-                        in_height,
-                        in_width,
-                        stride,
-                    });
-                }
+    fn span(start: usize, step: usize, count: usize) -> Span {
+        Span { start, step, count }
+    }
+
+    fn parts() -> Vec<Part> {
+        let mut parts = Vec::new();
+        for (length, channels) in [
+            (16, span(0, 1, 16)),
+            (17, span(3, 1, 9)),
+            (17, span(1, 5, 4)),
+            (1, span(0, 1, 1)),
+        ] {
+            for ([height, width], rows, columns) in [
+                ([8, 8], span(0, 2, 4), span(0, 2, 4)),
+                ([5, 7], span(1, 1, 3), span(0, 3, 3)),
+                ([4, 9], span(3, 4, 1), span(2, 1, 7)),
+                ([1, 1], span(0, 1, 1), span(0, 9, 1)),
+            ] {
+                parts.push(Part {
+                    whole: [height, width, length],
+                    region: Region {
+                        channels,
+                        rows,
+                        columns,
+                    },
+                });
             }
         }
-        shortcuts
+        parts
+    }
+
+    /// Whether a place of the whole is in a span, and where.
+    fn within(span: Span, place: usize) -> Option<usize> {
+        (0..span.count).find(|i| span.start + i * span.step == place)
     }
 
     #[test]
-    fn the_shortcut_takes_every_strideth_pixel_between_zeros() {
-        for shape in shortcuts() {
-            let x = random(2 * shape.in_elements(), 1);
-            let mut y = vec![f32::NAN; 2 * shape.out_elements()];
-            shape.forward(&x, &mut y);
-            let before = (shape.out_channels - shape.in_channels) / 2;
-            for (i, &y) in y.iter().enumerate() {
-                let (pixel, channel) = (i / shape.out_channels, i % shape.out_channels);
-                let (row, column) = (pixel / shape.out_width(), pixel % shape.out_width());
-                let (image, row) = (row / shape.out_height(), row % shape.out_height());
-                let input = (image * shape.in_height + row * shape.stride) * shape.in_width
-                    + column * shape.stride;
-                let want = match channel.checked_sub(before) {
-                    Some(c) if c < shape.in_channels => x[input * shape.in_channels + c],
-                    _ => 0.0,
+    fn a_part_is_read_and_written_between_zeros() {
+        for part in parts() {
+            let [height, width, channels] = part.whole;
+            let Region {
+                rows,
+                columns,
+                channels: taken,
+            } = part.region;
+            let whole = random(2 * part.whole_elements(), 1);
+            let mut read = vec![f32::NAN; 2 * part.part_elements()];
+            part.read(&whole, &mut read);
+            let mut written = vec![f32::NAN; whole.len()];
+            part.write(&read, &mut written);
+            let mut seen = 0;
+            for (i, (&before, &after)) in whole.iter().zip(&written).enumerate() {
+                let (pixel, channel) = (i / channels, i % channels);
+                let (image, row) = (pixel / width / height, pixel / width % height);
+                let places = [
+                    within(rows, row),
+                    within(columns, pixel % width),
+                    within(taken, channel),
+                ];
+                let [Some(y), Some(x), Some(c)] = places else {
+                    assert_eq!(after, 0.0, "{part:?}");
+                    continue;
                 };
-                assert_eq!(y, want, "{shape:?}");
+                let place = (image * rows.count + y) * columns.count + x;
+                assert_eq!(read[place * taken.count + c], before, "{part:?}");
+                assert_eq!(after, before, "{part:?}");
+                seen += 1;
             }
+            assert_eq!(seen, read.len(), "{part:?}");
         }
     }
 
     #[test]
-    fn the_shortcut_and_its_backward_are_adjoint() {
-        for shape in shortcuts() {
-            let x = random(2 * shape.in_elements(), 1);
-            let dy = random(2 * shape.out_elements(), 2);
-            let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
-            shape.forward(&x, &mut y);
-            shape.backward(&dy, &mut dx);
-            assert!((dot(&y, &dy) - dot(&x, &dx)).abs() < 1e-9, "{shape:?}");
-        }
+    #[should_panic(expected = "leaves its whole")]
+    fn a_part_beyond_its_whole_is_refused() {
+        let part = Part {
+            whole: [2, 2, 1],
+            region: Region {
+                rows: span(1, 1, 2),
+                columns: span(0, 1, 2),
+                channels: span(0, 1, 1),
+            },
+        };
+        part.read(&[0.0; 4], &mut [0.0; 4]);
     }
 
     #[test]

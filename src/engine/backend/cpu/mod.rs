@@ -40,6 +40,7 @@ pub mod activation;
 pub mod convolution;
 pub mod elementwise;
 pub mod fake_quantize;
+pub mod functions;
 pub mod layout;
 pub mod linear;
 pub mod normalization;

@@ -69,6 +69,29 @@ pub fn gradient_moments(isa: Isa, [dy, x]: [&[f32]; 2], mean: &[f32], sums: &mut
     dispatch!(isa, kernel(rows: &Rows<2, 1>, sums: &mut ChannelSums<'_>));
 }
 
+/// Adds `sum(dy * min(x, 0))` of each channel, to both sums.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn negative_products(isa: Isa, [dy, x]: [&[f32]; 2], sums: &mut ChannelSums<'_>) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, rows: &Rows<2, 1>, sums: &mut ChannelSums<'_>) {
+        sum_rows(
+            simd,
+            rows,
+            sums,
+            #[inline(always)]
+            |[dy, x], [zero]| {
+                let product = simd.mul(dy, simd.min(zero, x));
+                [product, product]
+            },
+        );
+    }
+    let zeros = vec![0.0; sums.first.len()];
+    let rows = &Rows::new([dy, x], [&zeros[..]], x.len());
+    dispatch!(isa, kernel(rows: &Rows<2, 1>, sums: &mut ChannelSums<'_>));
+}
+
 /// Per-channel coefficients of the input gradient of batch norm.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchNormGradient<'a> {

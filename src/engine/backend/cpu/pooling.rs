@@ -2,16 +2,15 @@
 //!
 //! Max pooling remembers for each output which number of its image it took: backward scatters to
 //! it, and the tangent gathers from it. The first of equal numbers wins, and what is not a number
-//! wins over all, as in `PyTorch`. Average pooling divides by the whole window, its padding counted
-//! (`count_include_pad`).
+//! wins over all, as in `PyTorch`. Average pooling divides by the places of the window that count: those
+//! of the image, and those of its padding if asked (`count_include_pad`).
 //!
 //! The loops run over neighbouring channels in plain Rust; the compiler makes vectors of them for
 //! each instruction set.
 
-use std::ops::Range;
-
 use super::Isa;
 use super::vector::Simd;
+use crate::engine::backend::{AverageWindow, Inside, Window};
 
 /// The geometry of a pooling of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,19 +21,15 @@ pub struct PoolingShape {
     pub in_height: usize,
     /// Columns read.
     pub in_width: usize,
-    /// Rows and columns of the window.
-    pub kernel: [usize; 2],
-    /// Steps down and right.
-    pub stride: [usize; 2],
-    /// Rows above and below, columns left and right, that count as nothing.
-    pub padding: [usize; 2],
+    /// The window.
+    pub window: Window,
 }
 
 impl PoolingShape {
     /// Rows written.
     ///
     /// # Panics
-    /// When the window does not fit, or is no larger than the padding.
+    /// When the window does not fit, or one lies beside the image.
     #[must_use]
     pub fn out_height(&self) -> usize {
         self.outputs(0)
@@ -43,7 +38,7 @@ impl PoolingShape {
     /// Columns written.
     ///
     /// # Panics
-    /// When the window does not fit, or is no larger than the padding.
+    /// When the window does not fit, or one lies beside the image.
     #[must_use]
     pub fn out_width(&self) -> usize {
         self.outputs(1)
@@ -66,36 +61,31 @@ impl PoolingShape {
     }
 
     fn outputs(&self, axis: usize) -> usize {
-        let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
-        let padded = self.input(axis) + 2 * padding;
-        assert!(
-            stride > 0 && padding < kernel && kernel <= padded,
-            "a window of {kernel} with stride {stride} and padding {padding} does not fit into {padded}"
-        );
-        (padded - kernel) / stride + 1
-    }
-
-    /// The part of window `position` along `axis` that lies inside the image; never empty.
-    #[inline(always)]
-    fn window(&self, axis: usize, position: usize) -> Range<usize> {
-        let start = position * self.stride[axis];
-        let end = (start + self.kernel[axis] - self.padding[axis]).min(self.input(axis));
-        start.saturating_sub(self.padding[axis])..end
+        let windows = self.window.windows(axis, self.input(axis));
+        windows.unwrap_or_else(|| panic!("a window that does not fit: {self:?}"))
     }
 
     /// Calls `visit(output, input)` with the first channel of every output and of every number in
     /// its window, in order.
     #[inline(always)]
     fn windows(&self, mut visit: impl FnMut(usize, usize)) {
-        let columns = self.out_width();
+        let [down, right] = self.window.dilation;
+        let columns = 0..self.out_width();
+        let columns: Vec<Inside> = columns
+            .map(|column| self.window.inside(1, column, self.in_width))
+            .collect();
+        let mut output = 0;
         for row in 0..self.out_height() {
-            for column in 0..columns {
-                let output = (row * columns + column) * self.channels;
-                for y in self.window(0, row) {
-                    for x in self.window(1, column) {
-                        visit(output, (y * self.in_width + x) * self.channels);
+            let rows = self.window.inside(0, row, self.in_height);
+            for column in &columns {
+                for y in 0..rows.count {
+                    let line = (rows.first + y * down) * self.in_width;
+                    for x in 0..column.count {
+                        let place = line + column.first + x * right;
+                        visit(output, place * self.channels);
                     }
                 }
+                output += self.channels;
             }
         }
     }
@@ -108,6 +98,57 @@ impl PoolingShape {
             inputs.is_multiple_of(input) && outputs == inputs / input * output,
             "{inputs} inputs and {outputs} outputs are not the same whole images of {self:?}"
         );
+    }
+}
+
+/// What the sum of each window is divided by.
+#[derive(Debug, Clone, PartialEq)]
+enum Counts {
+    /// The same for all.
+    One(f32),
+    /// Of each window, row by row.
+    Each(Vec<f32>),
+}
+
+impl Counts {
+    fn of(shape: &PoolingShape, counts_padding: bool) -> Self {
+        let window = shape.window;
+        let average = AverageWindow {
+            window,
+            counts_padding,
+        };
+        let along = |axis: usize| -> Vec<usize> {
+            let windows = 0..shape.outputs(axis);
+            let counted = |place| average.counted(axis, place, shape.input(axis));
+            windows.map(counted).collect()
+        };
+        let (rows, columns) = (along(0), along(1));
+        let [height, width] = window.kernel;
+        if rows.iter().all(|&count| count == height) && columns.iter().all(|&count| count == width)
+        {
+            return Self::One((height * width) as f32);
+        }
+        let each = rows
+            .iter()
+            .flat_map(|row| columns.iter().map(move |column| (row * column) as f32));
+        Self::Each(each.collect())
+    }
+
+    /// Whether all windows count as many places.
+    const fn is_one(&self) -> bool {
+        matches!(self, Self::One(_))
+    }
+
+    /// Divides what each window of an image holds by its count.
+    fn divide(&self, image: &mut [f32], channels: usize) {
+        match self {
+            Self::One(count) => image.iter_mut().for_each(|value| *value /= count),
+            Self::Each(counts) => {
+                for (place, count) in image.chunks_exact_mut(channels).zip(counts) {
+                    place.iter_mut().for_each(|value| *value /= count);
+                }
+            }
+        }
     }
 }
 
@@ -195,21 +236,28 @@ pub fn max_pool_tangent(shape: &PoolingShape, tangent: &[f32], taken: &[u32], y:
     }
 }
 
-/// Mean of each window, padding counted as zeros; its own tangent.
+/// Mean of each window, with the places of its padding or without; its own tangent.
 ///
 /// # Panics
 /// When the lengths do not fit.
-pub fn average_pool(isa: Isa, shape: &PoolingShape, x: &[f32], y: &mut [f32]) {
+pub fn average_pool(
+    isa: Isa,
+    shape: &PoolingShape,
+    counts_padding: bool,
+    (x, y): (&[f32], &mut [f32]),
+) {
     shape.check(x.len(), y.len());
     y.fill(0.0);
+    let counts = Counts::of(shape, counts_padding);
     let images = x.chunks_exact(shape.in_elements());
     for (x, y) in images.zip(y.chunks_exact_mut(shape.out_elements())) {
-        dispatch!(isa, average_of_image(shape: &PoolingShape, x: &[f32], y: &mut [f32]));
+        dispatch!(isa, sums_of_image(shape: &PoolingShape, x: &[f32], y: &mut [f32]));
+        counts.divide(y, shape.channels);
     }
 }
 
 #[inline(always)]
-fn average_of_image<S: Simd>(_: S, shape: &PoolingShape, x: &[f32], y: &mut [f32]) {
+fn sums_of_image<S: Simd>(_: S, shape: &PoolingShape, x: &[f32], y: &mut [f32]) {
     shape.windows(
         #[inline(always)]
         |output, input| {
@@ -219,22 +267,36 @@ fn average_of_image<S: Simd>(_: S, shape: &PoolingShape, x: &[f32], y: &mut [f32
             }
         },
     );
-    let window = (shape.kernel[0] * shape.kernel[1]) as f32;
-    for y in y {
-        *y /= window;
-    }
 }
 
 /// Gradient of the input of [`average_pool`]; overwrites `dx`.
 ///
 /// # Panics
 /// When the lengths do not fit.
-pub fn average_pool_backward(isa: Isa, shape: &PoolingShape, dy: &[f32], dx: &mut [f32]) {
+pub fn average_pool_backward(
+    isa: Isa,
+    shape: &PoolingShape,
+    counts_padding: bool,
+    (dy, dx): (&[f32], &mut [f32]),
+) {
     shape.check(dx.len(), dy.len());
     dx.fill(0.0);
+    let counts = Counts::of(shape, counts_padding);
+    let mut shares = Vec::new();
     let images = dx.chunks_exact_mut(shape.in_elements());
     for (dx, dy) in images.zip(dy.chunks_exact(shape.out_elements())) {
+        let dy = if counts.is_one() {
+            dy
+        } else {
+            shares.clear();
+            shares.extend_from_slice(dy);
+            counts.divide(&mut shares, shape.channels);
+            &shares
+        };
         dispatch!(isa, spread_over_image(shape: &PoolingShape, dy: &[f32], dx: &mut [f32]));
+        if counts.is_one() {
+            counts.divide(dx, shape.channels);
+        }
     }
 }
 
@@ -249,10 +311,6 @@ fn spread_over_image<S: Simd>(_: S, shape: &PoolingShape, dy: &[f32], dx: &mut [
             }
         },
     );
-    let window = (shape.kernel[0] * shape.kernel[1]) as f32;
-    for dx in dx {
-        *dx /= window;
-    }
 }
 
 /// Mean over all positions of each image, of `pixels` positions by `channels`; its own tangent.
@@ -260,7 +318,7 @@ fn spread_over_image<S: Simd>(_: S, shape: &PoolingShape, dy: &[f32], dx: &mut [
 /// # Panics
 /// When the lengths do not fit.
 pub fn global_average_pool(isa: Isa, [pixels, channels]: [usize; 2], x: &[f32], y: &mut [f32]) {
-    average_pool(isa, &whole_image(pixels, channels), x, y);
+    average_pool(isa, &whole_image(pixels, channels), true, (x, y));
 }
 
 /// Gradient of the input of [`global_average_pool`]; overwrites `dx`.
@@ -273,7 +331,7 @@ pub fn global_average_pool_backward(
     dy: &[f32],
     dx: &mut [f32],
 ) {
-    average_pool_backward(isa, &whole_image(pixels, channels), dy, dx);
+    average_pool_backward(isa, &whole_image(pixels, channels), true, (dy, dx));
 }
 
 /// One window over all positions.
@@ -282,37 +340,59 @@ const fn whole_image(pixels: usize, channels: usize) -> PoolingShape {
         channels,
         in_height: 1,
         in_width: pixels,
-        kernel: [1, pixels],
-        stride: [1, 1],
-        padding: [0, 0],
+        window: Window::new([1, pixels], [1, 1]),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::backend::Pads;
     use crate::engine::backend::cpu::check::{assert_close, dot, random};
 
     const IMAGES: usize = 3;
 
+    fn window(kernel: [usize; 2], stride: [usize; 2], (pads, ceil): ([usize; 4], bool)) -> Window {
+        Window {
+            padding: Pads::onnx(pads),
+            ceil,
+            ..Window::new(kernel, stride)
+        }
+    }
+
     fn shapes() -> Vec<PoolingShape> {
+        let dilated = Window {
+            dilation: [2, 3],
+            ..window([3, 2], [2, 1], ([2, 1, 0, 3], false))
+        };
         let geometry = [
-            ([8, 8], [2, 2], [2, 2], [0, 0]),
-            ([7, 9], [3, 3], [2, 2], [1, 1]),
-            ([5, 6], [2, 3], [1, 2], [1, 0]),
-            ([4, 7], [3, 2], [3, 1], [2, 1]),
-            ([6, 5], [1, 1], [2, 3], [0, 0]),
-            ([3, 4], [3, 4], [1, 1], [0, 0]),
+            ([8, 8], window([2, 2], [2, 2], ([0, 0, 0, 0], false))),
+            ([7, 9], window([3, 3], [2, 2], ([1, 1, 1, 1], false))),
+            ([5, 6], window([2, 3], [1, 2], ([1, 0, 1, 0], false))),
+            ([4, 7], window([3, 2], [3, 1], ([2, 1, 2, 1], false))),
+            ([6, 5], window([1, 1], [2, 3], ([0, 0, 0, 0], false))),
+            ([3, 4], window([3, 4], [1, 1], ([0, 0, 0, 0], false))),
+            // Pads of four kinds, windows that reach beyond them, steps longer than windows.
+            ([7, 6], window([3, 3], [2, 2], ([0, 0, 1, 1], false))),
+            ([7, 6], window([3, 3], [2, 2], ([0, 1, 2, 0], true))),
+            ([6, 9], window([3, 3], [2, 2], ([0, 0, 0, 0], true))),
+            ([5, 5], window([2, 2], [3, 4], ([1, 0, 0, 1], true))),
+            ([6, 8], window([2, 3], [3, 4], ([0, 2, 1, 0], true))),
+            ([5, 8], dilated),
+            (
+                [6, 8],
+                Window {
+                    ceil: true,
+                    ..dilated
+                },
+            ),
         ];
-        let shape =
-            |(size, kernel, stride, padding): ([usize; 2], _, _, _), channels| PoolingShape {
-                channels,
-                in_height: size[0],
-                in_width: size[1],
-                kernel,
-                stride,
-                padding,
-            };
+        let shape = |(size, window): ([usize; 2], Window), channels| PoolingShape {
+            channels,
+            in_height: size[0],
+            in_width: size[1],
+            window,
+        };
         [1, 3, 10, 16, 17, 64]
             .into_iter()
             .flat_map(|channels| geometry.map(|geometry| shape(geometry, channels)))
@@ -324,25 +404,69 @@ mod tests {
         sets.flat_map(|isa| shapes().into_iter().map(move |shape| (isa, shape)))
     }
 
-    /// Indices into `x` of the window of every output, in order, written from the definition.
-    fn windows(shape: &PoolingShape) -> Vec<Vec<usize>> {
+    /// What one window holds, written from the definition.
+    struct Held {
+        /// Indices into `x`, in order.
+        image: Vec<usize>,
+        /// Places of the padding.
+        padding: usize,
+    }
+
+    /// Windows along an axis, by walking: from the first on while they fit, and with `ceil` one more if
+    /// it begins in the image or before it.
+    fn windows_along(shape: &PoolingShape, axis: usize) -> usize {
+        let of = &shape.window;
+        let input = [shape.in_height, shape.in_width][axis];
+        let (before, after) = (of.padding.list()[axis], of.padding.list()[axis + 2]);
+        let last = of.dilation[axis] * (of.kernel[axis] - 1);
+        let (mut count, mut start) = (0, 0);
+        while start + last < before + input + after {
+            count += 1;
+            start += of.stride[axis];
+        }
+        let uncovered = start - of.stride[axis] + last + 1 < before + input + after;
+        count + usize::from(of.ceil && uncovered && start < before + input)
+    }
+
+    /// The windows of all outputs, in order.
+    fn windows(shape: &PoolingShape) -> Vec<Held> {
+        let of = &shape.window;
+        let [rows, columns] = [0, 1].map(|axis| windows_along(shape, axis));
+        assert_eq!(
+            [shape.out_height(), shape.out_width()],
+            [rows, columns],
+            "{shape:?}"
+        );
         let mut windows = Vec::new();
         for output in 0..IMAGES * shape.out_elements() {
             let channel = output % shape.channels;
             let pixel = output / shape.channels;
-            let (pixel, column) = (pixel / shape.out_width(), pixel % shape.out_width());
-            let (image, row) = (pixel / shape.out_height(), pixel % shape.out_height());
-            let mut window = Vec::new();
-            for i in 0..shape.kernel[0] * shape.kernel[1] {
-                let (kh, kw) = (i / shape.kernel[1], i % shape.kernel[1]);
-                let y = (row * shape.stride[0] + kh).wrapping_sub(shape.padding[0]);
-                let x = (column * shape.stride[1] + kw).wrapping_sub(shape.padding[1]);
-                if y < shape.in_height && x < shape.in_width {
-                    let position = (image * shape.in_height + y) * shape.in_width + x;
-                    window.push(position * shape.channels + channel);
+            let (pixel, column) = (pixel / columns, pixel % columns);
+            let (image, row) = (pixel / rows, pixel % rows);
+            let mut held = Held {
+                image: Vec::new(),
+                padding: 0,
+            };
+            for i in 0..of.kernel[0] * of.kernel[1] {
+                let (kh, kw) = (i / of.kernel[1], i % of.kernel[1]);
+                let y = row * of.stride[0] + kh * of.dilation[0];
+                let x = column * of.stride[1] + kw * of.dilation[1];
+                let Pads {
+                    top,
+                    left,
+                    bottom,
+                    right,
+                } = of.padding;
+                let inside = (top..top + shape.in_height).contains(&y)
+                    && (left..left + shape.in_width).contains(&x);
+                if inside {
+                    let position = (image * shape.in_height + y - top) * shape.in_width + x - left;
+                    held.image.push(position * shape.channels + channel);
+                } else if y < top + shape.in_height + bottom && x < left + shape.in_width + right {
+                    held.padding += 1;
                 }
             }
-            windows.push(window);
+            windows.push(held);
         }
         windows
     }
@@ -358,7 +482,8 @@ mod tests {
             let outputs = IMAGES * shape.out_elements();
             let (mut y, mut taken) = (vec![f32::NAN; outputs], vec![u32::MAX; outputs]);
             max_pool(isa, &shape, &x, (&mut y, &mut taken));
-            for (output, window) in windows(&shape).into_iter().enumerate() {
+            for (output, held) in windows(&shape).into_iter().enumerate() {
+                let window = held.image;
                 let largest = window
                     .iter()
                     .map(|&i| x[i])
@@ -409,21 +534,23 @@ mod tests {
 
     #[test]
     fn average_pooling_agrees_with_the_definition_and_its_adjoint() {
-        for (isa, shape) in cases() {
-            let what = format!("{isa} {shape:?}");
+        let both = cases().flat_map(|case| [(case, true), (case, false)]);
+        for ((isa, shape), counts_padding) in both {
+            let what = format!("{isa} {shape:?} {counts_padding}");
             let x = random(IMAGES * shape.in_elements(), 1);
             let dy = random(IMAGES * shape.out_elements(), 2);
-            let size = (shape.kernel[0] * shape.kernel[1]) as f64;
             let (mut want, mut want_dx) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
-            for (output, window) in windows(&shape).into_iter().enumerate() {
-                for i in window {
+            for (output, held) in windows(&shape).into_iter().enumerate() {
+                let padding = if counts_padding { held.padding } else { 0 };
+                let size = (held.image.len() + padding) as f64;
+                for i in held.image {
                     want[output] += f64::from(x[i]) / size;
                     want_dx[i] += f64::from(dy[output]) / size;
                 }
             }
             let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
-            average_pool(isa, &shape, &x, &mut y);
-            average_pool_backward(isa, &shape, &dy, &mut dx);
+            average_pool(isa, &shape, counts_padding, (&x, &mut y));
+            average_pool_backward(isa, &shape, counts_padding, (&dy, &mut dx));
             assert_close(&y, &want, 1e-6, &what);
             assert_close(&dx, &want_dx, 1e-6, &what);
         }
@@ -446,7 +573,7 @@ mod tests {
     #[should_panic(expected = "does not fit")]
     fn padding_as_large_as_the_window_is_refused() {
         let shape = PoolingShape {
-            padding: [2, 2],
+            window: window([2, 2], [2, 2], ([2, 2, 2, 2], false)),
             ..shapes()[0]
         };
         let _ = shape.out_height();

@@ -22,6 +22,8 @@ use super::{Encoded, Request};
 const DOMAIN: &str = "qonnx.custom_op.general";
 /// Version of the ONNX operators.
 const OPSET: i64 = 13;
+/// The first version that has dilated average pooling.
+const DILATED_MEANS: i64 = 19;
 /// Version of the file format.
 const IR_VERSION: i64 = 8;
 

@@ -8,9 +8,11 @@ use prost::Message;
 
 use super::DOMAIN;
 use super::proto::{self, FLOAT, INT64, Model, Tensor};
-use crate::engine::backend::{ShortcutShape, Window};
-use crate::engine::graph::operations::Codes;
-use crate::engine::graph::{Builder, ConvolutionOptions, Graph, NodeId, Parameters, Shape};
+use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window};
+use crate::engine::graph::operations::{Codes, Pad};
+use crate::engine::graph::{
+    Builder, ConvolutionOptions, Graph, LinearOptions, NodeId, NormOptions, Parameters, Shape,
+};
 use crate::engine::quant::{Bits, Grids};
 use crate::engine::{Error, Result, files, seal};
 
@@ -77,8 +79,6 @@ enum Wire {
     Node(NodeId),
     /// Weights on their grid.
     Weights(Vec<f64>),
-    /// A map of which every so many rows and columns are taken.
-    Sliced(NodeId, usize),
 }
 
 struct Reader<'a> {
@@ -93,13 +93,6 @@ impl<'a> Reader<'a> {
     fn node(&mut self, node: &'a proto::Node) -> Read<()> {
         let wire = match (&*node.domain, &*node.op_type) {
             (DOMAIN, "Quant") => self.quant(node)?,
-            ("", "Slice") => {
-                let steps = self.integers(node, 4)?;
-                Wire::Sliced(
-                    self.input(node, 0)?,
-                    steps.first().map_or(1, |&s| s as usize),
-                )
-            }
             ("", op_type) => Wire::Node(self.operation(node, op_type)?),
             (domain, op_type) => return Err(format!("unknown operation {domain} {op_type}")),
         };
@@ -116,10 +109,24 @@ impl<'a> Reader<'a> {
             "Conv" => self.convolution(node),
             "Gemm" => self.linear(node),
             "BatchNormalization" => self.batch_norm(node),
-            "Pad" => self.shortcut(node),
+            "Pad" => self.pad(node),
+            "Slice" => self.slice(node),
             "Relu" => {
                 let x = self.input(node, 0)?;
                 self.builder.relu(&node.name, x).map_err(said)
+            }
+            "Clip" => {
+                let (x, bounds) = (self.input(node, 0)?, self.bounds(node)?);
+                self.builder.clip(&node.name, x, bounds).map_err(said)
+            }
+            "LeakyRelu" => {
+                let (x, slope) = (self.input(node, 0)?, float(node, "alpha", 0.01));
+                self.builder.leaky_relu(&node.name, x, slope).map_err(said)
+            }
+            "PRelu" => self.prelu(node),
+            "Reshape" => {
+                let x = self.input(node, 0)?;
+                self.builder.unflatten(&node.name, x).map_err(said)
             }
             "Add" => {
                 let (a, b) = (self.input(node, 0)?, self.input(node, 1)?);
@@ -130,14 +137,19 @@ impl<'a> Reader<'a> {
                 let inputs = inputs.collect::<Read<Vec<_>>>()?;
                 self.builder.concat(&node.name, &inputs).map_err(said)
             }
-            "MaxPool" | "AveragePool" => {
+            "MaxPool" => {
                 let (x, window) = (self.input(node, 0)?, window(node)?);
-                let pool = if op_type == "MaxPool" {
-                    Builder::max_pool
-                } else {
-                    Builder::average_pool
+                self.builder.max_pool(&node.name, x, window).map_err(said)
+            }
+            "AveragePool" => {
+                let (x, window) = (self.input(node, 0)?, window(node)?);
+                let counts_padding = int(node, "count_include_pad") == Some(1);
+                let average = AverageWindow {
+                    window,
+                    counts_padding,
                 };
-                pool(&mut self.builder, &node.name, x, window).map_err(said)
+                let placed = self.builder.average_pool(&node.name, x, average);
+                placed.map_err(said)
             }
             "GlobalAveragePool" => {
                 let x = self.input(node, 0)?;
@@ -147,11 +159,7 @@ impl<'a> Reader<'a> {
             }
             "Flatten" => {
                 let x = self.input(node, 0)?;
-                match self.builder.shape(x) {
-                    // The mean of each channel is a vector of features already.
-                    Shape::Features(_) => Ok(x),
-                    Shape::Map { .. } => self.builder.flatten(&node.name, x).map_err(said),
-                }
+                self.builder.flatten(&node.name, x).map_err(said)
             }
             other => Err(format!("unknown operation {other}")),
         }
@@ -169,7 +177,7 @@ impl<'a> Reader<'a> {
             out_channels,
             kernel: pair(node, "kernel_shape")?,
             stride: pair(node, "strides")?,
-            padding: pair(node, "pads")?,
+            padding: pads(node)?,
             dilation: pair(node, "dilations")?,
             groups: count(node, "group")?,
             bias: bias.is_some(),
@@ -185,13 +193,20 @@ impl<'a> Reader<'a> {
     fn linear(&mut self, node: &'a proto::Node) -> Read<NodeId> {
         let x = self.input(node, 0)?;
         let (weights, outputs) = self.weights(node)?;
-        let bias = match node.input.get(2) {
-            Some(name) => self.floats(name)?,
-            None => vec![0.0; outputs],
+        let bias = node
+            .input
+            .get(2)
+            .map(|name| self.floats(name))
+            .transpose()?;
+        let options = LinearOptions {
+            outputs,
+            bias: bias.is_some(),
         };
         self.keep(&node.name, "weight", weights);
-        self.keep(&node.name, "bias", bias);
-        let placed = self.builder.linear(&node.name, x, outputs);
+        if let Some(bias) = bias {
+            self.keep(&node.name, "bias", bias);
+        }
+        let placed = self.builder.linear_layer(&node.name, x, options);
         placed.map_err(|error| error.to_string())
     }
 
@@ -202,25 +217,74 @@ impl<'a> Reader<'a> {
             let values = self.floats(name)?;
             self.keep(&node.name, part, values);
         }
-        let placed = self.builder.batch_norm(&node.name, x);
+        let options = NormOptions {
+            epsilon: epsilon(node),
+            ..NormOptions::default()
+        };
+        let placed = self.builder.normalization(&node.name, x, &options);
         placed.map_err(|error| error.to_string())
     }
 
-    fn shortcut(&mut self, node: &'a proto::Node) -> Read<NodeId> {
-        let pads = self.integers(node, 1)?;
-        let sliced = node.input.first().and_then(|name| self.wires.get(&**name));
-        let (Some(&Wire::Sliced(x, stride)), [_, before, _, _, _, after, ..]) = (sliced, &pads[..])
-        else {
-            return Err("expected zeros around the channels of a slice".to_owned());
+    fn prelu(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let x = self.input(node, 0)?;
+        let slopes = self.floats(node.input.get(1).ok_or("slopes are missing")?)?;
+        let count = slopes.len();
+        self.keep(&node.name, "weight", slopes);
+        let placed = self.builder.prelu(&node.name, x, count);
+        placed.map_err(|error| error.to_string())
+    }
+
+    /// The bounds of a clip; one that is left out is infinite.
+    fn bounds(&self, node: &proto::Node) -> Read<[f64; 2]> {
+        let bound = |place: usize, otherwise: f64| match node.input.get(place) {
+            Some(name) if !name.is_empty() => {
+                let values = self.floats(name)?;
+                let first = values.first().copied();
+                first.ok_or_else(|| format!("{name} is empty"))
+            }
+            _ => Ok(otherwise),
         };
-        let Shape::Map { channels, .. } = self.builder.shape(x) else {
-            return Err("expected a slice of a map".to_owned());
+        Ok([bound(1, f64::NEG_INFINITY)?, bound(2, f64::INFINITY)?])
+    }
+
+    fn pad(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let x = self.input(node, 0)?;
+        let counts: Vec<usize> = self
+            .integers(node, 1)?
+            .into_iter()
+            .map(|count| usize::try_from(count).map_err(|_| "expected no negative pads".to_owned()))
+            .collect::<Read<_>>()?;
+        let (channels, places) = match counts[..] {
+            [0, before, top, left, 0, after, bottom, right] => {
+                ([before, after], Pads::onnx([top, left, bottom, right]))
+            }
+            [0, before, 0, after] => ([before, after], Pads::NONE),
+            _ => return Err("expected pads of one image".to_owned()),
         };
-        let shape = ShortcutShape {
-            stride,
-            out_channels: channels + (before + after) as usize,
-        };
-        let placed = self.builder.shortcut(&node.name, x, shape);
+        let placed = self.builder.pad(&node.name, x, Pad { channels, places });
+        placed.map_err(|error| error.to_string())
+    }
+
+    fn slice(&mut self, node: &'a proto::Node) -> Read<NodeId> {
+        let x = self.input(node, 0)?;
+        let lists = [1, 2, 3, 4].map(|place| self.integers(node, place));
+        let [starts, ends, axes, steps] = lists;
+        let (starts, ends, axes, steps) = (starts?, ends?, axes?, steps?);
+        let mut region = Region::whole(self.builder.shape(x));
+        for (((start, end), axis), step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
+            let part = match axis {
+                1 => &mut region.channels,
+                2 => &mut region.rows,
+                3 => &mut region.columns,
+                _ => return Err("expected a slice of channels, rows or columns".to_owned()),
+            };
+            let whole = |number: &i64| usize::try_from(*number).ok();
+            let span = whole(start).zip(whole(end)).zip(whole(step));
+            let span = span
+                .and_then(|((start, end), step)| Span::stepped(start, end.min(part.count), step));
+            *part = span.ok_or("expected a slice of something, in positive steps")?;
+        }
+        let placed = self.builder.slice(&node.name, x, region);
         placed.map_err(|error| error.to_string())
     }
 
@@ -341,6 +405,37 @@ fn pair(node: &proto::Node, name: &str) -> Read<[usize; 2]> {
     }
 }
 
+fn float(node: &proto::Node, name: &str, otherwise: f64) -> f64 {
+    let found = node
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == name);
+    found.map_or(otherwise, |attribute| f64::from(attribute.f))
+}
+
+/// The epsilon of batch normalisation: the shortest number that is the float32 number of the file, as
+/// people write it.
+fn epsilon(node: &proto::Node) -> f64 {
+    let single = float(node, "epsilon", 1e-5) as f32;
+    single.to_string().parse().unwrap_or(f64::from(single))
+}
+
+/// The four pads of an attribute.
+fn pads(node: &proto::Node) -> Read<Pads> {
+    let found = node
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == "pads");
+    let counts = found
+        .map(|attribute| &attribute.ints[..])
+        .unwrap_or_default();
+    let counts: Option<Vec<usize>> = counts.iter().map(|&n| usize::try_from(n).ok()).collect();
+    match counts.as_deref() {
+        Some(&[top, left, bottom, right]) => Ok(Pads::onnx([top, left, bottom, right])),
+        _ => Err("expected pads, four numbers of 0 or more".to_owned()),
+    }
+}
+
 fn count(node: &proto::Node, name: &str) -> Read<usize> {
     let mut attributes = node.attribute.iter();
     let found = attributes.find(|attribute| attribute.name == name);
@@ -352,6 +447,8 @@ fn window(node: &proto::Node) -> Read<Window> {
     Ok(Window {
         kernel: pair(node, "kernel_shape")?,
         stride: pair(node, "strides")?,
-        padding: pair(node, "pads")?,
+        padding: pads(node)?,
+        dilation: pair(node, "dilations").unwrap_or([1, 1]),
+        ceil: int(node, "ceil_mode") == Some(1),
     })
 }

@@ -3,11 +3,13 @@
 use prost::Message;
 
 use super::proto::{self, Attribute, Model, OperatorSet, Property, Tensor, ValueInfo};
-use super::{DOMAIN, IR_VERSION, OPSET};
-use crate::engine::backend::{ShortcutShape, Window};
+use super::{DILATED_MEANS, DOMAIN, IR_VERSION, OPSET};
+use crate::engine::backend::{AverageWindow, Region, Span, Window};
 use crate::engine::export::About;
-use crate::engine::graph::operations::{Codes, Convolution};
-use crate::engine::graph::{Node, NodeId, Operation, ParameterId, Shape};
+use crate::engine::graph::operations::{
+    Activate, BatchNorm, Codes, Convolution, Function, Linear, Pad, Scale,
+};
+use crate::engine::graph::{Graph, Node, NodeId, Operation, ParameterId, Shape};
 use crate::engine::quant::{QuantizedNetwork, WeightQuantizer};
 use crate::engine::seal;
 
@@ -55,12 +57,27 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         doc_string: "input: (pixel / 255 - mean) / std, channels first".to_owned(),
         graph: Some(writer.graph),
-        opset_import: [("", OPSET), (DOMAIN, 1)].map(operators).into(),
+        opset_import: [("", opset(&network.graph)), (DOMAIN, 1)]
+            .map(operators)
+            .into(),
         metadata_props: properties.map(property).into(),
     };
     let mut bytes = model.encode_to_vec();
     seal::seal(&mut bytes);
     bytes
+}
+
+/// Version of the ONNX operators that a network needs.
+fn opset(graph: &Graph) -> i64 {
+    let is_dilated_mean = |node: &Node| match &node.operation {
+        Operation::AveragePool(pool) => pool.average.window.dilation != [1, 1],
+        _ => false,
+    };
+    if graph.nodes().iter().any(is_dilated_mean) {
+        DILATED_MEANS
+    } else {
+        OPSET
+    }
 }
 
 /// Shape of a wire for one image.
@@ -95,20 +112,10 @@ impl Writer<'_> {
                 return;
             }
             Operation::Convolution(convolution) => self.convolution(&name, convolution, inputs),
-            Operation::Linear(linear) => {
-                let weights = self.weights(&name, linear.weight);
-                let mut inputs = [inputs, vec![weights]].concat();
-                inputs.extend(linear.bias.map(|bias| self.parameter(bias)));
-                self.push("Gemm", (&name, inputs), vec![Attribute::int("transB", 1)]);
-            }
-            Operation::BatchNorm(norm) => {
-                let parameters = [norm.scale, norm.shift, norm.mean, norm.variance];
-                let parameters = parameters.map(|id| self.parameter(id));
-                let inputs = [inputs, parameters.into()].concat();
-                let epsilon = Attribute::float("epsilon", norm.epsilon as f32);
-                self.push("BatchNormalization", (&name, inputs), vec![epsilon]);
-            }
-            Operation::Relu(_) => self.push("Relu", (&name, inputs), Vec::new()),
+            Operation::Linear(linear) => self.linear(&name, (&node, linear), inputs),
+            Operation::BatchNorm(norm) => self.normalization(&name, norm, inputs),
+            Operation::Scale(scale) => self.scale(&name, scale, inputs),
+            Operation::Activate(activate) => self.activate(&name, (&node, activate), inputs),
             Operation::Add(_) => self.push("Add", (&name, inputs), Vec::new()),
             Operation::Concat(_) => {
                 self.push("Concat", (&name, inputs), vec![Attribute::int("axis", 1)]);
@@ -117,15 +124,24 @@ impl Writer<'_> {
                 self.push("MaxPool", (&name, inputs), window(&pool.window));
             }
             Operation::AveragePool(pool) => {
-                let mut attributes = window(&pool.window);
-                attributes.push(Attribute::int("count_include_pad", 1));
+                let AverageWindow {
+                    window: of,
+                    counts_padding,
+                } = pool.average;
+                let mut attributes = window(&of);
+                let counts = i64::from(counts_padding);
+                attributes.push(Attribute::int("count_include_pad", counts));
                 self.push("AveragePool", (&name, inputs), attributes);
             }
-            Operation::GlobalAveragePool(_) => self.pooled(&name, &node, inputs),
+            Operation::GlobalAveragePool(_) => {
+                self.push("GlobalAveragePool", (&name, inputs), Vec::new());
+            }
             Operation::Flatten(_) => {
                 self.push("Flatten", (&name, inputs), vec![Attribute::int("axis", 1)]);
             }
-            Operation::Shortcut(shortcut) => self.shortcut(&name, (&node, &shortcut.shape), inputs),
+            Operation::Unflatten(_) => self.unflatten(&name, &node, inputs),
+            Operation::Pad(pad) => self.pad(&name, (&node, pad), inputs),
+            Operation::Slice(slice) => self.slice(&name, (&node, &slice.region), inputs),
             Operation::Quantize(quantize) => {
                 let step = self.network.parameters.get(quantize.step)[0];
                 self.quant(&name, &inputs[0], (quantize.codes, scalar(step)));
@@ -158,73 +174,167 @@ impl Writer<'_> {
         let weights = self.weights(name, convolution.weight);
         let mut inputs = [inputs, vec![weights]].concat();
         inputs.extend(convolution.bias.map(|bias| self.parameter(bias)));
-        let [above, left] = shape.padding;
         let attributes = vec![
             Attribute::ints("kernel_shape", &shape.kernel),
             Attribute::ints("strides", &shape.stride),
-            Attribute::ints("pads", &[above, left, above, left]),
+            Attribute::ints("pads", &shape.padding.list()),
             Attribute::ints("dilations", &shape.dilation),
             Attribute::int("group", shape.groups as i64),
         ];
         self.push("Conv", (name, inputs), attributes);
     }
 
-    /// The mean of each channel, as features.
-    fn pooled(&mut self, name: &str, node: &Node, inputs: Vec<String>) {
-        let map = format!("{name}.map");
-        let features = node.shape.elements();
-        let extents = [1, features, 1, 1];
-        self.push("GlobalAveragePool", (&map, inputs), Vec::new());
-        self.graph
-            .value_info
-            .push(ValueInfo::floats(&map, &extents));
-        self.push(
-            "Flatten",
-            (name, vec![map]),
-            vec![Attribute::int("axis", 1)],
-        );
-    }
-
-    /// Every `stride`-th row and column, then zeros for the channels there are not.
-    fn shortcut(
-        &mut self,
-        name: &str,
-        (node, shape): (&Node, &ShortcutShape),
-        inputs: Vec<String>,
-    ) {
-        let Shape::Map {
-            channels: read,
-            height: rows,
-            width: columns,
-        } = self.network.graph.node(node.inputs[0]).shape
-        else {
-            unreachable!("invariant: a shortcut reads a map");
-        };
-        let constant =
-            |part: &str, values: &[i64]| Tensor::integers(&format!("{name}.{part}"), values);
-        let stride = shape.stride as i64;
-        let slices = [
-            constant("starts", &[0, 0]),
-            constant("ends", &[rows as i64, columns as i64]),
-            constant("axes", &[2, 3]),
-            constant("steps", &[stride, stride]),
-        ];
-        let before = (shape.out_channels - read) / 2;
-        let after = shape.out_channels - read - before;
-        let pads = constant("pads", &[0, before as i64, 0, 0, 0, after as i64, 0, 0]);
-        let sliced = format!("{name}.sliced");
-        let names = slices.iter().map(|tensor| tensor.name.clone());
-        let sources = inputs.into_iter().chain(names).collect();
-        self.push("Slice", (&sliced, sources), Vec::new());
-        if let Shape::Map { height, width, .. } = node.shape {
-            let extents = [1, read, height, width];
+    /// A linear layer; a map of one row and column becomes features first.
+    fn linear(&mut self, name: &str, (node, linear): (&Node, &Linear), mut inputs: Vec<String>) {
+        let read = self.network.graph.node(node.inputs[0]).shape;
+        if matches!(read, Shape::Map { .. }) {
+            let flat = format!("{name}.features");
+            let axis = vec![Attribute::int("axis", 1)];
+            self.push("Flatten", (&flat, inputs), axis);
+            let extents = [1, read.elements()];
             self.graph
                 .value_info
-                .push(ValueInfo::floats(&sliced, &extents));
+                .push(ValueInfo::floats(&flat, &extents));
+            inputs = vec![flat];
         }
-        self.push("Pad", (name, vec![sliced, pads.name.clone()]), Vec::new());
-        self.graph.initializer.extend(slices);
-        self.graph.initializer.push(pads);
+        inputs.push(self.weights(name, linear.weight));
+        inputs.extend(linear.bias.map(|bias| self.parameter(bias)));
+        self.push("Gemm", (name, inputs), vec![Attribute::int("transB", 1)]);
+    }
+
+    /// Batch normalisation; ONNX's has always a scale and a shift.
+    fn normalization(&mut self, name: &str, norm: &BatchNorm, mut inputs: Vec<String>) {
+        for (id, part, otherwise) in [(norm.scale, "ones", 1.0), (norm.shift, "zeros", 0.0)] {
+            inputs.push(match id {
+                Some(id) => self.parameter(id),
+                None => self.of_channels(&format!("{name}.{part}"), (norm.channels, otherwise)),
+            });
+        }
+        inputs.extend([norm.mean, norm.variance].map(|id| self.parameter(id)));
+        let epsilon = Attribute::float("epsilon", norm.epsilon as f32);
+        self.push("BatchNormalization", (name, inputs), vec![epsilon]);
+    }
+
+    /// Batch normalisation whose statistics do nothing.
+    fn scale(&mut self, name: &str, scale: &Scale, mut inputs: Vec<String>) {
+        let given = [scale.factor, scale.shift, None, None];
+        let parts = [
+            ("ones", 1.0),
+            ("zeros", 0.0),
+            ("mean", 0.0),
+            ("variance", 1.0),
+        ];
+        for (id, (part, value)) in given.into_iter().zip(parts) {
+            let name = format!("{name}.{part}");
+            let id = id.map(|id| self.parameter(id));
+            inputs.push(id.unwrap_or_else(|| self.of_channels(&name, (scale.channels, value))));
+        }
+        let epsilon = Attribute::float("epsilon", 0.0);
+        self.push("BatchNormalization", (name, inputs), vec![epsilon]);
+    }
+
+    fn unflatten(&mut self, name: &str, node: &Node, mut inputs: Vec<String>) {
+        let shape: Vec<i64> = extents(node.shape).iter().map(|&e| e as i64).collect();
+        inputs.push(self.constant(Tensor::integers(&format!("{name}.shape"), &shape)));
+        self.push("Reshape", (name, inputs), Vec::new());
+    }
+
+    /// One number for all channels, as a constant.
+    fn of_channels(&mut self, name: &str, (channels, value): (usize, f32)) -> String {
+        let values = vec![value; channels].into_iter();
+        self.constant(Tensor::floats(name, &[channels], values))
+    }
+
+    fn activate(
+        &mut self,
+        name: &str,
+        (node, activate): (&Node, &Activate),
+        mut inputs: Vec<String>,
+    ) {
+        match activate.function {
+            Function::Relu => self.push("Relu", (name, inputs), Vec::new()),
+            Function::Clip { low, high } => {
+                for (part, bound) in [("min", low), ("max", high)] {
+                    // An input that is left out has no name.
+                    inputs.push(if bound.is_finite() {
+                        let values = [bound as f32].into_iter();
+                        self.constant(Tensor::floats(&format!("{name}.{part}"), &[], values))
+                    } else {
+                        String::new()
+                    });
+                }
+                self.push("Clip", (name, inputs), Vec::new());
+            }
+            Function::LeakyRelu { slope } => {
+                let alpha = Attribute::float("alpha", slope as f32);
+                self.push("LeakyRelu", (name, inputs), vec![alpha]);
+            }
+            Function::PRelu { slope, slopes, .. } => {
+                let places = match node.shape {
+                    Shape::Map { .. } => vec![1, 1],
+                    Shape::Features(_) => Vec::new(),
+                };
+                let extents = [vec![slopes], places].concat();
+                inputs.push(self.parameter_in(slope, &extents));
+                self.push("PRelu", (name, inputs), Vec::new());
+            }
+        }
+    }
+
+    /// Zeros around channels, rows and columns.
+    fn pad(&mut self, name: &str, (node, pad): (&Node, &Pad), mut inputs: Vec<String>) {
+        let [before, after] = pad.channels;
+        let [top, left, bottom, right] = pad.places.list();
+        let pads = match node.shape {
+            Shape::Map { .. } => vec![0, before, top, left, 0, after, bottom, right],
+            Shape::Features(_) => vec![0, before, 0, after],
+        };
+        let pads: Vec<i64> = pads.into_iter().map(|count| count as i64).collect();
+        inputs.push(self.constant(Tensor::integers(&format!("{name}.pads"), &pads)));
+        self.push("Pad", (name, inputs), Vec::new());
+    }
+
+    /// The parts of the axes that are not taken whole.
+    fn slice(&mut self, name: &str, (node, region): (&Node, &Region), mut inputs: Vec<String>) {
+        let whole = Region::whole(self.network.graph.node(node.inputs[0]).shape);
+        let axes = [
+            (1, region.channels, whole.channels),
+            (2, region.rows, whole.rows),
+            (3, region.columns, whole.columns),
+        ];
+        let taken: Vec<(i64, Span)> = axes
+            .into_iter()
+            .filter(|(axis, part, of)| part != of || *axis == 1 && *region == whole)
+            .map(|(axis, part, _)| (axis, part))
+            .collect();
+        let end = |part: &Span| part.start + (part.count - 1) * part.step + 1;
+        let lists = [
+            (
+                "starts",
+                taken.iter().map(|(_, part)| part.start as i64).collect(),
+            ),
+            (
+                "ends",
+                taken.iter().map(|(_, part)| end(part) as i64).collect(),
+            ),
+            ("axes", taken.iter().map(|(axis, _)| *axis).collect()),
+            (
+                "steps",
+                taken.iter().map(|(_, part)| part.step as i64).collect(),
+            ),
+        ];
+        for (part, values) in lists {
+            let values: Vec<i64> = values;
+            inputs.push(self.constant(Tensor::integers(&format!("{name}.{part}"), &values)));
+        }
+        self.push("Slice", (name, inputs), Vec::new());
+    }
+
+    /// Adds a constant; its name.
+    fn constant(&mut self, tensor: Tensor) -> String {
+        let name = tensor.name.clone();
+        self.graph.initializer.push(tensor);
+        name
     }
 
     /// The weights of a layer, behind their `Quant` node if they are quantized.
@@ -284,13 +394,17 @@ impl Writer<'_> {
     /// A parameter as an initializer; weights as they are on their grids, so that no rounding of
     /// another program can move them.
     fn parameter(&mut self, id: ParameterId) -> String {
+        let extents = self.network.graph.parameters()[id.index()].shape.clone();
+        self.parameter_in(id, &extents)
+    }
+
+    /// The same with other extents.
+    fn parameter_in(&mut self, id: ParameterId, extents: &[usize]) -> String {
         let spec = &self.network.graph.parameters()[id.index()];
         let effective = self.network.values_on_grid(id);
         let values = effective.iter().map(|&value| value as f32);
-        let tensor = Tensor::floats(&spec.name, &spec.shape, values);
-        let name = tensor.name.clone();
-        self.graph.initializer.push(tensor);
-        name
+        let tensor = Tensor::floats(&spec.name, extents, values);
+        self.constant(tensor)
     }
 }
 
@@ -302,10 +416,16 @@ fn scalar(value: f64) -> Values {
 }
 
 fn window(window: &Window) -> Vec<Attribute> {
-    let [above, left] = window.padding;
-    vec![
+    let mut attributes = vec![
         Attribute::ints("kernel_shape", &window.kernel),
         Attribute::ints("strides", &window.stride),
-        Attribute::ints("pads", &[above, left, above, left]),
-    ]
+        Attribute::ints("pads", &window.padding.list()),
+    ];
+    if window.dilation != [1, 1] {
+        attributes.push(Attribute::ints("dilations", &window.dilation));
+    }
+    if window.ceil {
+        attributes.push(Attribute::int("ceil_mode", 1));
+    }
+    attributes
 }

@@ -84,7 +84,7 @@ fn untrained(graph: &Graph) -> Parameters {
                 (0..n).map(|k| bound * place(k)).collect()
             }
             Role::Scale | Role::RunningVariance | Role::Step => vec![1.0; n],
-            Role::Bias | Role::Shift | Role::RunningMean => vec![0.0; n],
+            Role::Bias | Role::Shift | Role::RunningMean | Role::Slope => vec![0.0; n],
         }
     });
     Parameters::new(values.collect())

@@ -1,12 +1,14 @@
 //! Sum of two wires of one shape.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{Backward, Forward, Mismatch, Rules, Tangent};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
 use crate::engine::graph::Shape;
 
 /// Sum of two wires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Add;
 
 impl Rules for Add {
@@ -17,6 +19,10 @@ impl Rules for Add {
             [a, b] if a == b => Ok(*a),
             _ => Err(Mismatch::new("two inputs of one shape", inputs)),
         }
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {

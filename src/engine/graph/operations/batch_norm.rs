@@ -1,12 +1,14 @@
 //! Batch normalisation (arXiv 1502.03167): `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{
-    Backward, BatchGradient, Forward, Mismatch, Norm, Preparation, Prepared, Purpose, Rules, Saves,
-    Tangent,
+    Backward, BatchGradient, Declared, Forward, Mismatch, Norm, Preparation, Prepared, Purpose,
+    Rules, Saves, Tangent,
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, NormGradient};
-use crate::engine::graph::{ParameterId, Parameters, Shape, single};
+use crate::engine::graph::{ParameterId, Parameters, Role, Shape, single};
 
 /// Which statistics normalise, and whether they move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +22,14 @@ pub enum BatchNormMode {
 }
 
 /// Batch normalisation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BatchNorm {
     /// Channels.
     pub channels: usize,
-    /// gamma.
-    pub scale: ParameterId,
-    /// beta.
-    pub shift: ParameterId,
+    /// gamma; 1 where there is none.
+    pub scale: Option<ParameterId>,
+    /// beta; 0 where there is none.
+    pub shift: Option<ParameterId>,
     /// Running mean.
     pub mean: ParameterId,
     /// Running variance.
@@ -77,10 +79,7 @@ impl BatchNorm {
         mean: &[f64],
         variance: &[f64],
     ) -> Result<Norm<B>> {
-        let (gamma, beta) = (
-            with.parameters.get(self.scale),
-            with.parameters.get(self.shift),
-        );
+        let (gamma, beta) = self.gamma_and_beta(with.parameters);
         let inverse: Vec<f64> = variance
             .iter()
             .map(|v| 1.0 / (v + self.epsilon).sqrt())
@@ -99,6 +98,18 @@ impl BatchNorm {
             inverse,
             batch: None,
         })
+    }
+
+    /// gamma and beta of each channel.
+    #[must_use]
+    pub fn gamma_and_beta(&self, parameters: &Parameters) -> (Vec<f64>, Vec<f64>) {
+        let values = |id: Option<ParameterId>, otherwise| {
+            id.map_or_else(
+                || vec![otherwise; self.channels],
+                |id| parameters.get(id).to_vec(),
+            )
+        };
+        (values(self.scale, 1.0), values(self.shift, 0.0))
     }
 
     /// Completes `norm` for the backward walk from the sums of `dy` and `dy * (x - mean)` over a
@@ -153,16 +164,29 @@ impl Rules for BatchNorm {
 
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
         match *inputs {
-            [shape @ Shape::Map { channels, .. }] if channels == self.channels => Ok(shape),
-            _ => Err(Mismatch::new(
-                format!("a map of {} channels", self.channels),
-                inputs,
-            )),
+            _ if !(self.epsilon.is_finite() && self.epsilon >= 0.0) => {
+                let expected = format!("an epsilon of 0 or more, not {}", self.epsilon);
+                Err(Mismatch::new(expected, inputs))
+            }
+            [shape] if shape.channels() == self.channels => Ok(shape),
+            _ => {
+                let expected = format!("a map of {0} channels, or {0} features", self.channels);
+                Err(Mismatch::new(expected, inputs))
+            }
         }
     }
 
-    fn parameters(&self) -> Vec<ParameterId> {
-        vec![self.scale, self.shift]
+    fn parameters(&self) -> Vec<Declared> {
+        let all = [
+            (self.scale, Role::Scale),
+            (self.shift, Role::Shift),
+            (Some(self.mean), Role::RunningMean),
+            (Some(self.variance), Role::RunningVariance),
+        ];
+        let there = all.into_iter().filter_map(|(id, role)| Some((id?, role)));
+        there
+            .map(|(id, role)| Declared::new(id, role, &[self.channels]))
+            .collect()
     }
 
     fn saves(&self, purpose: Purpose) -> Saves {
@@ -196,7 +220,8 @@ impl Rules for BatchNorm {
     fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
         let norm = norm(step.prepared);
         let constant_statistics = norm.batch.is_none();
-        if constant_statistics && (step.wants(self.scale) || step.wants(self.shift)) {
+        let mut trained = [self.scale, self.shift].into_iter().flatten();
+        if constant_statistics && trained.any(|id| step.wants(id)) {
             let x = step.primal_input(0);
             let [sums, products] = step.backend.channel_products(x, &norm.mean, &gradient)?;
             let slopes: Vec<f64> = products
@@ -204,8 +229,11 @@ impl Rules for BatchNorm {
                 .zip(&norm.inverse)
                 .map(|(p, i)| p * i)
                 .collect();
-            step.collect_vector(self.shift, &sums);
-            step.collect_vector(self.scale, &slopes);
+            for (id, gradient) in [(self.shift, sums), (self.scale, slopes)] {
+                if let Some(id) = id {
+                    step.collect_vector(id, &gradient);
+                }
+            }
         }
         if !step.wants_input(0) {
             step.backend.recycle(step.workspace, gradient);

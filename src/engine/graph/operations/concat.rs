@@ -1,12 +1,14 @@
 //! The channels of several maps, or the features of several vectors, one after another.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{Backward, Forward, Mismatch, Rules, Tangent};
 use crate::engine::Result;
-use crate::engine::backend::{Backend, Parts};
+use crate::engine::backend::{Backend, Parts, Region, Span};
 use crate::engine::graph::Shape;
 
 /// Channels one after another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concat {
     parts: Vec<Shape>,
     whole: Shape,
@@ -53,7 +55,7 @@ impl Concat {
 /// The shape of both.
 fn after_each_other(a: Shape, b: Shape) -> Option<Shape> {
     match (a, b) {
-        (Shape::Features(a), Shape::Features(b)) => Some(Shape::Features(a + b)),
+        (Shape::Features(a), Shape::Features(b)) => Some(Shape::Features(a.checked_add(b)?)),
         (
             Shape::Map {
                 channels,
@@ -66,7 +68,7 @@ fn after_each_other(a: Shape, b: Shape) -> Option<Shape> {
                 width: other_width,
             },
         ) if [height, width] == [other_height, other_width] => {
-            Some(Shape::map(channels + more, height, width))
+            Some(Shape::map(channels.checked_add(more)?, height, width))
         }
         _ => None,
     }
@@ -76,12 +78,16 @@ impl Rules for Concat {
     const NAME: &'static str = "concat";
 
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
-        if inputs == self.parts {
+        if inputs == self.parts && Self::of(inputs)? == *self {
             Ok(self.whole)
         } else {
             let expected: Vec<String> = self.parts.iter().map(Shape::to_string).collect();
             Err(Mismatch::new(expected.join(", "), inputs))
         }
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {
@@ -97,11 +103,12 @@ impl Rules for Concat {
     fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
         let mut start = 0;
         for (k, part) in self.parts.iter().enumerate() {
-            let range = start..start + part.channels();
-            start = range.end;
+            let channels = Span::run(start, part.channels());
+            start += part.channels();
             if step.wants_input(k) {
+                let region = Region::of_channels(self.whole, channels);
                 let backend = step.backend;
-                let dx = backend.channel_range(step.workspace, &gradient, range)?;
+                let dx = backend.slice(step.workspace, &region, &gradient)?;
                 step.send(k, dx)?;
             }
         }

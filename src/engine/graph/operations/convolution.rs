@@ -1,7 +1,10 @@
 //! Convolution: `y = x * W + b`.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{
-    Accuracy, Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+    Accuracy, Backward, Declared, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves,
+    Tangent, product_parameters,
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, ConvolutionShape, WeightShape};
@@ -9,7 +12,7 @@ use crate::engine::graph::builder::ConvolutionOptions;
 use crate::engine::graph::{ParameterId, Shape};
 
 /// Convolution of a map with a weight tensor `out, in, row, column`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Convolution {
     /// Geometry.
     pub shape: ConvolutionShape,
@@ -62,16 +65,35 @@ impl Convolution {
             dilation,
             groups,
         };
-        let zero = [kernel, stride, dilation].concat().contains(&0) || out_channels == 0;
-        let fits = |axis: usize, size| size + 2 * padding[axis] >= shape.extent(axis);
-        if zero || !fits(0, height) || !fits(1, width) {
-            let [rows, columns] = kernel;
-            return Err(Mismatch::new(
-                format!("a map that a {rows}x{columns} kernel fits"),
-                &[input],
-            ));
+        if shape.is_sound() {
+            return Ok(shape);
         }
-        Ok(shape)
+        let [rows, columns] = kernel;
+        let expected =
+            format!("a map that a {rows}x{columns} kernel fits, of a size that can be computed");
+        Err(Mismatch::new(expected, &[input]))
+    }
+
+    /// What the geometry was made of.
+    const fn options(&self) -> ConvolutionOptions {
+        let ConvolutionShape {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            ..
+        } = self.shape;
+        ConvolutionOptions {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias: self.bias.is_some(),
+        }
     }
 }
 
@@ -79,18 +101,23 @@ impl Rules for Convolution {
     const NAME: &'static str = "convolution";
 
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
-        if inputs == [self.shape.input()] {
-            Ok(self.shape.output())
-        } else {
-            Err(Mismatch::new(self.shape.input().to_string(), inputs))
+        match *inputs {
+            [input] if Self::geometry(input, &self.options())? == self.shape => {
+                Ok(self.shape.output())
+            }
+            _ => Err(Mismatch::new(self.shape.input().to_string(), inputs)),
         }
     }
 
-    fn parameters(&self) -> Vec<ParameterId> {
-        [Some(self.weight), self.bias]
-            .into_iter()
-            .flatten()
-            .collect()
+    fn parameters(&self) -> Vec<Declared> {
+        let [rows, columns] = self.shape.kernel;
+        let shape = [
+            self.shape.out_channels,
+            self.shape.group_inputs(),
+            rows,
+            columns,
+        ];
+        product_parameters((self.weight, &shape), self.bias)
     }
 
     fn saves(&self, purpose: Purpose) -> Saves {
@@ -126,7 +153,7 @@ impl Rules for Convolution {
 pub(super) mod product {
     use super::{
         Accuracy, Backend, Backward, Forward, ParameterId, Preparation, Prepared, Purpose, Result,
-        Saves, Tangent, WeightShape,
+        Saves, Shape, Tangent, WeightShape,
     };
 
     pub const fn saves(purpose: Purpose) -> Saves {
@@ -217,6 +244,16 @@ pub(super) mod product {
                 Accuracy::Exact => backend.product_grad_input(workspace, dy, weights),
                 Accuracy::Fast => backend.fast_product_grad_input(workspace, dy, weights),
             }?;
+            let input = step.input_shape(0);
+            let dx = match (shape, input) {
+                // Features, where a map of one row and column was read.
+                (WeightShape::Linear(_), Shape::Map { .. }) => {
+                    let map = backend.unflatten(step.workspace, input, &dx)?;
+                    backend.recycle(step.workspace, dx);
+                    map
+                }
+                _ => dx,
+            };
             step.send(0, dx)?;
         }
         Ok(())

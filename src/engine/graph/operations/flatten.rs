@@ -1,12 +1,14 @@
 //! A map as a vector of features in channel, row, column order, whatever the device's layout.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{Backward, Forward, Mismatch, Rules, Tangent};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
 use crate::engine::graph::Shape;
 
 /// Map to features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flatten;
 
 impl Rules for Flatten {
@@ -17,6 +19,14 @@ impl Rules for Flatten {
             [shape @ Shape::Map { .. }] => Ok(Shape::Features(shape.elements())),
             _ => Err(Mismatch::new("one map", inputs)),
         }
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
+    }
+
+    fn only_moves(&self) -> bool {
+        true
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {

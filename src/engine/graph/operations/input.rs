@@ -1,12 +1,14 @@
 //! The image: what every graph starts from.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{Backward, Forward, Mismatch, Rules, Tangent};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
 use crate::engine::graph::Shape;
 
 /// The image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input;
 
 impl Rules for Input {

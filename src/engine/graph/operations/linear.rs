@@ -1,15 +1,18 @@
 //! Linear layer: `y = W x + b`.
 
+use serde::{Deserialize, Serialize};
+
 use super::convolution::product;
 use super::rules::{
-    Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+    Backward, Declared, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+    product_parameters,
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, LinearShape, WeightShape};
 use crate::engine::graph::{ParameterId, Shape};
 
-/// Product of features with a weight tensor `out, in`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Product of features, or of a map of one row and column, with a weight tensor `out, in`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Linear {
     /// Geometry.
     pub shape: LinearShape,
@@ -23,19 +26,24 @@ impl Rules for Linear {
     const NAME: &'static str = "linear";
 
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
-        let input = Shape::Features(self.shape.inputs);
-        if inputs == [input] {
-            Ok(Shape::Features(self.shape.outputs))
-        } else {
-            Err(Mismatch::new(input.to_string(), inputs))
+        let LinearShape {
+            inputs: read,
+            outputs,
+        } = self.shape;
+        match *inputs {
+            [input] if input.is_vector() && input.channels() == read => {
+                Ok(Shape::Features(outputs))
+            }
+            _ => {
+                let expected = format!("{read} features, or a map of {read}x1x1");
+                Err(Mismatch::new(expected, inputs))
+            }
         }
     }
 
-    fn parameters(&self) -> Vec<ParameterId> {
-        [Some(self.weight), self.bias]
-            .into_iter()
-            .flatten()
-            .collect()
+    fn parameters(&self) -> Vec<Declared> {
+        let LinearShape { inputs, outputs } = self.shape;
+        product_parameters((self.weight, &[outputs, inputs]), self.bias)
     }
 
     fn saves(&self, purpose: Purpose) -> Saves {

@@ -4,6 +4,7 @@
 //! To add an operation, write one file like its siblings and name it in the list below; a test
 //! fails until the operation has a row in the gradient-check table.
 
+mod activate;
 mod add;
 pub mod batch_norm;
 mod concat;
@@ -11,12 +12,15 @@ mod convolution;
 mod flatten;
 mod input;
 mod linear;
+mod pad;
 mod pooling;
 mod quantize;
-mod relu;
 pub mod rules;
-mod shortcut;
+mod scale;
+mod slice;
+mod unflatten;
 
+pub use activate::{Activate, Function};
 pub use add::Add;
 pub use batch_norm::{BatchNorm, BatchNormMode};
 pub use concat::Concat;
@@ -24,13 +28,17 @@ pub use convolution::Convolution;
 pub use flatten::Flatten;
 pub use input::Input;
 pub use linear::Linear;
+pub use pad::Pad;
 pub use pooling::{AveragePool, GlobalAveragePool, MaxPool};
 pub use quantize::{Codes, Quantize};
-pub use relu::Relu;
-pub use shortcut::Shortcut;
+pub use scale::Scale;
+pub use slice::Slice;
+pub use unflatten::Unflatten;
+
+use serde::{Deserialize, Serialize};
 
 use self::rules::{
-    Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+    Backward, Declared, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
 };
 use super::{ParameterId, Shape};
 use crate::engine::Result;
@@ -39,7 +47,8 @@ use crate::engine::backend::{Backend, WeightShape};
 macro_rules! operations {
     ($($(#[$doc:meta])* $variant:ident),* $(,)?) => {
         /// What a node computes.
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case")]
         pub enum Operation {
             $($(#[$doc])* $variant($variant),)*
         }
@@ -75,10 +84,22 @@ macro_rules! operations {
                 match self { $(Self::$variant(_) => $variant::PIECEWISE_LINEAR,)* }
             }
 
-            /// Its trainable parameters.
+            /// The parameters that it reads, which no other node does.
             #[must_use]
-            pub fn parameters(&self) -> Vec<ParameterId> {
+            pub fn declared(&self) -> Vec<Declared> {
                 match self { $(Self::$variant(op) => op.parameters(),)* }
+            }
+
+            /// Whether what it writes cannot be negative, given which of its inputs cannot be.
+            #[must_use]
+            pub fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+                match self { $(Self::$variant(op) => op.is_nonnegative(inputs),)* }
+            }
+
+            /// Whether all numbers that it writes are numbers that it reads, or zeros.
+            #[must_use]
+            pub fn only_moves(&self) -> bool {
+                match self { $(Self::$variant(op) => op.only_moves(),)* }
             }
 
             /// The wires that must outlive the forward walk.
@@ -135,8 +156,10 @@ operations! {
     Linear,
     /// Batch normalisation.
     BatchNorm,
-    /// Rectifier.
-    Relu,
+    /// A factor and a summand for each channel.
+    Scale,
+    /// A function of every number.
+    Activate,
     /// Sum of two wires.
     Add,
     /// Channels of several wires, one after another.
@@ -149,13 +172,25 @@ operations! {
     GlobalAveragePool,
     /// Map to features.
     Flatten,
-    /// Option A shortcut.
-    Shortcut,
+    /// Features to a map of one row and column.
+    Unflatten,
+    /// Zeros around a map.
+    Pad,
+    /// Some channels of some places.
+    Slice,
     /// Fake quantization of an activation.
     Quantize,
 }
 
 impl Operation {
+    /// Its trainable parameters.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<ParameterId> {
+        let declared = self.declared().into_iter();
+        let trained = declared.filter(|parameter| parameter.role.is_trainable());
+        trained.map(|parameter| parameter.id).collect()
+    }
+
     /// Weight tensor and geometry, if the operation is a layer.
     #[must_use]
     pub const fn weight(&self) -> Option<(ParameterId, WeightShape)> {

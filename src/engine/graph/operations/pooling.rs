@@ -1,60 +1,50 @@
 //! Maximum, average and global average pooling.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{Backward, Forward, Mismatch, Purpose, Rules, Saves, Tangent};
 use crate::engine::Result;
-use crate::engine::backend::{Backend, Window};
+use crate::engine::backend::{AverageWindow, Backend, Window};
 use crate::engine::graph::Shape;
 
 /// Largest value of each window; ties go to the first place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaxPool {
     /// Geometry.
     pub window: Window,
 }
 
-/// Mean of each window, padding counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Mean of each window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AveragePool {
-    /// Geometry.
-    pub window: Window,
+    /// Geometry, and what counts.
+    pub average: AverageWindow,
 }
 
-/// Mean of each channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Mean of each channel, as a map of one row and column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalAveragePool;
 
 fn pooled(window: &Window, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
-    let Window {
-        kernel,
-        stride,
-        padding,
-    } = *window;
-    match *inputs {
+    let shape = || match *inputs {
         [
             Shape::Map {
                 channels,
                 height,
                 width,
             },
-        ] if height + 2 * padding[0] >= kernel[0]
-            && width + 2 * padding[1] >= kernel[1]
-            && padding[0] * 2 <= kernel[0]
-            && padding[1] * 2 <= kernel[1]
-            && !stride.contains(&0)
-            && !kernel.contains(&0) =>
-        {
-            let rows = (height + 2 * padding[0] - kernel[0]) / stride[0] + 1;
-            let columns = (width + 2 * padding[1] - kernel[1]) / stride[1] + 1;
-            Ok(Shape::map(channels, rows, columns))
+        ] => {
+            let (rows, columns) = (window.windows(0, height)?, window.windows(1, width)?);
+            Some(Shape::map(channels, rows, columns))
         }
-        _ => {
-            let [rows, columns] = kernel;
-            Err(Mismatch::new(
-                format!("a map that a {rows}x{columns} window fits"),
-                inputs,
-            ))
-        }
-    }
+        _ => None,
+    };
+    shape().ok_or_else(|| {
+        let [rows, columns] = window.kernel;
+        let expected =
+            format!("a map that {rows}x{columns} windows fit, each holding a place of the map");
+        Mismatch::new(expected, inputs)
+    })
 }
 
 impl Rules for MaxPool {
@@ -69,6 +59,10 @@ impl Rules for MaxPool {
             Purpose::Evaluate | Purpose::Distill => Saves::NOTHING,
             Purpose::Analyse | Purpose::Train => Saves::INPUTS,
         }
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {
@@ -97,25 +91,29 @@ impl Rules for AveragePool {
     const NAME: &'static str = "average pooling";
 
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
-        pooled(&self.window, inputs)
+        pooled(&self.average.window, inputs)
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {
         let backend = step.backend;
         let (workspace, x) = step.input(0);
-        backend.average_pool(workspace, &self.window, x)
+        backend.average_pool(workspace, &self.average, x)
     }
 
     fn tangent<B: Backend>(&self, step: &mut Tangent<B>) -> Result<B::Array> {
         let backend = step.backend;
         let (workspace, dx) = step.input(0);
-        backend.average_pool(workspace, &self.window, dx)
+        backend.average_pool(workspace, &self.average, dx)
     }
 
     fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()> {
         let input = step.input_shape(0);
         let backend = step.backend;
-        let dx = backend.average_pool_backward(step.workspace, &self.window, input, &gradient)?;
+        let dx = backend.average_pool_backward(step.workspace, &self.average, input, &gradient)?;
         backend.recycle(step.workspace, gradient);
         step.send(0, dx)
     }
@@ -126,9 +124,13 @@ impl Rules for GlobalAveragePool {
 
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch> {
         match *inputs {
-            [Shape::Map { channels, .. }] => Ok(Shape::Features(channels)),
+            [Shape::Map { channels, .. }] => Ok(Shape::map(channels, 1, 1)),
             _ => Err(Mismatch::new("one map", inputs)),
         }
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {

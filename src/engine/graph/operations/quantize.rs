@@ -1,16 +1,19 @@
 //! Fake quantization of an activation: values move to a uniform grid, gradients pass straight through
 //! inside its range (arXiv 1308.3432), and its step size is learned (LSQ, arXiv 1902.08153).
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::{
-    Backward, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
+    Backward, Declared, Forward, Mismatch, Preparation, Prepared, Purpose, Rules, Saves, Tangent,
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, Grid};
-use crate::engine::graph::{ParameterId, Shape};
+use crate::engine::graph::{ParameterId, Role, Shape};
 use crate::engine::quant::Bits;
 
 /// The integer codes of a quantizer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Codes {
     /// `0 ..= 2^bits - 1`: activations after a rectifier.
     Unsigned(Bits),
@@ -48,7 +51,7 @@ impl Codes {
 }
 
 /// Fake quantization of an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quantize {
     /// The codes.
     pub codes: Codes,
@@ -74,8 +77,8 @@ impl Rules for Quantize {
         }
     }
 
-    fn parameters(&self) -> Vec<ParameterId> {
-        vec![self.step]
+    fn parameters(&self) -> Vec<Declared> {
+        vec![Declared::new(self.step, Role::Step, &[1])]
     }
 
     fn saves(&self, purpose: Purpose) -> Saves {
@@ -89,6 +92,10 @@ impl Rules for Quantize {
         Ok(Prepared::Grid(
             self.codes.grid(with.parameters.get(self.step)[0]),
         ))
+    }
+
+    fn is_nonnegative(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|&input| input)
     }
 
     fn forward<B: Backend>(&self, step: &mut Forward<B>) -> Result<B::Array> {

@@ -1,6 +1,6 @@
 //! Which outputs read which inputs: the passes of a convolution and of its input gradient.
 //!
-//! With stride `s`, kernel `k` and padding `p`, an input position `i` receives
+//! With stride `s`, kernel `k` and `p` zeros before the image, an input position `i` receives
 //! `sum over t of w[t] dy[(i + p - t) / s]`, over the taps `t` for which the division is exact:
 //! those with `t = a + s j`, where `a = (i + p) mod s`. All positions with the same residue `a`
 //! therefore form a correlation of stride 1 of `dy` with the mirrored taps `a + s j`:
@@ -142,8 +142,8 @@ struct Residue {
 
 impl Residue {
     fn new(shape: &ConvolutionShape, axis: usize, residue: usize) -> Self {
-        let (kernel, stride, padding) =
-            (shape.kernel[axis], shape.stride[axis], shape.padding[axis]);
+        let (kernel, stride) = (shape.kernel[axis], shape.stride[axis]);
+        let padding = shape.padding.before(axis);
         let (dilation, input) = (
             shape.dilation[axis],
             [shape.in_height, shape.in_width][axis],
@@ -290,8 +290,8 @@ impl Convolution {
             height: shape.in_height,
             width: shape.in_width,
             channels: shape.in_channels,
-            rows: [shape.padding[0]; 2],
-            columns: [shape.padding[1]; 2],
+            rows: [shape.padding.top, shape.padding.bottom],
+            columns: [shape.padding.left, shape.padding.right],
             beyond: self.beyond(),
         }
     }

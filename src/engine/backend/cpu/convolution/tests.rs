@@ -1,6 +1,7 @@
 //! The three routines against sums written from the definition, in float64.
 
 use super::*;
+use crate::engine::backend::Pads;
 use crate::engine::backend::cpu::Scratch;
 use crate::engine::backend::cpu::check::{assert_close, dot, random};
 
@@ -12,9 +13,10 @@ fn terms(shape: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize)) {
         let pixel = output / shape.out_channels;
         let (row, column) = (pixel / shape.out_width(), pixel % shape.out_width());
         for (kh, kw) in (0..kernel_height).flat_map(|h| (0..kernel_width).map(move |w| (h, w))) {
-            let h = (row * shape.stride[0] + kh * shape.dilation[0]).wrapping_sub(shape.padding[0]);
-            let w =
-                (column * shape.stride[1] + kw * shape.dilation[1]).wrapping_sub(shape.padding[1]);
+            let h =
+                (row * shape.stride[0] + kh * shape.dilation[0]).wrapping_sub(shape.padding.top);
+            let w = (column * shape.stride[1] + kw * shape.dilation[1])
+                .wrapping_sub(shape.padding.left);
             if h >= shape.in_height || w >= shape.in_width {
                 continue;
             }
@@ -40,7 +42,7 @@ fn shapes() -> Vec<ConvolutionShape> {
             in_width: size[1],
             kernel,
             stride,
-            padding,
+            padding: Pads::even(padding),
             dilation: [1, 1],
             groups: 1,
         });
@@ -61,7 +63,43 @@ fn shapes() -> Vec<ConvolutionShape> {
     add([3, 1], [1, 1], [3, 3], [1, 1], [1, 1]);
     add([4, 5], [6, 6], [6, 6], [1, 1], [0, 0]);
     add([4, 5], [7, 40], [3, 1], [1, 1], [1, 0]);
+    shapes.extend(uneven());
     shapes.extend(divided());
+    shapes
+}
+
+/// Pads of four kinds, also wider than the kernel, and steps longer than the kernel.
+fn uneven() -> Vec<ConvolutionShape> {
+    let mut shapes = Vec::new();
+    for pads in [
+        [0, 0, 1, 1],
+        [1, 0, 0, 2],
+        [2, 3, 0, 1],
+        [0, 0, 4, 0],
+        [5, 0, 0, 3],
+    ] {
+        for (kernel, stride) in [
+            ([3, 3], [1, 1]),
+            ([3, 3], [2, 2]),
+            ([2, 5], [3, 2]),
+            ([1, 1], [2, 2]),
+            ([2, 1], [5, 4]),
+        ] {
+            for [in_channels, out_channels] in [[3, 16], [10, 17], [16, 16]] {
+                shapes.push(ConvolutionShape {
+                    in_channels,
+                    out_channels,
+                    in_height: 7,
+                    in_width: 10,
+                    kernel,
+                    stride,
+                    padding: Pads::onnx(pads),
+                    dilation: [1, 1],
+                    groups: 1,
+                });
+            }
+        }
+    }
     shapes
 }
 
@@ -86,7 +124,7 @@ fn divided() -> Vec<ConvolutionShape> {
             ([4, 2], [2, 3]),
             ([1, 2], [3, 4]),
         ] {
-            for padding in [[0, 0], [2, 1]] {
+            for padding in [Pads::NONE, Pads::even([2, 1]), Pads::onnx([0, 2, 3, 1])] {
                 shapes.push(ConvolutionShape {
                     in_channels: channels[0],
                     out_channels: channels[1],

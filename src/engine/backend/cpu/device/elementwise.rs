@@ -1,14 +1,25 @@
-//! Sums, rectifiers, channels and their statistics.
-
-use std::ops::Range;
+//! Sums, activation functions, channels and their statistics.
 
 use super::Cpu;
 use crate::engine::Result;
 use crate::engine::backend::cpu::elementwise::{self, Affine};
+use crate::engine::backend::cpu::functions::{self, Function};
 use crate::engine::backend::cpu::normalization::{self, BatchNormGradient, ChannelSums};
 use crate::engine::backend::cpu::{Array, Workspace, layout};
-use crate::engine::backend::{Elementwise, NormGradient, Parts};
-use crate::engine::graph::Shape;
+use crate::engine::backend::{Elementwise, NormGradient, Parts, Unary};
+
+/// The kernel of a function.
+pub(super) fn kernel<'a>(function: &Unary<'a, Cpu>) -> Function<'a> {
+    match *function {
+        Unary::Relu => Function::Relu,
+        Unary::Clip { low, high } => Function::Clip {
+            low: low as f32,
+            high: high as f32,
+        },
+        Unary::LeakyRelu(slope) => Function::Leaky(slope as f32),
+        Unary::PRelu(slopes) => Function::Channels(slopes),
+    }
+}
 
 impl Elementwise for Cpu {
     fn scale_shift(
@@ -27,14 +38,31 @@ impl Elementwise for Cpu {
         Ok(y)
     }
 
-    fn relu(&self, _: &mut Workspace, mut x: Array) -> Result<Array> {
-        elementwise::relu_assign(self.isa, &mut x.values);
+    fn activate(&self, _: &mut Workspace, function: &Unary<Self>, mut x: Array) -> Result<Array> {
+        functions::apply(self.isa, kernel(function), &mut x.values);
         Ok(x)
     }
 
-    fn relu_mask(&self, _: &mut Workspace, output: &Array, mut x: Array) -> Result<Array> {
-        elementwise::relu_gate_assign(self.isa, &output.values, &mut x.values);
-        Ok(x)
+    fn activate_slope(
+        &self,
+        _: &mut Workspace,
+        function: &Unary<Self>,
+        at: &Array,
+        mut d: Array,
+    ) -> Result<Array> {
+        functions::slope(self.isa, kernel(function), &at.values, &mut d.values);
+        Ok(d)
+    }
+
+    fn negative_products(&self, x: &Array, dy: &Array) -> Result<Vec<f64>> {
+        let channels = x.channels();
+        let (mut first, mut second) = (vec![0.0; channels], vec![0.0; channels]);
+        let mut sums = ChannelSums {
+            first: &mut first,
+            second: &mut second,
+        };
+        normalization::negative_products(self.isa, [&dy.values, &x.values], &mut sums);
+        Ok(first)
     }
 
     fn add(&self, _: &mut Workspace, mut a: Array, b: &Array) -> Result<Array> {
@@ -52,16 +80,6 @@ impl Elementwise for Cpu {
             layout::write_channels(values, (&mut y.values, channels), range.clone());
             start = range.end;
         }
-        Ok(y)
-    }
-
-    fn channel_range(&self, ws: &mut Workspace, x: &Array, range: Range<usize>) -> Result<Array> {
-        let shape = match x.shape {
-            Shape::Map { height, width, .. } => Shape::map(range.len(), height, width),
-            Shape::Features(_) => Shape::Features(range.len()),
-        };
-        let mut y = ws.array(shape, x.images);
-        layout::read_channels((&x.values, x.channels()), range, &mut y.values);
         Ok(y)
     }
 

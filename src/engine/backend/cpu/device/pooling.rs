@@ -1,11 +1,11 @@
-//! Pooling, flattening and shortcuts.
+//! Pooling, flattening, and parts of maps.
 
 use super::Cpu;
 use crate::engine::Result;
-use crate::engine::backend::cpu::layout::{self, Shortcut};
+use crate::engine::backend::cpu::layout::{self, Part};
 use crate::engine::backend::cpu::pooling::{self, PoolingShape};
 use crate::engine::backend::cpu::{Array, Workspace};
-use crate::engine::backend::{Pooling, ShortcutShape, Window};
+use crate::engine::backend::{AverageWindow, Pooling, Region, Window};
 use crate::engine::graph::Shape;
 
 impl Cpu {
@@ -19,31 +19,25 @@ impl Cpu {
     }
 }
 
-fn map_shape(shape: Shape) -> [usize; 3] {
+fn pooling_shape(window: &Window, input: Shape) -> PoolingShape {
+    let [in_height, in_width, channels] = sizes(input);
+    PoolingShape {
+        channels,
+        in_height,
+        in_width,
+        window: *window,
+    }
+}
+
+/// Rows, columns and channels.
+const fn sizes(shape: Shape) -> [usize; 3] {
     match shape {
         Shape::Map {
             channels,
             height,
             width,
-        } => [channels, height, width],
-        Shape::Features(features) => [features, 1, 1],
-    }
-}
-
-fn pooling_shape(window: &Window, input: Shape) -> PoolingShape {
-    let [channels, in_height, in_width] = map_shape(input);
-    let Window {
-        kernel,
-        stride,
-        padding,
-    } = *window;
-    PoolingShape {
-        channels,
-        in_height,
-        in_width,
-        kernel,
-        stride,
-        padding,
+        } => [height, width, channels],
+        Shape::Features(features) => [1, 1, features],
     }
 }
 
@@ -51,18 +45,10 @@ fn pooled(shape: &PoolingShape) -> Shape {
     Shape::map(shape.channels, shape.out_height(), shape.out_width())
 }
 
-fn shortcut(shape: &ShortcutShape, input: Shape) -> Shortcut {
-    let [in_channels, in_height, in_width] = map_shape(input);
-    let ShortcutShape {
-        stride,
-        out_channels,
-    } = *shape;
-    Shortcut {
-        in_channels,
-        out_channels,
-        in_height,
-        in_width,
-        stride,
+fn part(region: &Region, whole: Shape) -> Part {
+    Part {
+        whole: sizes(whole),
+        region: *region,
     }
 }
 
@@ -99,28 +85,35 @@ impl Pooling for Cpu {
         Ok(dx)
     }
 
-    fn average_pool(&self, ws: &mut Workspace, window: &Window, x: &Array) -> Result<Array> {
-        let shape = pooling_shape(window, x.shape);
+    fn average_pool(
+        &self,
+        ws: &mut Workspace,
+        average: &AverageWindow,
+        x: &Array,
+    ) -> Result<Array> {
+        let shape = pooling_shape(&average.window, x.shape);
         let mut y = ws.array(pooled(&shape), x.images);
-        pooling::average_pool(self.isa, &shape, &x.values, &mut y.values);
+        let values = (&x.values[..], &mut y.values[..]);
+        pooling::average_pool(self.isa, &shape, average.counts_padding, values);
         Ok(y)
     }
 
     fn average_pool_backward(
         &self,
         ws: &mut Workspace,
-        window: &Window,
+        average: &AverageWindow,
         input: Shape,
         dy: &Array,
     ) -> Result<Array> {
         let mut dx = ws.array(input, dy.images);
-        let shape = pooling_shape(window, input);
-        pooling::average_pool_backward(self.isa, &shape, &dy.values, &mut dx.values);
+        let shape = pooling_shape(&average.window, input);
+        let values = (&dy.values[..], &mut dx.values[..]);
+        pooling::average_pool_backward(self.isa, &shape, average.counts_padding, values);
         Ok(dx)
     }
 
     fn global_average_pool(&self, ws: &mut Workspace, x: &Array) -> Result<Array> {
-        let mut y = ws.array(Shape::Features(x.channels()), x.images);
+        let mut y = ws.array(Shape::map(x.channels(), 1, 1), x.images);
         pooling::global_average_pool(self.isa, x.pixels(), &x.values, &mut y.values);
         Ok(y)
     }
@@ -149,23 +142,17 @@ impl Pooling for Cpu {
         Ok(dx)
     }
 
-    fn shortcut(&self, ws: &mut Workspace, shape: &ShortcutShape, x: &Array) -> Result<Array> {
-        let kernel = shortcut(shape, x.shape);
-        let output = Shape::map(kernel.out_channels, kernel.out_height(), kernel.out_width());
-        let mut y = ws.array(output, x.images);
-        kernel.forward(&x.values, &mut y.values);
+    fn slice(&self, ws: &mut Workspace, region: &Region, x: &Array) -> Result<Array> {
+        let shape = region.of(x.shape);
+        let shape = shape.expect("invariant: a region lies within its whole");
+        let mut y = ws.array(shape, x.images);
+        part(region, x.shape).read(&x.values, &mut y.values);
         Ok(y)
     }
 
-    fn shortcut_backward(
-        &self,
-        ws: &mut Workspace,
-        shape: &ShortcutShape,
-        input: Shape,
-        dy: &Array,
-    ) -> Result<Array> {
-        let mut dx = ws.array(input, dy.images);
-        shortcut(shape, input).backward(&dy.values, &mut dx.values);
-        Ok(dx)
+    fn embed(&self, ws: &mut Workspace, region: &Region, whole: Shape, x: &Array) -> Result<Array> {
+        let mut y = ws.array(whole, x.images);
+        part(region, whole).write(&x.values, &mut y.values);
+        Ok(y)
     }
 }

@@ -1,10 +1,11 @@
-//! Fake quantization, alone and in one pass with a rectifier.
+//! Fake quantization, alone and in one pass with an activation function.
 
 use super::Cpu;
+use super::elementwise::kernel;
 use crate::engine::backend::cpu::elementwise::Affine;
 use crate::engine::backend::cpu::fake_quantize::{self, UniformQuantizer};
 use crate::engine::backend::cpu::{Array, Workspace, activation};
-use crate::engine::backend::{Activation, Grid, Quantization};
+use crate::engine::backend::{Activation, Grid, Quantization, Rectified};
 use crate::engine::{Error, Result};
 
 fn quantizer(grid: Grid) -> Result<UniformQuantizer> {
@@ -59,6 +60,7 @@ impl Quantization for Cpu {
         let quantizer = with.grid.map(quantizer).transpose()?;
         let mut quantized = quantizer.map(|_| ws.array(x.shape, x.images));
         let source = activation::Source {
+            function: kernel(&with.function),
             x: &x.values,
             by: with.norm.map(|[scale, shift]| Affine { scale, shift }),
             residual: with.residual.map(|residual| &residual.values[..]),
@@ -72,13 +74,17 @@ impl Quantization for Cpu {
     fn activation_backward(
         &self,
         ws: &mut Workspace,
-        (grid, r): (Grid, &Array),
+        rectified: &Rectified<Self>,
         mut gradient: Array,
         direct: Option<Array>,
     ) -> Result<(Array, f64)> {
         let values = direct.as_ref().map(|direct| &direct.values[..]);
-        let rectified = (&r.values[..], &quantizer(grid)?);
-        let slope = activation::backward(self.isa, rectified, &mut gradient.values, values);
+        let written = activation::Written {
+            function: kernel(&rectified.function),
+            r: &rectified.output.values,
+            quantizer: &quantizer(rectified.grid)?,
+        };
+        let slope = activation::backward(self.isa, &written, &mut gradient.values, values);
         if let Some(direct) = direct {
             ws.recycle(direct);
         }

@@ -5,7 +5,7 @@ use super::purpose::Accuracy;
 use super::wires::{Inputs, Lifetimes, Wires, take, wire};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
-use crate::engine::graph::{Node, NodeId};
+use crate::engine::graph::{Node, NodeId, Shape};
 
 /// A forward step at one node.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Forward<'a, B: Backend> {
     pub accuracy: Accuracy,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
+    pub(crate) nodes: &'a [Node],
     pub(crate) wires: &'a mut Wires<B>,
     pub(crate) lifetimes: &'a Lifetimes,
 }
@@ -30,6 +31,12 @@ impl<B: Backend> Forward<'_, B> {
         let value = |id: &NodeId| Some(wire::<B>(self.wires, *id));
         let values = self.node.inputs.iter().map(value).collect();
         (self.backend, self.workspace, values)
+    }
+
+    /// Shape of an input.
+    #[must_use]
+    pub fn input_shape(&self, k: usize) -> Shape {
+        self.nodes[self.node.inputs[k].index()].shape
     }
 
     /// The workspace, and the value of an input.

@@ -15,7 +15,7 @@ pub use tangent::Tangent;
 pub use wires::{Lifetimes, Wires};
 
 use crate::engine::backend::Backend;
-use crate::engine::graph::{ParameterId, Shape};
+use crate::engine::graph::{ParameterId, Role, Shape};
 use crate::engine::{Error, Result};
 
 /// The rules of an operation.
@@ -31,9 +31,20 @@ pub trait Rules {
     /// When it cannot read them.
     fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, Mismatch>;
 
-    /// Its trainable parameters.
-    fn parameters(&self) -> Vec<ParameterId> {
+    /// The parameters that it reads, which no other node does.
+    fn parameters(&self) -> Vec<Declared> {
         Vec::new()
+    }
+
+    /// Whether what it writes cannot be negative, given which of its inputs cannot be.
+    fn is_nonnegative(&self, _inputs: &[bool]) -> bool {
+        false
+    }
+
+    /// Whether all numbers that it writes are numbers that it reads, or zeros: what is in the image is
+    /// in it.
+    fn only_moves(&self) -> bool {
+        false
     }
 
     /// The wires that must outlive the forward walk.
@@ -66,6 +77,38 @@ pub trait Rules {
     /// # Errors
     /// When the device fails.
     fn backward<B: Backend>(&self, step: &mut Backward<B>, gradient: B::Array) -> Result<()>;
+}
+
+/// A parameter that an operation reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// Which.
+    pub id: ParameterId,
+    /// What it is for.
+    pub role: Role,
+    /// The shape that it must have.
+    pub shape: Vec<usize>,
+}
+
+impl Declared {
+    /// A parameter of this shape.
+    #[must_use]
+    pub fn new(id: ParameterId, role: Role, shape: &[usize]) -> Self {
+        let shape = shape.to_vec();
+        Self { id, role, shape }
+    }
+}
+
+/// The weights and the bias of a product.
+#[must_use]
+pub fn product_parameters(
+    weight: (ParameterId, &[usize]),
+    bias: Option<ParameterId>,
+) -> Vec<Declared> {
+    let (weight, shape) = weight;
+    let bias = bias.map(|bias| Declared::new(bias, Role::Bias, &shape[..1]));
+    let weight = Declared::new(weight, Role::Weight, shape);
+    [Some(weight), bias].into_iter().flatten().collect()
 }
 
 /// Why an operation cannot read its inputs.

@@ -31,6 +31,17 @@ pub enum Prepared<B: Backend> {
     Norm(Norm<B>),
     /// The grid of fake quantization.
     Grid(Grid),
+    /// Numbers of each channel.
+    Scale {
+        /// What it is multiplied by.
+        factor: B::Channels,
+        /// What is added.
+        shift: B::Channels,
+        /// Zeros.
+        zero: B::Channels,
+    },
+    /// Slopes of an activation function, one per channel.
+    Slopes(B::Channels),
 }
 
 /// Coefficients of batch normalisation.

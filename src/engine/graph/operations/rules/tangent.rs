@@ -5,7 +5,7 @@ use super::purpose::Accuracy;
 use super::wires::{Inputs, Lifetimes, Wires, take, wire};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
-use crate::engine::graph::{Node, NodeId};
+use crate::engine::graph::{Node, NodeId, Shape};
 
 /// A tangent step at one node: at least one of its inputs or its weights moves.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Tangent<'a, B: Backend> {
     pub accuracy: Accuracy,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
+    pub(crate) nodes: &'a [Node],
     pub(crate) primal: &'a [Option<B::Array>],
     pub(crate) wires: &'a mut Wires<B>,
     pub(crate) lifetimes: &'a Lifetimes,
@@ -38,6 +39,12 @@ impl<'a, B: Backend> Tangent<'a, B> {
     #[must_use]
     pub fn primal_output(&self) -> &'a B::Array {
         wire::<B>(self.primal, self.id)
+    }
+
+    /// Shape of an input.
+    #[must_use]
+    pub fn input_shape(&self, k: usize) -> Shape {
+        self.nodes[self.node.inputs[k].index()].shape
     }
 
     /// Whether input `k` moves.

@@ -23,6 +23,7 @@ mod transform;
 mod weights;
 
 use super::Convolution;
+use crate::engine::backend::Pads;
 use crate::engine::backend::cpu::vector::MAX_WIDTH;
 pub use weights::FrequencyWeights;
 
@@ -46,7 +47,7 @@ impl Convolution {
             shape.in_height.div_ceil(tiles::OUTPUTS) * shape.in_width.div_ceil(tiles::OUTPUTS);
         let serves = shape.kernel == [3, 3]
             && shape.stride == [1, 1]
-            && shape.padding == [1, 1]
+            && shape.padding == Pads::even([1, 1])
             && shape.dilation == [1, 1]
             && shape.groups == 1
             && shape.in_channels.is_multiple_of(MAX_WIDTH)

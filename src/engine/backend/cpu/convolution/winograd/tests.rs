@@ -1,6 +1,7 @@
 //! Against the direct kernels, on maps that tiles cover exactly and not.
 
 use super::*;
+use crate::engine::backend::Pads;
 use crate::engine::backend::cpu::check::{assert_close, dot, random};
 use crate::engine::backend::cpu::convolution::{ConvolutionShape, PackedWeights};
 use crate::engine::backend::cpu::{Isa, Scratch};
@@ -18,7 +19,7 @@ fn shape([in_channels, out_channels]: [usize; 2], size: [usize; 2]) -> Convoluti
         in_width: size[1],
         kernel: [3, 3],
         stride: [1, 1],
-        padding: [1, 1],
+        padding: Pads::even([1, 1]),
         dilation: [1, 1],
         groups: 1,
     }
@@ -172,7 +173,7 @@ fn other_shapes_are_left_to_the_direct_kernels() {
             ..good
         },
         ConvolutionShape {
-            padding: [0, 1],
+            padding: Pads::even([0, 1]),
             ..good
         },
         ConvolutionShape {
@@ -180,13 +181,21 @@ fn other_shapes_are_left_to_the_direct_kernels() {
             ..good
         },
         ConvolutionShape {
-            padding: [2, 2],
+            padding: Pads::even([2, 2]),
             dilation: [2, 2],
             ..good
         },
         ConvolutionShape {
-            padding: [1, 1],
+            padding: Pads::even([1, 1]),
             dilation: [1, 2],
+            ..good
+        },
+        ConvolutionShape {
+            padding: Pads::onnx([1, 1, 1, 0]),
+            ..good
+        },
+        ConvolutionShape {
+            padding: Pads::onnx([0, 1, 2, 1]),
             ..good
         },
         ConvolutionShape { groups: 2, ..good },

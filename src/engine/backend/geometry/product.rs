@@ -1,9 +1,12 @@
-//! What a product, a window, a shortcut and a quantizer look like, whatever computes them.
+//! Convolutions and linear layers.
 
+use serde::{Deserialize, Serialize};
+
+use super::{Axis, Pads, span};
 use crate::engine::graph::Shape;
 
 /// Geometry of a convolution over one image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConvolutionShape {
     /// Channels read.
     pub in_channels: usize,
@@ -17,8 +20,8 @@ pub struct ConvolutionShape {
     pub kernel: [usize; 2],
     /// Step of the kernel, down and right.
     pub stride: [usize; 2],
-    /// Zeros around the map: above and below, left and right.
-    pub padding: [usize; 2],
+    /// Zeros around the map.
+    pub padding: Pads,
     /// Distance between the positions of the kernel, down and right; 1 where they are neighbours
     /// (arXiv 1511.07122).
     pub dilation: [usize; 2],
@@ -27,6 +30,46 @@ pub struct ConvolutionShape {
 }
 
 impl ConvolutionShape {
+    /// Whether the kernel fits into the padded map, the channels are equal groups, and every number
+    /// that the shape implies can be held.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.padded_elements().is_some()
+    }
+
+    /// Numbers of the largest image that a kernel of any direction works on, if all sizes are sound.
+    fn padded_elements(&self) -> Option<usize> {
+        let channels = [self.in_channels, self.out_channels];
+        if self.groups == 0 || channels.iter().any(|c| *c == 0 || c % self.groups != 0) {
+            return None;
+        }
+        let mut places = [1usize; 2];
+        for axis in [0, 1] {
+            let input = [self.in_height, self.in_width][axis];
+            let extent = span(self.kernel[axis], self.dilation[axis])?;
+            let (before, after) = (self.padding.before(axis), self.padding.after(axis));
+            let windows = Axis {
+                input,
+                extent,
+                stride: self.stride[axis],
+                before,
+                after,
+                ceil: false,
+            };
+            windows.windows()?;
+            // The gradient of the input reads an image with a border of at most a kernel's reach.
+            let padded = input.checked_add(before)?.checked_add(after)?;
+            let length = padded.checked_add(extent.checked_mul(2)?)?;
+            places[axis] = length;
+        }
+        let widest = self.in_channels.max(self.out_channels).checked_add(16)?;
+        let elements = Shape::map(widest, places[0], places[1]).checked_elements()?;
+        let [rows, columns] = self.kernel;
+        let filter = Shape::map(self.group_inputs(), rows, columns).checked_elements()?;
+        Shape::map(self.out_channels, filter, 1).checked_elements()?;
+        Some(elements)
+    }
+
     /// Rows (axis 0) or columns (axis 1) that the kernel spans.
     #[must_use]
     pub const fn extent(&self, axis: usize) -> usize {
@@ -54,13 +97,13 @@ impl ConvolutionShape {
     /// Rows written.
     #[must_use]
     pub const fn out_height(&self) -> usize {
-        (self.in_height + 2 * self.padding[0] - self.extent(0)) / self.stride[0] + 1
+        (self.in_height + self.padding.both(0) - self.extent(0)) / self.stride[0] + 1
     }
 
     /// Columns written.
     #[must_use]
     pub const fn out_width(&self) -> usize {
-        (self.in_width + 2 * self.padding[1] - self.extent(1)) / self.stride[1] + 1
+        (self.in_width + self.padding.both(1) - self.extent(1)) / self.stride[1] + 1
     }
 
     /// The map read.
@@ -101,7 +144,7 @@ impl ConvolutionShape {
 }
 
 /// Geometry of a linear layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinearShape {
     /// Features read.
     pub inputs: usize,
@@ -145,38 +188,4 @@ impl WeightShape {
             Self::Linear(shape) => Shape::Features(shape.outputs),
         }
     }
-}
-
-/// Geometry of a pooling window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Rows and columns of the window.
-    pub kernel: [usize; 2],
-    /// Step of the window, down and right.
-    pub stride: [usize; 2],
-    /// Padding above and below, left and right: minus infinity for a maximum, zeros that count for
-    /// an average.
-    pub padding: [usize; 2],
-}
-
-/// Geometry of the parameter-free shortcut of CIFAR residual networks (option A of arXiv
-/// 1512.03385 section 4.2): every `stride`-th row and column, channels padded with zeros evenly
-/// on both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ShortcutShape {
-    /// Step down and right.
-    pub stride: usize,
-    /// Channels written.
-    pub out_channels: usize,
-}
-
-/// A uniform quantizer: `clamp(round(x / step), low, high) * step`, rounding half to even.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grid {
-    /// Distance between neighbouring values.
-    pub step: f64,
-    /// Smallest integer code.
-    pub low: f64,
-    /// Largest integer code.
-    pub high: f64,
 }
