@@ -1,14 +1,17 @@
-//! Labelled images in memory.
+//! Labelled images of one size.
+
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::{Label, Sample, Samples};
 use crate::engine::files::hexadecimal;
 use crate::engine::{Error, Result};
 
-/// Labelled images of one size, as bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Labelled images of one size.
+#[derive(Debug, Clone)]
 pub struct Dataset {
-    /// `demo`, `cifar10` or `fashion-mnist`.
+    /// What it is called in results.
     pub name: String,
     /// Number of classes; labels are below it.
     pub classes: usize,
@@ -20,10 +23,10 @@ pub struct Dataset {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
-    /// The images one after another, each plane by plane (CHW), row by row.
-    pub images: Vec<u8>,
+    /// The images, each plane by plane (CHW), row by row.
+    pub images: Arc<dyn Samples>,
     /// The class of each image.
-    pub labels: Vec<u8>,
+    pub labels: Vec<Label>,
 }
 
 impl Dataset {
@@ -39,25 +42,28 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// Bytes of an image.
+    /// Values of an image.
     #[must_use]
     pub fn image_size(&self) -> usize {
         self.channels * self.height * self.width
     }
 
-    /// The image at `index`, CHW; `None` outside.
-    #[must_use]
-    pub fn image(&self, index: usize) -> Option<&[u8]> {
-        let start = index.checked_mul(self.image_size())?;
-        self.images
-            .get(start..start.checked_add(self.image_size())?)
+    /// The image at `index`, CHW.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] outside, and those of reading it.
+    pub fn sample(&self, index: usize) -> Result<Sample<'_>> {
+        if index >= self.len() {
+            return Err(self.outside(index));
+        }
+        self.images.sample(index)
     }
 
     /// The labels at `indices`, in that order.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an index outside.
-    pub fn labels_at(&self, indices: &[usize]) -> Result<Vec<u8>> {
+    pub fn labels_at(&self, indices: &[usize]) -> Result<Vec<Label>> {
         let label = |&index: &usize| {
             let label = self.labels.get(index).copied();
             label.ok_or_else(|| self.outside(index))
@@ -78,9 +84,21 @@ impl Dataset {
         ] {
             hash.update((extent as u64).to_le_bytes());
         }
-        hash.update(&self.labels);
-        hash.update(&self.images);
+        self.hash_labels(&mut hash);
+        self.images.identify(&mut hash);
         hexadecimal(&hash.finalize())
+    }
+
+    /// Bytes where all labels are, as ever; words of four otherwise.
+    fn hash_labels(&self, hash: &mut Sha256) {
+        let bytes = self.labels.iter().map(|label| u8::try_from(label.0).ok());
+        match bytes.collect::<Option<Vec<u8>>>() {
+            Some(bytes) => hash.update(bytes),
+            None => self
+                .labels
+                .iter()
+                .for_each(|label| hash.update(label.0.to_le_bytes())),
+        }
     }
 
     pub(super) fn outside(&self, index: usize) -> Error {
@@ -94,6 +112,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::data::Held;
 
     fn two_images() -> Dataset {
         Dataset {
@@ -103,18 +122,21 @@ mod tests {
             channels: 1,
             height: 1,
             width: 2,
-            images: vec![1, 2, 3, 4],
-            labels: vec![0, 1],
+            images: Held::of(vec![1, 2, 3, 4], 2),
+            labels: vec![Label(0), Label(1)],
         }
     }
 
     #[test]
     fn images_and_labels_are_found_by_index() {
         let dataset = two_images();
-        assert_eq!(dataset.image(1), Some([3, 4].as_slice()));
-        assert_eq!(dataset.image(2), None);
-        assert_eq!(dataset.image(usize::MAX), None);
-        assert_eq!(dataset.labels_at(&[1, 0, 1]).unwrap(), [1, 0, 1]);
+        assert_eq!(
+            dataset.sample(1).unwrap(),
+            Sample::Pixels([3, 4].as_slice().into())
+        );
+        assert!(dataset.sample(2).is_err());
+        assert!(dataset.sample(usize::MAX).is_err());
+        assert_eq!(dataset.labels_at(&[1, 0, 1]).unwrap(), [1, 0, 1].map(Label));
         let error = dataset.labels_at(&[2]).unwrap_err().to_string();
         assert_eq!(error, "image 2 was asked for, but made has 2 images");
     }
@@ -122,9 +144,10 @@ mod tests {
     #[test]
     fn the_checksum_sees_images_labels_and_sizes() {
         let dataset = two_images();
-        let mut others = [dataset.clone(), dataset.clone(), dataset.clone()];
-        others[0].images[0] = 9;
-        others[1].labels[0] = 1;
+        let mut others = [(); 4].map(|()| dataset.clone());
+        others[3].labels[0] = Label(256);
+        others[0].images = Held::of(vec![9, 2, 3, 4], 2);
+        others[1].labels[0] = Label(1);
         (others[2].height, others[2].width) = (2, 1);
         assert_eq!(dataset.checksum(), dataset.clone().checksum());
         for other in others {

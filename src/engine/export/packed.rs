@@ -32,7 +32,7 @@ use safetensors::tensor::Dtype;
 use super::folded::{FoldedLayer, Values, fold, unfold};
 use super::packing::{pack, packed_len, unpack};
 use super::{About, Encoded, Request};
-use crate::engine::data::Normalization;
+use crate::engine::data::{Normalization, USUAL_SCALE};
 use crate::engine::graph::{Graph, Parameters, Shape};
 use crate::engine::model::Architecture;
 use crate::engine::model::weights::{
@@ -159,6 +159,7 @@ pub fn size(model: &str, layers: &[Extent]) -> u64 {
         model: model.to_owned(),
         data: "cifar10".to_owned(),
         normalization: Normalization {
+            pixel_scale: USUAL_SCALE,
             mean: vec![0.485, 0.456, 0.406],
             std: vec![0.229, 0.224, 0.225],
         },

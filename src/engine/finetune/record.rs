@@ -166,8 +166,12 @@ impl Record {
     /// A sentence naming the setting.
     pub fn check(&self) -> Result<()> {
         self.settings.check()?;
-        let Normalization { mean, std } = self.data.normalization.clone();
-        Normalization::new(mean, std)?;
+        let Normalization {
+            pixel_scale,
+            mean,
+            std,
+        } = self.data.normalization.clone();
+        Normalization::new(mean, std)?.scaled(pixel_scale)?;
         let [channels, height, width] = self.model.image;
         let image = Shape::map(channels, height, width);
         check_sizes(image, self.model.classes)?;
@@ -329,10 +333,7 @@ mod tests {
                 name: "cifar10".into(),
                 train_sha256: "cd".into(),
                 test_sha256: "ef".into(),
-                normalization: Normalization {
-                    mean: vec![0.5],
-                    std: vec![0.25],
-                },
+                normalization: Normalization::new(vec![0.5], vec![0.25]).unwrap(),
             },
             scale: ScaleRule::Mse,
             plan: vec![("a".into(), "2/4".into()), ("b".into(), "3/4".into())],

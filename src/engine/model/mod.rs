@@ -14,7 +14,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use weights::{NamedTensor, Source, WeightsFile};
 
-use super::data::Normalization;
+use super::data::{Normalization, USUAL_SCALE};
 use super::graph::{BATCH_NORM_EPSILON, Graph, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
 use super::{Error, Result};
@@ -51,7 +51,11 @@ impl Architecture {
             1 => (vec![0.286], vec![0.353]),
             _ => (vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]),
         };
-        Normalization { mean, std }
+        Normalization {
+            pixel_scale: USUAL_SCALE,
+            mean,
+            std,
+        }
     }
 }
 
