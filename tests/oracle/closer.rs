@@ -5,7 +5,7 @@ use std::process::Command;
 
 use hawqeye::engine::autodiff::Program;
 use hawqeye::engine::backend::candle::Candle;
-use hawqeye::engine::data::{Dataset, Held, Images, Label, Normalization, Selection};
+use hawqeye::engine::data::{Dataset, Held, Images, Label, Normalization, Origin, Selection};
 use hawqeye::engine::evaluation::evaluate;
 use hawqeye::engine::graph::operations::BatchNormMode;
 use hawqeye::engine::graph::operations::rules::Purpose;
@@ -68,6 +68,7 @@ fn dataset(graph: &Graph, random: &mut Random) -> Dataset {
         labels: (0..IMAGES)
             .map(|i| Label((i % graph.classes()) as u32))
             .collect(),
+        origin: Origin::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::source::missing;
-use super::{Dataset, Held, Label, Part, nearby};
+use super::{Dataset, Held, Label, Origin, Part, nearby};
 use crate::engine::{Error, Result, files, text};
 
 /// The name in `--data` and in results.
@@ -69,6 +69,7 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
         width: SIDE,
         images: Held::of(images, IMAGE_BYTES),
         labels,
+        origin: Origin::default(),
     })
 }
 

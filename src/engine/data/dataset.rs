@@ -4,9 +4,38 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Label, Sample, Samples};
+use super::picture::Size;
+use super::preprocessing::Preprocessing;
+use super::shaped::Extent;
+use super::{Label, Sample, Samples, Subset, image_shape, split_train};
 use crate::engine::files::hexadecimal;
+use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
+
+/// Where the classes of a set come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClassSource {
+    /// They are always those of the set.
+    #[default]
+    Set,
+    /// A list names all of them.
+    List,
+    /// The labels, of which the largest may be missing.
+    Labels,
+    /// The order of folders, which are all classes or mean something else.
+    Folders,
+}
+
+/// How images came into a set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Origin {
+    /// Whether they are the only part of their set, and serve as training and as test images.
+    pub whole: bool,
+    /// Where their classes come from.
+    pub classes: ClassSource,
+    /// How they were resized, cut and turned.
+    pub geometry: Preprocessing,
+}
 
 /// Labelled images of one size.
 #[derive(Debug, Clone)]
@@ -27,6 +56,8 @@ pub struct Dataset {
     pub images: Arc<dyn Samples>,
     /// The class of each image.
     pub labels: Vec<Label>,
+    /// How they came.
+    pub origin: Origin,
 }
 
 impl Dataset {
@@ -48,6 +79,17 @@ impl Dataset {
         self.channels * self.height * self.width
     }
 
+    /// Channels and extents of an image.
+    pub(super) const fn extent(&self) -> Extent {
+        Extent {
+            channels: self.channels,
+            size: Size {
+                height: self.height,
+                width: self.width,
+            },
+        }
+    }
+
     /// The image at `index`, CHW.
     ///
     /// # Errors
@@ -57,6 +99,53 @@ impl Dataset {
             return Err(self.outside(index));
         }
         self.images.sample(index)
+    }
+
+    /// Whether a network that reads `shape` can read the images.
+    #[must_use]
+    pub fn suits(&self, shape: Shape) -> bool {
+        match shape {
+            Shape::Map { .. } => shape == image_shape(self),
+            Shape::Features(features) => {
+                self.height == 1 && self.width == 1 && self.channels == features
+            }
+        }
+    }
+
+    /// Refuses labels that a network of `classes` does not tell apart.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the first such image; also where a list or the folders are fewer or
+    /// more than the classes, for then they mean others.
+    pub fn check_labels(&self, classes: usize) -> Result<()> {
+        let (name, found) = (&self.name, self.classes);
+        match self.origin.classes {
+            ClassSource::Folders if found != classes => {
+                return Err(Error::invalid(format!(
+                    "{name} has folders of {found} classes, but the network tells {classes} apart, so \
+                     their order is not the label: give --classes FILE with the name of every \
+                     class, or --labels FILE.csv"
+                )));
+            }
+            ClassSource::List if found != classes => {
+                return Err(Error::invalid(format!(
+                    "--classes lists {found} classes, but the network tells {classes} apart: list \
+                     all of them, in the order of its outputs"
+                )));
+            }
+            _ => {}
+        }
+        let outside = |label: &Label| usize::from(*label) >= classes;
+        let Some(index) = self.labels.iter().position(outside) else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!(
+            "image {index} of {} has label {}, but the network tells {classes} classes apart, 0 to \
+             {}; correct the labels, or choose other images with --data",
+            self.name,
+            self.labels[index],
+            classes.saturating_sub(1)
+        )))
     }
 
     /// The labels at `indices`, in that order.
@@ -109,6 +198,42 @@ impl Dataset {
     }
 }
 
+/// The share of a set in one part that is held out as test images: one in so many.
+const HELD_OUT: usize = 5;
+
+/// Divides a set in one part into training and test images: a fifth, drawn with `seed`.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is too small.
+pub fn divided(whole: &Dataset, seed: u64) -> Result<(Dataset, Dataset)> {
+    let held_out = whole.len() / HELD_OUT;
+    if held_out == 0 {
+        let (name, count) = (&whole.name, whole.len());
+        return Err(Error::invalid(format!(
+            "{name} comes in one part of {count} images, of which a fifth is held out: {HELD_OUT} \
+             at least are needed"
+        )));
+    }
+    let (train, test) = split_train(whole.len(), held_out, seed)?;
+    Ok((whole.subset(train)?, whole.subset(test)?))
+}
+
+impl Dataset {
+    fn subset(&self, places: Vec<usize>) -> Result<Self> {
+        let labels = self.labels_at(&places)?;
+        let of = Arc::clone(&self.images);
+        Ok(Self {
+            labels,
+            images: Arc::new(Subset { of, places }),
+            origin: Origin {
+                whole: false,
+                ..self.origin.clone()
+            },
+            ..self.clone()
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +249,7 @@ mod tests {
             width: 2,
             images: Held::of(vec![1, 2, 3, 4], 2),
             labels: vec![Label(0), Label(1)],
+            origin: Origin::default(),
         }
     }
 
@@ -153,5 +279,59 @@ mod tests {
         for other in others {
             assert_ne!(dataset.checksum(), other.checksum());
         }
+    }
+
+    #[test]
+    fn labels_outside_the_classes_are_located() {
+        let dataset = two_images();
+        dataset.check_labels(2).unwrap();
+        let refused = dataset.check_labels(1).unwrap_err().to_string();
+        let expected = "image 1 of made has label 1, but the network tells 1 classes apart, 0 to 0";
+        assert!(refused.starts_with(expected), "{refused}");
+        let of = |classes| {
+            let origin = Origin {
+                classes,
+                ..Origin::default()
+            };
+            let dataset = Dataset {
+                origin,
+                ..two_images()
+            };
+            dataset.check_labels(3).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(ClassSource::Labels), Ok(()));
+        assert!(
+            of(ClassSource::Folders)
+                .unwrap_err()
+                .contains("folders of 2 classes")
+        );
+        assert!(
+            of(ClassSource::List)
+                .unwrap_err()
+                .contains("lists 2 classes")
+        );
+        assert!(dataset.suits(Shape::map(1, 1, 2)) && !dataset.suits(Shape::map(1, 2, 1)));
+    }
+
+    #[test]
+    fn a_whole_set_is_divided_by_its_seed() {
+        let whole = Dataset {
+            images: Held::of((0..40).collect(), 2),
+            labels: (0..20).map(Label).collect(),
+            origin: Origin {
+                whole: true,
+                ..Origin::default()
+            },
+            ..two_images()
+        };
+        let (train, test) = divided(&whole, 3).unwrap();
+        assert_eq!((train.len(), test.len()), (16, 4));
+        assert!(!train.origin.whole && !test.origin.whole);
+        let place = test.labels[0].0 as u8;
+        let expected = Sample::Pixels(vec![2 * place, 2 * place + 1].into());
+        assert_eq!(test.sample(0).unwrap(), expected);
+        assert_ne!(divided(&whole, 4).unwrap().1.labels, test.labels);
+        let refused = divided(&two_images(), 3).unwrap_err().to_string();
+        assert!(refused.contains("5 at least are needed"), "{refused}");
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::source::missing;
-use super::{Dataset, Held, Label, Part, nearby};
+use super::{Dataset, Held, Label, Origin, Part, nearby};
 use crate::engine::files;
 use crate::engine::{Error, Result};
 
@@ -130,6 +130,7 @@ pub(super) fn parse(name: &str, images: &IdxFile<'_>, labels: &IdxFile<'_>) -> R
         width: SIDE,
         images: Held::of(pixels, SIDE * SIDE),
         labels: classes.into_iter().map(Label::from).collect(),
+        origin: Origin::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rand_chacha::rand_core::Rng;
 
 use super::sampling::{Purpose, below, draws};
-use super::{Dataset, Held, Images, Label};
+use super::{Dataset, Held, Images, Label, Origin};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::lanczos::normal;
@@ -66,6 +66,7 @@ pub fn noise((shape, classes): (Shape, usize), count: usize, seed: u64) -> Datas
         labels: (0..count)
             .map(|_| Label(below(&mut draws, classes) as u32))
             .collect(),
+        origin: Origin::default(),
     }
 }
 

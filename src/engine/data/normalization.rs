@@ -278,7 +278,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::data::{Held, Label};
+    use crate::engine::data::{Held, Label, Origin};
 
     /// Images of 6 x 6 pixels and 2 channels, every pixel different and none black.
     fn dataset(count: usize) -> Dataset {
@@ -295,6 +295,7 @@ mod tests {
                 size,
             ),
             labels: vec![Label(0); count],
+            origin: Origin::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use super::folded::{fold, unfold};
 use super::*;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::backend::{ShortcutShape, Window};
+use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSpec, Dataset, Part, Selection};
 use crate::engine::graph::{Builder, ConvolutionOptions, Role, Shape, single};
 use crate::engine::job::Silent;
@@ -150,6 +151,7 @@ fn about(model: &str) -> About {
         model: model.to_owned(),
         data: "demo".to_owned(),
         normalization: normalization(),
+        preprocessing: Preprocessing::default(),
     }
 }
 

@@ -125,7 +125,7 @@ impl Images for Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::data::Held;
+    use crate::engine::data::{Held, Origin};
 
     /// 20 images of 6 x 6 pixels whose label is their index.
     fn dataset() -> Dataset {
@@ -138,6 +138,7 @@ mod tests {
             width: 6,
             images: Held::of((0..20 * 36u32).map(|at| (at % 251) as u8).collect(), 36),
             labels: (0..20).map(Label).collect(),
+            origin: Origin::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use weights::{NamedTensor, Source, WeightsFile};
 
-use super::data::{Normalization, USUAL_SCALE};
+use super::data::{ClassSource, Dataset, Normalization, USUAL_SCALE, image_shape};
 use super::graph::{BATCH_NORM_EPSILON, Graph, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
 use super::{Error, Result};
@@ -114,6 +114,26 @@ impl Model {
         let source = source.into();
         let file = weights::read(source.path)?;
         Self::from_weights(architecture, (image, classes), (&file, source))
+    }
+
+    /// The same for the images of a set. They may show few of the classes: where the set does not
+    /// know them, the file tells how many there are.
+    ///
+    /// # Errors
+    /// See [`load`](Self::load).
+    pub fn load_for<'a>(
+        architecture: Architecture,
+        dataset: &Dataset,
+        source: impl Into<Source<'a>>,
+    ) -> Result<Self> {
+        let source = source.into();
+        let file = weights::read(source.path)?;
+        let told = match dataset.origin.classes {
+            ClassSource::Set => None,
+            _ => outputs(&file),
+        };
+        let image = (image_shape(dataset), told.unwrap_or(dataset.classes));
+        Self::from_weights(architecture, image, (&file, source))
     }
 
     /// Puts the tensors of a weights file into an architecture; the path is for messages.
@@ -221,6 +241,13 @@ pub fn check_sizes(image: Shape, classes: usize) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Outputs of the only linear layer in a file.
+fn outputs(file: &WeightsFile) -> Option<usize> {
+    let mut linear = file.tensors.iter().filter(|tensor| tensor.shape.len() == 2);
+    let only = linear.next()?;
+    linear.next().is_none().then(|| only.shape[0])
 }
 
 /// What a weights file must hold.

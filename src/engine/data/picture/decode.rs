@@ -65,7 +65,7 @@ fn unpacked(bytes: &[u8]) -> std::result::Result<Picture, String> {
 /// The most bytes that a file of this length can unpack to.
 fn believable(format: ImageFormat, length: u64) -> u64 {
     /// Bytes of a picture of one colour, which packs into nothing.
-    const PLAIN: u64 = 1 << 24;
+    const PLAIN: u64 = 1 << 22;
     /// How much smaller the packing of PNG makes anything at best.
     const PACKING: u64 = 1 << 10;
     match format {

@@ -30,7 +30,8 @@ struct Own {
 pub fn read(path: &Path) -> Result<Preprocessing> {
     let content = text::read(path, LIMIT)?;
     let read = of_text(&content).and_then(|read| {
-        read.check().map_err(|error| error.to_string())?;
+        let sound = read.check().and_then(|()| read.check_numbers());
+        sound.map_err(|error| error.to_string())?;
         Ok(read)
     });
     read.map_err(|reason| Error::format(path, reason))

@@ -5,6 +5,7 @@ use prost::Message;
 use super::proto::{self, Attribute, Model, OperatorSet, Property, Tensor, ValueInfo};
 use super::{DOMAIN, IR_VERSION, OPSET};
 use crate::engine::backend::{ShortcutShape, Window};
+use crate::engine::data::USUAL_SCALE;
 use crate::engine::export::About;
 use crate::engine::graph::operations::{Codes, Convolution};
 use crate::engine::graph::{Node, NodeId, Operation, ParameterId, Shape};
@@ -43,8 +44,12 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         ("data", about.data.clone()),
         ("mean", list(&about.normalization.mean)),
         ("std", list(&about.normalization.std)),
-        (seal::KEY, seal::open()),
     ];
+    let sealed = (seal::KEY, seal::open());
+    let properties = properties
+        .into_iter()
+        .chain(about.further())
+        .chain([sealed]);
     let operators = |(domain, version): (&str, i64)| OperatorSet {
         domain: domain.to_owned(),
         version,
@@ -53,10 +58,10 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         ir_version: IR_VERSION,
         producer_name: "hawqeye".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        doc_string: "input: (pixel / 255 - mean) / std, channels first".to_owned(),
+        doc_string: doc_string(about),
         graph: Some(writer.graph),
         opset_import: [("", OPSET), (DOMAIN, 1)].map(operators).into(),
-        metadata_props: properties.map(property).into(),
+        metadata_props: properties.map(property).collect(),
     };
     let mut bytes = model.encode_to_vec();
     seal::seal(&mut bytes);
@@ -308,4 +313,14 @@ fn window(window: &Window) -> Vec<Attribute> {
         Attribute::ints("strides", &window.stride),
         Attribute::ints("pads", &[above, left, above, left]),
     ]
+}
+/// How pixels become what the network reads.
+fn doc_string(about: &About) -> String {
+    let scale = about.normalization.pixel_scale;
+    let scaled = if scale.to_bits() == USUAL_SCALE.to_bits() {
+        "pixel / 255".to_owned()
+    } else {
+        format!("{scale} pixel")
+    };
+    format!("input: ({scaled} - mean) / std, channels first")
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::*;
 use crate::engine::autodiff::Program;
 use crate::engine::backend::cpu::{Cpu, Isa};
-use crate::engine::data::{Held, Label, Selection};
+use crate::engine::data::{Held, Label, Origin, Selection};
 use crate::engine::evaluation::evaluate;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
@@ -52,6 +52,7 @@ fn images(count: usize, seed: u64) -> Dataset {
         labels: (0..count)
             .map(|image| Label((image % CLASSES) as u32))
             .collect(),
+        origin: Origin::default(),
     }
 }
 
