@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::data::Reading;
+use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::{Result, text};
 
@@ -70,12 +72,21 @@ pub struct InputFile {
     /// Seed of everything left to chance; absent: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// File with the names of the classes; absent: the data know them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<PathBuf>,
+    /// Table of files and labels; absent: folders tell them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
     /// SHA-256 of the weights when they were last loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
     /// Fingerprint of model and data when they were last loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// What is done to pictures; what is absent is as usual for the network.
+    #[serde(skip_serializing_if = "Preprocessing::is_empty")]
+    pub input: Preprocessing,
 }
 
 impl InputFile {
@@ -85,6 +96,27 @@ impl InputFile {
     /// When it cannot be read or is no inputs file.
     pub fn read(path: &Path) -> Result<Self> {
         read_toml(path)
+    }
+
+    /// What is done to pictures, by the keys of earlier versions too.
+    #[must_use]
+    pub fn preprocessing(&self) -> Preprocessing {
+        self.input.clone().or(Preprocessing {
+            mean: self.mean.clone(),
+            std: self.std.clone(),
+            ..Preprocessing::default()
+        })
+    }
+
+    /// How the data are read.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        Reading {
+            preprocessing: self.preprocessing(),
+            classes: self.classes.clone(),
+            labels: self.labels.clone(),
+            expected: None,
+        }
     }
 }
 

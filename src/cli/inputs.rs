@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::destination::Input;
 use super::failure::Failure;
+use super::preprocess::{LabelArgs, PreprocessArgs};
 use super::report::Reporter;
+use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
 use crate::engine::graph::Graph;
 use crate::engine::model::weights::Source;
@@ -27,25 +29,16 @@ pub struct InputArgs {
     /// Such as state_dict_ema or student; a dot takes the names as they are.
     #[arg(long, value_name = "NAME", requires = "weights")]
     pub weights_key: Option<String>,
-    /// Images: demo, cifar10:DIR or fashion-mnist:DIR [default: demo]
+    /// Images: demo, cifar10:DIR, fashion-mnist:DIR, mnist:DIR, idx:DIR, npz:FILE, npy:X,Y or
+    /// folder:DIR [default: demo]
     #[arg(long, value_name = "DATA")]
     pub data: Option<DataSpec>,
-    /// Mean of each channel, of pixels between 0 and 1 [default: the model's usual one]
-    #[arg(
-        long,
-        value_name = "R,G,B",
-        value_delimiter = ',',
-        allow_negative_numbers = true
-    )]
-    pub mean: Option<Vec<f32>>,
-    /// Standard deviation of each channel [default: the model's usual one]
-    #[arg(
-        long,
-        value_name = "R,G,B",
-        value_delimiter = ',',
-        allow_negative_numbers = true
-    )]
-    pub std: Option<Vec<f32>>,
+    /// Which label means what.
+    #[command(flatten)]
+    pub lists: LabelArgs,
+    /// What is done to pictures.
+    #[command(flatten)]
+    pub preprocess: PreprocessArgs,
 }
 
 /// What was loaded.
@@ -71,6 +64,37 @@ impl Inputs {
         for note in &self.model.notes {
             reporter.note(&format!("weights: {note}"));
         }
+    }
+
+    /// Says that the images serve for everything, where they come in one part.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn tell_whole(&self, part: Part, reporter: &Reporter) -> Result<(), Failure> {
+        let dataset = self.source.part(part)?;
+        tell_whole(dataset, reporter);
+        Ok(())
+    }
+
+    /// Divides a set that comes in one part into training and test images; says so.
+    ///
+    /// # Errors
+    /// When it is too small, or cannot be read.
+    pub fn hold_out(&mut self, seed: u64, reporter: &Reporter) -> Result<(), Failure> {
+        if !self.source.part(Part::Train)?.origin.whole {
+            return Ok(());
+        }
+        self.source.hold_out(seed)?;
+        let train = self.source.part(Part::Train)?;
+        let test = self.source.part(Part::Test)?;
+        reporter.note(&format!(
+            "{} comes in one part: a fifth of its images, {} drawn with seed {seed}, is kept for \
+             the test, and {} are trained on",
+            train.name,
+            test.len(),
+            train.len()
+        ));
+        Ok(())
     }
 
     /// Reads a plan for this network.
@@ -106,16 +130,29 @@ impl InputArgs {
             path,
             what: "the weights",
         });
+        let preprocess = self.preprocess.preprocess.as_deref().map(|path| Input {
+            path,
+            what: "what is done to pictures",
+        });
         weights
             .into_iter()
             .chain(images(self.data.as_ref()))
+            .chain(self.lists.files())
+            .chain(preprocess)
             .collect()
     }
 
-    /// The images that were asked for.
-    #[must_use]
-    pub fn source(&self) -> DataSource {
-        DataSource::new(self.data.clone().unwrap_or(DataSpec::Demo))
+    /// The images that were asked for, as they were asked for.
+    ///
+    /// # Errors
+    /// When the file that says what is done to pictures cannot be read.
+    pub fn source(&self) -> Result<DataSource, Failure> {
+        Ok(self.source_of(self.preprocess.said()?))
+    }
+
+    fn source_of(&self, said: Preprocessing) -> DataSource {
+        let spec = self.data.clone().unwrap_or(DataSpec::Demo);
+        DataSource::new(spec).read_as(self.lists.reading(said))
     }
 
     /// Reads the network and one part of the images; the other is read when it is first needed.
@@ -123,15 +160,18 @@ impl InputArgs {
     /// # Errors
     /// When an option is missing, or a file is not what it should be.
     pub fn load(&self, part: Part) -> Result<Inputs, Failure> {
-        let source = self.source();
+        let said = self.preprocess.said()?;
+        let source = self.source_of(said.clone());
         let (architecture, weights) = self.network(&source.spec)?;
         let dataset = source.part(part)?;
-        let normalization = self.normalization(architecture, dataset)?;
-        let fit = (image_shape(dataset), dataset.classes);
+        let usual = architecture.normalization(dataset.channels);
+        let normalization = said.normalization(Some(usual), dataset);
+        let normalization = normalization.map_err(Failure::usage)?;
         let model = match weights {
-            Weights::File(source) => Model::load(architecture, fit, source)?,
+            Weights::File(file) => Model::load_for(architecture, dataset, file)?,
             Weights::Embedded => demo::load()?,
         };
+        check_fit(dataset, &model.graph)?;
         Ok(Inputs {
             source,
             normalization,
@@ -171,37 +211,23 @@ impl InputArgs {
         };
         Ok((architecture, weights))
     }
-
-    /// Mean and deviation, those of the architecture where none are given.
-    ///
-    /// # Errors
-    /// When they do not suit the images.
-    pub fn normalization(
-        &self,
-        architecture: Architecture,
-        dataset: &Dataset,
-    ) -> Result<Normalization, Failure> {
-        let usual = architecture.normalization(dataset.channels);
-        let mean = self.mean.clone().unwrap_or(usual.mean);
-        let std = self.std.clone().unwrap_or(usual.std);
-        let (given, channels) = (mean.len().max(std.len()), dataset.channels);
-        if given != channels {
-            let name = &dataset.name;
-            return Err(Failure::usage(format!(
-                "--mean and --std have {given} values, but images of {name} have {channels} \
-                 channels; give {channels} values each"
-            )));
-        }
-        Normalization::new(mean, std).map_err(Failure::usage)
-    }
 }
 
-/// The folder of the images, as something that is read.
-#[must_use]
-pub fn images(data: Option<&DataSpec>) -> Option<Input<'_>> {
-    let path = data?.folder()?;
+/// The files or folders of the images, as something that is read.
+pub fn images(data: Option<&DataSpec>) -> impl Iterator<Item = Input<'_>> {
+    let paths = data.map(DataSpec::paths).unwrap_or_default();
     let what = "one of the files of the images";
-    Some(Input { path, what })
+    paths.into_iter().map(move |path| Input { path, what })
+}
+
+/// Says that images serve for everything, where they come in one part.
+pub fn tell_whole(dataset: &Dataset, reporter: &Reporter) {
+    if dataset.origin.whole {
+        let (name, count) = (&dataset.name, dataset.len());
+        reporter.note(&format!(
+            "{name} comes in one part: its {count} images serve as training and as test images"
+        ));
+    }
 }
 
 /// As many images as usual, or all of a smaller set; says so.
@@ -231,8 +257,9 @@ pub fn images_of(
         Some(spec) => Ok(DataSource::new(spec.clone())),
         None if trained_on == DataSpec::Demo.name() => Ok(DataSource::new(DataSpec::Demo)),
         None => Err(Failure::usage(format!(
-            "{} was trained on {trained_on}: say where its images are with --data {trained_on}:DIR",
-            path.display()
+            "{} was trained on {trained_on}: say where its images are with --data {}",
+            path.display(),
+            DataSpec::form(trained_on)
         ))),
     }
 }
@@ -242,15 +269,15 @@ pub fn images_of(
 /// # Errors
 /// When shape or classes differ.
 pub fn check_fit(dataset: &Dataset, graph: &Graph) -> Result<(), Failure> {
-    let found = (image_shape(dataset), dataset.classes);
-    let expected = (graph.input_shape(), graph.classes());
-    if found == expected {
-        return Ok(());
+    let (found, expected) = (image_shape(dataset), graph.input_shape());
+    if !dataset.suits(expected) {
+        let name = &dataset.name;
+        return Err(Failure::failed(format!(
+            "the network takes images of {expected} in {} classes, but those of {name} are {found} \
+             in {}; choose other images with --data",
+            graph.classes(),
+            dataset.classes
+        )));
     }
-    let name = &dataset.name;
-    Err(Failure::failed(format!(
-        "the network takes images of {} in {} classes, but those of {name} are {} in {}; choose \
-         other images with --data",
-        expected.0, expected.1, found.0, found.1
-    )))
+    Ok(dataset.check_labels(graph.classes())?)
 }

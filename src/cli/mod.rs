@@ -16,6 +16,7 @@ pub mod inputs;
 mod lacking;
 mod machine;
 pub mod output;
+pub mod preprocess;
 pub mod report;
 pub mod stop;
 mod table;

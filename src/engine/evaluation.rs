@@ -6,7 +6,7 @@ use super::Result;
 use super::autodiff::loss::Tally;
 use super::autodiff::{Program, Workspaces, chunk_ranges};
 use super::backend::Backend;
-use super::data::Images;
+use super::data::{Images, Label};
 use super::job::{Event, Observer, Phase, Score, Verdict};
 
 /// Chunks walked between two reports.
@@ -44,7 +44,7 @@ pub fn evaluate<B: Backend>(
 pub fn logits<B: Backend>(
     program: &Program<B>,
     images: &dyn Images,
-    take: &mut dyn FnMut(&[f64], &[u8]) -> Verdict,
+    take: &mut dyn FnMut(&[f64], &[Label]) -> Verdict,
 ) -> Result<()> {
     logits_in((program, &Workspaces::default()), images, take)
 }
@@ -56,7 +56,7 @@ pub fn logits<B: Backend>(
 pub fn logits_in<B: Backend>(
     (program, workspaces): (&Program<B>, &Workspaces<B>),
     images: &dyn Images,
-    take: &mut dyn FnMut(&[f64], &[u8]) -> Verdict,
+    take: &mut dyn FnMut(&[f64], &[Label]) -> Verdict,
 ) -> Result<()> {
     let ranges = chunk_ranges(images.len(), program.backend().chunk());
     for wave in ranges.chunks(WAVE) {

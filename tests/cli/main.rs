@@ -9,6 +9,7 @@
 
 mod analyze;
 mod bench;
+mod data;
 mod destinations;
 mod eval;
 mod export;

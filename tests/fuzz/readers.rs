@@ -1,7 +1,7 @@
 //! Every reader, as the program uses it: what is read is also looked at.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use flate2::Compression;
@@ -11,7 +11,9 @@ use hawqeye::app::project::Project;
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::Depth;
 use hawqeye::engine::allocate::{Budget, Request, latency};
-use hawqeye::engine::data::{DataSpec, Part};
+use hawqeye::engine::data::picture::{Picture, Size};
+use hawqeye::engine::data::preprocessing::Resize;
+use hawqeye::engine::data::{DataSpec, Part, Reading, preprocessing};
 use hawqeye::engine::export::{packed, qonnx};
 use hawqeye::engine::finetune::{self, load_run};
 use hawqeye::engine::graph::Shape;
@@ -21,6 +23,9 @@ use hawqeye::engine::model::{Model, demo};
 use hawqeye::engine::plan::{self, Totals};
 use hawqeye::project::InputFile;
 use hawqeye::report::{self, Source, csv};
+use image::ImageFormat;
+use zip::CompressionMethod;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::seeds::Seeds;
 
@@ -133,6 +138,40 @@ pub fn all(seeds: &Seeds) -> Vec<Reader> {
             },
         ),
         Reader::new(
+            "npy",
+            vec![
+                ("x.npy", npy("|u1", "(2, 3, 4, 3)", &[7; 72])),
+                ("y.npy", npy("<i8", "(2,)", &[0; 16])),
+            ],
+            |folder| {
+                let [images, labels] = ["x.npy", "y.npy"].map(|name| folder.join(name));
+                all_read(&DataSpec::Npy { images, labels }, &Reading::default())
+            },
+        ),
+        Reader::new("npz", vec![("a.npz", npz())], |folder| {
+            all_read(&DataSpec::Npz(folder.join("a.npz")), &Reading::default())
+        }),
+        Reader::new(
+            "any idx",
+            vec![
+                ("t10k-images-idx3-ubyte", images.clone()),
+                ("t10k-labels-idx1-ubyte.gz", zipped(&labels)),
+            ],
+            |folder| all_read(&DataSpec::Idx(folder.to_owned()), &Reading::default()),
+        ),
+        pictures(),
+        described("timm", TIMM),
+        described("face", FACE),
+        described(
+            "own",
+            b"[input]\nsize = [8, 9]\nresize = \"exact\"\nmean = [0.5]\n",
+        ),
+        described(
+            "torchvision",
+            b"ImageClassification(\n    crop_size=[8]\n    resize_size=[9]\n    \
+            mean=[0.4, 0.5]\n    std=[0.2, 0.2]\n    interpolation=InterpolationMode.BILINEAR\n)",
+        ),
+        Reader::new(
             "sensitivity",
             vec![("s.json", SENSITIVITY.to_vec())],
             read_sensitivity,
@@ -179,6 +218,111 @@ pub fn all(seeds: &Seeds) -> Vec<Reader> {
             read_surroundings,
         ),
     ]
+}
+
+const TIMM: &[u8] = br#"{"pretrained_cfg": {"input_size": [3, 8, 8], "crop_pct": 0.9,
+    "interpolation": "bicubic", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}"#;
+const FACE: &[u8] = br#"{"do_resize": true, "size": {"shortest_edge": 9}, "resample": 2,
+    "do_center_crop": true, "crop_size": 8, "image_mean": [0.5], "image_std": [0.5]}"#;
+
+/// A preprocessing file, and a picture that goes through it.
+fn described(name: &'static str, content: &[u8]) -> Reader {
+    Reader::new(name, vec![("p", content.to_vec())], |folder| {
+        let Ok(preprocessing) = preprocessing::read(&folder.join("p")) else {
+            return false;
+        };
+        let size = Size {
+            height: 11,
+            width: 10,
+        };
+        let picture = Picture::new(size, 3, vec![7; 330]).unwrap();
+        // What others want may be large.
+        let small = |size: &Size| size.height.max(size.width) <= 256;
+        let shorter = match preprocessing.resize {
+            Some(Resize::Shorter(side)) => side <= 256,
+            _ => true,
+        };
+        let sizes = [preprocessing.size, preprocessing.crop];
+        if shorter && sizes.iter().flatten().all(small) {
+            let _ = preprocessing.shape(picture);
+        }
+        true
+    })
+}
+
+/// Pictures of every kind, a list of classes and a table of labels.
+fn pictures() -> Reader {
+    let packed = |format| {
+        let pixels = (0..6 * 5 * 3).map(|at| (at * 2) as u8).collect();
+        let picture = image::RgbImage::from_raw(6, 5, pixels).unwrap();
+        let mut packed = Cursor::new(Vec::new());
+        picture.write_to(&mut packed, format).unwrap();
+        packed.into_inner()
+    };
+    let files = vec![
+        ("a/1.png", packed(ImageFormat::Png)),
+        ("a/2.jpg", packed(ImageFormat::Jpeg)),
+        ("b/3.webp", packed(ImageFormat::WebP)),
+        ("b/4.bmp", packed(ImageFormat::Bmp)),
+        ("b/5.ppm", packed(ImageFormat::Pnm)),
+        ("classes.txt", b"a\nb\nc\n".to_vec()),
+        ("labels.csv", b"file,label\na/1.png,2\nb/5.ppm,b\n".to_vec()),
+    ];
+    Reader::new("pictures", files, |folder| {
+        let list = Reading {
+            classes: Some(folder.join("classes.txt")),
+            ..Reading::default()
+        };
+        let table = Reading {
+            labels: Some(folder.join("labels.csv")),
+            ..list.clone()
+        };
+        let spec = DataSpec::Folder(folder.to_owned());
+        [list, table].map(|reading| all_read(&spec, &reading)) == [true; 2]
+    })
+}
+
+fn npy(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    [
+        b"\x93NUMPY\x01\x00",
+        &length[..],
+        header.as_bytes(),
+        elements,
+    ]
+    .concat()
+}
+
+fn npz() -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let arrays = [
+        (
+            "x.npy",
+            npy("<f4", "(2, 1, 3, 4)", &[0; 96]),
+            CompressionMethod::Deflated,
+        ),
+        (
+            "y.npy",
+            npy("|u1", "(2, 1)", &[0, 9]),
+            CompressionMethod::Stored,
+        ),
+    ];
+    for (name, content, method) in arrays {
+        let options = SimpleFileOptions::default().compression_method(method);
+        zip.start_file(name, options).unwrap();
+        zip.write_all(&content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// Whether a set is read to its last image.
+fn all_read(spec: &DataSpec, reading: &Reading) -> bool {
+    let Ok(dataset) = spec.read(Part::Test, reading) else {
+        return false;
+    };
+    let _ = dataset.checksum();
+    (0..dataset.len()).all(|index| dataset.sample(index).is_ok())
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {

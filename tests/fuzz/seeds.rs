@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hawqeye::engine::backend::cpu::{Cpu, Isa};
-use hawqeye::engine::data::{DataSpec, Dataset, Part, Selection};
+use hawqeye::engine::data::{DataSpec, Dataset, Part, Selection, Subset};
 use hawqeye::engine::export::{About, Format, Request, export};
 use hawqeye::engine::finetune::{self, Schedule, Settings, Start, Subject, load_run};
 use hawqeye::engine::job::Silent;
@@ -71,9 +72,10 @@ pub fn make(folder: &Path) -> Seeds {
 
 /// The first images of a data set.
 pub fn some(dataset: &Dataset, count: usize) -> Dataset {
-    let size = dataset.channels * dataset.height * dataset.width;
+    let of = dataset.images.clone();
+    let places = (0..count).collect();
     Dataset {
-        images: dataset.images[..count * size].to_vec(),
+        images: Arc::new(Subset { of, places }),
         labels: dataset.labels[..count].to_vec(),
         ..dataset.clone()
     }

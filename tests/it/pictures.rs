@@ -58,6 +58,8 @@ fn inputs() -> Inputs {
         data: "demo".into(),
         data_source: "demo".into(),
         image: "1x28x28".into(),
+        preprocessing: "pixel / 255, mean 0.286, deviation 0.353".into(),
+        whole: false,
         classes: 10,
         train_images: 2048,
         test_images: 1024,

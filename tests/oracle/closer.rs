@@ -5,7 +5,7 @@ use std::process::Command;
 
 use hawqeye::engine::autodiff::Program;
 use hawqeye::engine::backend::candle::Candle;
-use hawqeye::engine::data::{Dataset, Images, Normalization, Selection};
+use hawqeye::engine::data::{Dataset, Held, Images, Label, Normalization, Origin, Selection};
 use hawqeye::engine::evaluation::evaluate;
 use hawqeye::engine::graph::operations::BatchNormMode;
 use hawqeye::engine::graph::operations::rules::Purpose;
@@ -61,18 +61,22 @@ fn dataset(graph: &Graph, random: &mut Random) -> Dataset {
         channels,
         height,
         width,
-        images: random.numbers(size).into_iter().map(byte).collect(),
-        labels: (0..IMAGES).map(|i| (i % graph.classes()) as u8).collect(),
+        images: Held::of(
+            random.numbers(size).into_iter().map(byte).collect(),
+            size / IMAGES,
+        ),
+        labels: (0..IMAGES)
+            .map(|i| Label((i % graph.classes()) as u32))
+            .collect(),
+        origin: Origin::default(),
     }
 }
 
 fn check(name: &str, graph: Graph) {
     let mut random = Random::new(11);
     let dataset = dataset(&graph, &mut random);
-    let normalization = Normalization {
-        mean: vec![0.5; dataset.channels],
-        std: vec![0.3; dataset.channels],
-    };
+    let channels = dataset.channels;
+    let normalization = Normalization::new(vec![0.5; channels], vec![0.3; channels]).unwrap();
     let images = Selection::new(&dataset, &normalization, (0..IMAGES).collect()).unwrap();
     let parameters = parameters(&graph, &mut random);
     let model = Model {

@@ -6,6 +6,7 @@ use std::process::Command;
 use candle_core::{DType, Device, Tensor, Var};
 use hawqeye::engine::backend::ConvolutionShape;
 use hawqeye::engine::backend::candle::Candle;
+use hawqeye::engine::data::Label;
 use hawqeye::engine::graph::{Graph, Operation, Parameters};
 use hawqeye::engine::hessian::curvature::Curvature;
 use hawqeye::engine::hessian::primal::Primal;
@@ -47,7 +48,9 @@ fn check(name: &str, graph: &Graph) {
     let images = Plain {
         shape: graph.input_shape(),
         values: random.numbers(IMAGES * graph.input_shape().elements()),
-        labels: (0..IMAGES).map(|i| (i % graph.classes()) as u8).collect(),
+        labels: (0..IMAGES)
+            .map(|i| Label((i % graph.classes()) as u32))
+            .collect(),
     };
     let device = Candle::float64_cpu().with_chunk(2);
     let primal = Primal::new(graph, &at, &device, &images, &mut Silent);
@@ -150,11 +153,7 @@ fn loss(graph: &Graph, values: &[Var], images: &Plain) -> candle_core::Result<Te
     }
     let logits = wires.last().unwrap();
     let log_p = candle_nn::ops::log_softmax(logits, 1)?;
-    let labels: Vec<u32> = images
-        .labels
-        .iter()
-        .map(|&label| u32::from(label))
-        .collect();
+    let labels: Vec<u32> = images.labels.iter().map(|label| label.0).collect();
     let labels = Tensor::from_vec(labels, (IMAGES, 1), &device)?;
     log_p
         .gather(&labels, 1)?

@@ -5,6 +5,7 @@ use hawqeye::engine::autodiff::batch_step::{Batch, BatchStep};
 use hawqeye::engine::autodiff::{Program, wanted};
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::backend::{Arrays, Products, WeightShape};
+use hawqeye::engine::data::Label;
 use hawqeye::engine::graph::operations::BatchNormMode;
 use hawqeye::engine::graph::operations::rules::{Collected, Purpose};
 use hawqeye::engine::graph::{Graph, Layer, Operation, Parameters};
@@ -28,7 +29,7 @@ fn batch(graph: &Graph, random: &mut Random) -> Batch {
     Batch {
         images: random.numbers(IMAGES * graph.input_shape().elements()),
         labels: (0..IMAGES)
-            .map(|image| (image * 3 % classes) as u8)
+            .map(|image| Label((image * 3 % classes) as u32))
             .collect(),
     }
 }

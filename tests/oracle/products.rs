@@ -6,7 +6,7 @@ use hawqeye::engine::Result;
 use hawqeye::engine::backend::Backend;
 use hawqeye::engine::backend::candle::Candle;
 use hawqeye::engine::backend::cpu::{Cpu, Isa};
-use hawqeye::engine::data::Images;
+use hawqeye::engine::data::{Images, Label};
 use hawqeye::engine::graph::{Graph, Shape};
 use hawqeye::engine::hessian::curvature::Curvature;
 use hawqeye::engine::hessian::primal::Primal;
@@ -20,7 +20,7 @@ use crate::cases::{Random, flat, parameters, residual, uneven, wide};
 pub struct Plain {
     pub shape: Shape,
     pub values: Vec<f64>,
-    pub labels: Vec<u8>,
+    pub labels: Vec<Label>,
 }
 
 impl Images for Plain {
@@ -33,7 +33,7 @@ impl Images for Plain {
         Ok(self.values[range.start * size..range.end * size].to_vec())
     }
 
-    fn labels(&self, range: Range<usize>) -> Vec<u8> {
+    fn labels(&self, range: Range<usize>) -> Vec<Label> {
         self.labels[range].to_vec()
     }
 }
@@ -70,7 +70,9 @@ fn found<B: Backend>(backend: &B, graph: &Graph) -> Found {
     let images = Plain {
         shape: graph.input_shape(),
         values: random.numbers(21 * graph.input_shape().elements()),
-        labels: (0..21).map(|i| (i % graph.classes()) as u8).collect(),
+        labels: (0..21)
+            .map(|i| Label((i % graph.classes()) as u32))
+            .collect(),
     };
     let primal = Primal::new(graph, &at, backend, &images, &mut Silent);
     let primal = primal.unwrap().unwrap();
@@ -165,7 +167,7 @@ fn a_trace_is_the_sum_over_unit_directions() {
     let images = Plain {
         shape: graph.input_shape(),
         values: random.numbers(6 * graph.input_shape().elements()),
-        labels: vec![0, 1, 2, 3, 0, 1],
+        labels: [0, 1, 2, 3, 0, 1].map(Label).to_vec(),
     };
     let primal = Primal::new(&graph, &at, &device, &images, &mut Silent);
     let primal = primal.unwrap().unwrap();

@@ -6,6 +6,7 @@ use hawqeye::engine::autodiff::Program;
 use hawqeye::engine::autodiff::batch_step::{Batch, BatchStep};
 use hawqeye::engine::autodiff::wanted;
 use hawqeye::engine::backend::candle::Candle;
+use hawqeye::engine::data::Label;
 use hawqeye::engine::graph::operations::rules::Purpose;
 use hawqeye::engine::graph::operations::{BatchNormMode, Codes};
 use hawqeye::engine::graph::{Builder, Parameters, Shape};
@@ -108,7 +109,7 @@ fn check(codes: Codes) {
     let mut program = Program::new(&graph, &device, &parameters, walk).unwrap();
     let batch = Batch {
         images: image.clone(),
-        labels: vec![2],
+        labels: vec![Label(2)],
     };
     let all = wanted(&graph, |_| true);
     let mut taken = BatchStep::default();

@@ -5,7 +5,10 @@ use std::path::Path;
 use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::app::project::InputFile;
 use crate::engine::backend::cpu::{Cpu, Isa};
-use crate::engine::data::{DataSpec, Dataset, Normalization, Part, Selection, image_shape};
+use crate::engine::data::preprocessing::told;
+use crate::engine::data::{
+    DataSource, DataSpec, Dataset, Normalization, Part, Selection, image_shape,
+};
 use crate::engine::hessian::analysis::{Subject, prepare};
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
@@ -65,24 +68,27 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
     let architecture: Architecture = inputs.model.parse()?;
     let data: DataSpec = inputs.data.parse()?;
     report(0, observer)?;
-    let train = data.load(Part::Train)?;
+    let source = DataSource::new(data).read_as(inputs.reading());
+    let train = source.part(Part::Train)?.clone();
     report(1, observer)?;
-    let test = data.load(Part::Test)?;
+    let test = source.part(Part::Test)?.clone();
     report(2, observer)?;
-    let image = (image_shape(&test), test.classes);
     let model = match &inputs.weights {
         Some(path) => {
             let key = inputs.weights_key.as_deref();
-            Model::load(architecture, image, Source { path, key })?
+            Model::load_for(architecture, &test, Source { path, key })?
         }
-        None if data == DataSpec::Demo && architecture == demo::ARCHITECTURE => demo::load()?,
+        None if source.spec == DataSpec::Demo && architecture == demo::ARCHITECTURE => {
+            demo::load()?
+        }
         None => return Err(Error::invalid("no weights were named; use --weights FILE")),
     };
+    for part in [&train, &test] {
+        fits(part, &model)?;
+    }
     let usual = architecture.normalization(test.channels);
-    let normalization = Normalization::new(
-        inputs.mean.clone().unwrap_or(usual.mean),
-        inputs.std.clone().unwrap_or(usual.std),
-    )?;
+    let said = inputs.preprocessing();
+    let normalization = said.normalization(Some(usual), &test)?;
     let backend = Cpu::new(Isa::detect());
     report(3, observer)?;
     Ok(Loaded {
@@ -93,6 +99,19 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
         backend,
         seed: inputs.seed.unwrap_or(0),
     })
+}
+
+/// Refuses images that the network cannot read, and labels that it does not tell apart.
+fn fits(dataset: &Dataset, model: &Model) -> Result<()> {
+    let expected = model.graph.input_shape();
+    if dataset.suits(expected) {
+        return dataset.check_labels(model.graph.classes());
+    }
+    let (name, found) = (&dataset.name, image_shape(dataset));
+    Err(Error::invalid(format!(
+        "the network takes images of {expected}, but those of {name} are {found}; choose other \
+         images with --data"
+    )))
 }
 
 impl Loaded {
@@ -134,7 +153,9 @@ impl Loaded {
             data: test.name.clone(),
             data_source: inputs.data.clone(),
             image: image_shape(test).to_string(),
-            classes: test.classes,
+            preprocessing: told(test, normalization),
+            whole: test.origin.whole,
+            classes: model.graph.classes(),
             train_images: train.len(),
             test_images: test.len(),
             device: format!(

@@ -182,6 +182,7 @@ fn replay(folder: &Path) -> Result<(Run, u64)> {
 mod tests {
     use super::*;
     use crate::engine::data::Normalization;
+    use crate::engine::data::preprocessing::Preprocessing;
     use crate::engine::finetune::{DataRecord, ModelRecord, Settings};
     use crate::engine::job::Silent;
     use crate::engine::plan::{Plan, file};
@@ -222,6 +223,7 @@ mod tests {
                 train_sha256: "cd".into(),
                 test_sha256: "ef".into(),
                 normalization: Normalization::new(vec![0.5; 3], vec![0.25; 3]).unwrap(),
+                preprocessing: Preprocessing::default(),
             },
             scale: plan.scale,
             plan: plan.layers.iter().map(layer).collect(),

@@ -3,6 +3,7 @@
 use super::load::Loaded;
 use crate::app::jobs::{TuneReport, TuneRequest};
 use crate::engine::Result;
+use crate::engine::data::divided;
 use crate::engine::finetune::{
     self, Request, Settings, Stage, Start, Subject, Variation, read_plan, read_record,
 };
@@ -27,7 +28,16 @@ pub(super) fn tune(
         _ => begun(request)?,
     };
     let name = loaded.model.architecture.to_string();
-    let images = (&loaded.train, &loaded.test);
+    let parts = loaded
+        .train
+        .origin
+        .whole
+        .then(|| divided(&loaded.train, work.settings.seed));
+    let parts = parts.transpose()?;
+    let images = match &parts {
+        Some((train, test)) => (train, test),
+        None => (&loaded.train, &loaded.test),
+    };
     let subject = Subject::new((&name, &loaded.model), &loaded.normalization, images);
     let asked = Request {
         plan: &work.plan,

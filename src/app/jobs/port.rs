@@ -184,6 +184,10 @@ pub struct Inputs {
     pub data_source: String,
     /// Size of an image, such as `3x32x32`.
     pub image: String,
+    /// What is done to an image before the network reads it.
+    pub preprocessing: String,
+    /// Whether the images come in one part, and serve as training and as test images.
+    pub whole: bool,
     /// Number of classes.
     pub classes: usize,
     /// Training images.

@@ -19,9 +19,30 @@ const EXPECTED_WITHIN: f64 = 0.002;
 /// Cells before the value of a setting: its key and its name.
 const INDENT: usize = 16;
 
+/// How much is told of the inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Everything,
+    /// Without what can be looked up elsewhere.
+    Most,
+}
+
 pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) {
+    let too_many = |lines: &[Line]| lines.len() > area.height as usize;
+    let mut lines = all(state, area, theme, Told::Everything);
+    if too_many(&lines) {
+        lines.retain(|line| line.width() > 0);
+    }
+    if too_many(&lines) && state.loaded().is_some() {
+        lines = all(state, area, theme, Told::Most);
+        lines.retain(|line| line.width() > 0);
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn all<'a>(state: &'a State, area: Rect, theme: &Theme, told: Told) -> Vec<Line<'a>> {
     let mut lines = match &state.inputs {
-        Loading::Loaded(inputs) => loaded(inputs, area, theme),
+        Loading::Loaded(inputs) => loaded(inputs, area, theme, told),
         Loading::Running => vec![
             heading("Inputs", area.width, theme),
             fact("model", state.place.model.clone(), theme),
@@ -37,18 +58,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
         lines.push(Line::raw(""));
         lines.extend(settings(state, area, theme));
     }
-    if lines.len() > area.height as usize {
-        lines.retain(|line| line.width() > 0);
-    }
-    if lines.len() > area.height as usize && state.loaded().is_some() {
-        // What can be looked up elsewhere: heading, checksum, split, source, device.
-        let mut index = 0;
-        lines.retain(|_| {
-            index += 1;
-            ![1, 4, 6, 7, 8].contains(&index)
-        });
-    }
-    frame.render_widget(Paragraph::new(lines), area);
+    lines
 }
 
 fn failed<'a>(reason: &str, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
@@ -62,7 +72,7 @@ fn failed<'a>(reason: &str, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     lines
 }
 
-fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme, told: Told) -> Vec<Line<'a>> {
     let room = (area.width as usize).saturating_sub(14);
     let network = format!(
         "{}, {} layers, {} parameters",
@@ -75,11 +85,13 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
         "{} of {}, {} classes",
         inputs.data, inputs.image, inputs.classes
     );
-    let split = format!(
-        "{} for training, {} for testing",
-        count(inputs.train_images as u64),
-        count(inputs.test_images as u64)
-    );
+    let [train, test] =
+        [inputs.train_images, inputs.test_images].map(|images| count(images as u64));
+    let split = if inputs.whole {
+        format!("{test} in one part, for training and for testing")
+    } else {
+        format!("{train} for training, {test} for testing")
+    };
     let mut lines = vec![
         heading("Inputs", area.width, theme),
         fact("network", network, theme),
@@ -87,6 +99,11 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     ];
     let notes = inputs.notes.iter().flat_map(|note| wrap(note, room));
     lines.extend(notes.map(|line| fact("", line, theme)));
+    if told == Told::Most {
+        lines.remove(0);
+        lines.push(fact("images", images, theme));
+        return lines;
+    }
     lines.extend([
         fact(
             "sha-256",
@@ -95,6 +112,11 @@ fn loaded<'a>(inputs: &Inputs, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
         ),
         fact("images", images, theme),
         fact("", split, theme),
+    ]);
+    let done = wrap(&inputs.preprocessing, room).into_iter().enumerate();
+    let word = |line: usize| if line == 0 { "input" } else { "" };
+    lines.extend(done.map(|(line, text)| fact(word(line), text, theme)));
+    lines.extend([
         fact("from", tail(&inputs.data_source, room, theme), theme),
         fact("device", inputs.device.clone(), theme),
     ]);

@@ -45,15 +45,15 @@ impl Args {
             weights,
             weights_key,
             data,
-            mean,
-            std,
+            lists,
+            preprocess,
         } = &self.inputs;
         let inputs = model.is_some()
             || weights.is_some()
             || weights_key.is_some()
             || data.is_some()
-            || mean.is_some()
-            || std.is_some();
+            || lists.is_given()
+            || preprocess.is_given();
         let application =
             self.project.is_some() || self.theme.is_some() || self.attach.is_some() || self.fresh;
         if inputs || application {
@@ -75,9 +75,16 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
         weights,
         weights_key,
         data,
-        mean,
-        std,
+        lists,
+        preprocess,
     } = &args.inputs;
+    let said = match preprocess.said() {
+        Ok(said) => said,
+        Err(failure) => {
+            failure.print();
+            return failure.exit.into();
+        }
+    };
     let given = model.is_some() || weights.is_some() || data.is_some();
     let inputs = given.then(|| InputFile {
         model: model.map_or_else(|| "resnet20".to_owned(), |model| model.to_string()),
@@ -86,8 +93,9 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
         data: data
             .as_ref()
             .map_or_else(|| "demo".to_owned(), absolute_data),
-        mean: mean.clone(),
-        std: std.clone(),
+        classes: lists.classes.as_deref().map(absolute),
+        labels: lists.labels.as_deref().map(absolute),
+        input: said,
         ..InputFile::default()
     });
     app::run(&Options {
@@ -120,10 +128,7 @@ fn absolute(path: &std::path::Path) -> std::path::PathBuf {
 
 #[cfg(feature = "tui")]
 fn absolute_data(data: &crate::engine::data::DataSpec) -> String {
-    match data.folder() {
-        Some(folder) => format!("{}:{}", data.name(), absolute(folder).display()),
-        None => data.to_string(),
-    }
+    data.with_paths(absolute).to_string()
 }
 
 /// Says that there is none.

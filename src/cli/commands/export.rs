@@ -8,8 +8,10 @@ use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{check_fit, images, images_of};
 use crate::cli::output;
+use crate::cli::preprocess::LabelArgs;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::backend::Backend;
+use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSpec, Images, Noise, Part, Selection};
 use crate::engine::export::{self, About, Format, Request, Written};
 use crate::engine::finetune::{self, Run};
@@ -41,9 +43,13 @@ pub struct Args {
     /// Overwrite a file that hawqeye did not write
     #[arg(long)]
     pub force: bool,
-    /// Images to compare on: demo, cifar10:DIR or fashion-mnist:DIR
+    /// Images to compare on: demo, cifar10:DIR, fashion-mnist:DIR, mnist:DIR, idx:DIR, npz:FILE,
+    /// npy:X,Y or folder:DIR
     #[arg(long, value_name = "DATA")]
     pub data: Option<DataSpec>,
+    /// Which label means what.
+    #[command(flatten)]
+    pub lists: LabelArgs,
     /// Which device.
     #[command(flatten)]
     pub device: DeviceArgs,
@@ -79,6 +85,10 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         let written = args.write((&run, &noise), reporter)?;
         return output::print(&report(&written, None));
     };
+    let source = source.read_as(
+        run.record
+            .reading(args.lists.reading(Preprocessing::default())),
+    );
     let dataset = source.part(Part::Test)?;
     check_fit(dataset, &run.network.graph)?;
     let over = Selection::all(dataset, &run.record.data.normalization)?;
@@ -96,7 +106,9 @@ impl Args {
 
     fn probe(&self) -> Result<(), Failure> {
         let file = self.file()?;
-        let inputs: Vec<Input> = images(self.data.as_ref()).into_iter().collect();
+        let inputs: Vec<Input> = images(self.data.as_ref())
+            .chain(self.lists.files())
+            .collect();
         let beside =
             (self.format == Format::Safetensors).then(|| export::path_beside(file, "json"));
         for written in [Some(file), beside.as_deref()].into_iter().flatten() {

@@ -14,6 +14,7 @@ use super::loss::{self, Tally};
 use super::{Chunk, Program, Workspaces, chunk_ranges};
 use crate::engine::Result;
 use crate::engine::backend::Backend;
+use crate::engine::data::Label;
 use crate::engine::graph::operations::batch_norm::{BatchNorm, BatchNormMode, Statistics};
 use crate::engine::graph::operations::rules::{Collected, Preparation, Prepared, Wanted};
 use crate::engine::graph::{Graph, NodeId, Operation, Parameters, Role};
@@ -24,7 +25,7 @@ pub struct Batch {
     /// The images.
     pub images: Vec<f64>,
     /// Their labels.
-    pub labels: Vec<u8>,
+    pub labels: Vec<Label>,
 }
 
 /// What a step learned about a batch.
@@ -40,7 +41,7 @@ pub struct Measured {
 
 /// Gradient of the batch's loss at the logits of some of its images, from their places in the batch,
 /// their logits and their labels.
-pub type LossGradient<'a> = dyn Fn(Range<usize>, &[f64], &[u8]) -> Vec<f64> + Sync + 'a;
+pub type LossGradient<'a> = dyn Fn(Range<usize>, &[f64], &[Label]) -> Vec<f64> + Sync + 'a;
 
 /// Memory of a step, reused from batch to batch.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::data::Label;
 use crate::engine::job::Score;
 
 /// Softmax of one image's logits, in place of them.
@@ -53,7 +54,7 @@ pub struct Tally {
 impl Tally {
     /// Of a chunk of images.
     #[must_use]
-    pub fn of(logits: &[f64], labels: &[u8]) -> Self {
+    pub fn of(logits: &[f64], labels: &[Label]) -> Self {
         let classes = logits.len() / labels.len().max(1);
         let mut tally = Self {
             total: labels.len(),
@@ -91,7 +92,7 @@ impl Tally {
 
 /// Gradient of the mean loss over `total` images in their logits: `(p - onehot) / total`.
 #[must_use]
-pub fn gradient(logits: &[f64], labels: &[u8], total: usize) -> Vec<f64> {
+pub fn gradient(logits: &[f64], labels: &[Label], total: usize) -> Vec<f64> {
     let classes = logits.len() / labels.len().max(1);
     let mut gradient = logits.to_vec();
     for (z, &label) in gradient.chunks_exact_mut(classes.max(1)).zip(labels) {
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     const LOGITS: [f64; 6] = [0.3, -1.2, 2.0, 5.0, 5.0, -40.0];
-    const LABELS: [u8; 2] = [2, 0];
+    const LABELS: [Label; 2] = [Label(2), Label(0)];
 
     #[test]
     fn gradient_is_the_finite_difference_of_the_loss() {
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn top5_counts_labels_among_the_five_largest() {
         let logits = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0];
-        assert_eq!(Tally::of(&logits, &[4]).correct_top5, 1);
-        assert_eq!(Tally::of(&logits, &[5]).correct_top5, 0);
+        assert_eq!(Tally::of(&logits, &[Label(4)]).correct_top5, 1);
+        assert_eq!(Tally::of(&logits, &[Label(5)]).correct_top5, 0);
     }
 }

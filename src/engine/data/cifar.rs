@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::source::missing;
-use super::{Dataset, Part, nearby};
+use super::{Dataset, Held, Label, Origin, Part, nearby};
 use crate::engine::{Error, Result, files, text};
 
 /// The name in `--data` and in results.
@@ -47,23 +47,30 @@ pub(super) fn load(folder: &Path, part: Part) -> Result<Dataset> {
         Part::Test => &TEST_FILES,
     };
     let folder = &nearby::folder(folder, |at| at.join(files[0]).is_file())?;
-    let mut dataset = Dataset {
-        name: NAME.into(),
-        classes: CLASSES,
-        class_names: class_names(folder)?,
-        channels: CHANNELS,
-        height: SIDE,
-        width: SIDE,
-        images: Vec::new(),
-        labels: Vec::new(),
-    };
+    let class_names = class_names(folder)?;
+    let (mut images, mut labels) = (Vec::new(), Vec::new());
     for file in files {
         if !folder.join(file).exists() {
             return Err(other_version(folder).unwrap_or_else(|| missing(folder, file, EXPECTED)));
         }
-        append(&mut dataset, &folder.join(file))?;
+        let content = records(&folder.join(file))?;
+        images.reserve_exact(content.len() / RECORD_BYTES * IMAGE_BYTES);
+        for record in content.chunks_exact(RECORD_BYTES) {
+            labels.push(Label::from(record[0]));
+            images.extend_from_slice(&record[1..]);
+        }
     }
-    Ok(dataset)
+    Ok(Dataset {
+        name: NAME.into(),
+        classes: CLASSES,
+        class_names,
+        channels: CHANNELS,
+        height: SIDE,
+        width: SIDE,
+        images: Held::of(images, IMAGE_BYTES),
+        labels,
+        origin: Origin::default(),
+    })
 }
 
 /// What to do about the files of CIFAR-10 in another version than the binary one.
@@ -90,8 +97,8 @@ fn other_version(folder: &Path) -> Option<Error> {
     Some(Error::format(folder, reason))
 }
 
-/// Adds the records of one file.
-fn append(dataset: &mut Dataset, path: &Path) -> Result<()> {
+/// The records of one file.
+fn records(path: &Path) -> Result<Vec<u8>> {
     let bytes = files::read_limited(path, MAX_FILE_BYTES)?;
     if bytes.is_empty() {
         return Err(Error::format(path, "the file is empty; download it again"));
@@ -107,7 +114,6 @@ fn append(dataset: &mut Dataset, path: &Path) -> Result<()> {
             ),
         ));
     }
-    dataset.images.reserve_exact(records * IMAGE_BYTES);
     for (record, content) in bytes.chunks_exact(RECORD_BYTES).enumerate() {
         let label = content[0];
         if usize::from(label) >= CLASSES {
@@ -119,10 +125,8 @@ fn append(dataset: &mut Dataset, path: &Path) -> Result<()> {
                 ),
             ));
         }
-        dataset.labels.push(label);
-        dataset.images.extend_from_slice(&content[1..]);
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// The names in the folder, or those of the original where it has none.
@@ -153,9 +157,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::engine::data::Sample;
 
     /// Records whose label and every pixel are known.
-    fn records(labels: &[u8]) -> Vec<u8> {
+    fn made(labels: &[u8]) -> Vec<u8> {
         let record = |&label: &u8| [vec![label], vec![label + 100; IMAGE_BYTES]].concat();
         labels.iter().flat_map(record).collect()
     }
@@ -185,15 +190,15 @@ mod tests {
         );
         let binary = all.path().join("cifar-10-batches-bin");
         fs::create_dir(&binary).unwrap();
-        fs::write(binary.join(TEST_FILES[0]), records(&[1, 2])).unwrap();
+        fs::write(binary.join(TEST_FILES[0]), made(&[1, 2])).unwrap();
         for named in [all.path(), &binary, &binary.join(TEST_FILES[0])] {
-            assert_eq!(load(named, Part::Test).unwrap().labels, [1, 2]);
+            assert_eq!(load(named, Part::Test).unwrap().labels, [1, 2].map(Label));
         }
     }
 
     #[test]
     fn files_are_read_in_order_and_may_be_short() {
-        let batches: Vec<Vec<u8>> = (0..5).map(|batch| records(&[batch, 9 - batch])).collect();
+        let batches: Vec<Vec<u8>> = (0..5).map(|batch| made(&[batch, 9 - batch])).collect();
         let files: Vec<(&str, &[u8])> = TRAIN_FILES
             .iter()
             .zip(&batches)
@@ -201,14 +206,15 @@ mod tests {
             .collect();
         let folder = folder(&files);
         let dataset = load(folder.path(), Part::Train).unwrap();
-        assert_eq!(dataset.labels, [0, 9, 1, 8, 2, 7, 3, 6, 4, 5]);
-        assert!(dataset.image(3).unwrap().iter().all(|&pixel| pixel == 108));
+        assert_eq!(dataset.labels, [0, 9, 1, 8, 2, 7, 3, 6, 4, 5].map(Label));
+        let expected = Sample::Pixels(vec![108; IMAGE_BYTES].into());
+        assert_eq!(dataset.sample(3).unwrap(), expected);
         assert_eq!(dataset.class_names[3], "cat");
     }
 
     #[test]
     fn the_test_part_needs_no_training_file() {
-        let folder = folder(&[("test_batch.bin", &records(&[7]))]);
+        let folder = folder(&[("test_batch.bin", &made(&[7]))]);
         assert_eq!(load(folder.path(), Part::Test).unwrap().len(), 1);
         let error = load(folder.path(), Part::Train).unwrap_err().to_string();
         assert!(
@@ -230,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_truncated_or_empty_file_says_what_was_found() {
-        let whole = records(&[1, 2]);
+        let whole = made(&[1, 2]);
         let truncated = folder(&[("test_batch.bin", &whole[..5000])]);
         let error = load(truncated.path(), Part::Test).unwrap_err().to_string();
         let found = "5000 bytes, expected a multiple of 3073 (1 whole records and 1927 bytes";
@@ -242,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_label_beyond_the_classes_is_located() {
-        let folder = folder(&[("test_batch.bin", &records(&[1, 10]))]);
+        let folder = folder(&[("test_batch.bin", &made(&[1, 10]))]);
         let error = load(folder.path(), Part::Test).unwrap_err().to_string();
         assert!(
             error.contains("record 1 (byte 3073) has label 10, expected 0 to 9"),
@@ -252,7 +258,7 @@ mod tests {
 
     #[test]
     fn class_names_come_from_the_folder_when_it_has_them() {
-        let batch = records(&[0]);
+        let batch = made(&[0]);
         let names = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n";
         let named = folder(&[("test_batch.bin", &batch), (CLASS_FILE, names.as_bytes())]);
         assert_eq!(load(named.path(), Part::Test).unwrap().class_names[9], "j");

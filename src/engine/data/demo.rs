@@ -8,7 +8,7 @@ use std::path::Path;
 use flate2::{Compression, GzBuilder};
 
 use super::idx::{self, IdxFile};
-use super::{DataSpec, Dataset, Part};
+use super::{DataSpec, Dataset, Part, Sample};
 use crate::engine::files;
 use crate::engine::{Error, Result};
 
@@ -74,14 +74,14 @@ pub fn subset(original: &Path, target: &Path) -> Result<()> {
         let dataset = source.load(part)?;
         let chosen = balanced(&dataset, count)?;
         let labels = dataset.labels_at(&chosen)?;
-        let images: Vec<&[u8]> = chosen
-            .iter()
-            .filter_map(|&index| dataset.image(index))
-            .collect();
-        write(
-            &target.join(image_file),
-            &idx::encode_images(&images.concat()),
-        )?;
+        let labels: Vec<u8> = labels.iter().map(|label| label.0 as u8).collect();
+        let mut images = Vec::new();
+        for index in chosen {
+            if let Sample::Pixels(pixels) = dataset.sample(index)? {
+                images.extend_from_slice(&pixels);
+            }
+        }
+        write(&target.join(image_file), &idx::encode_images(&images))?;
         write(&target.join(label_file), &idx::encode_labels(&labels))?;
     }
     Ok(())
@@ -123,6 +123,7 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::data::Label;
 
     #[test]
     fn both_parts_are_embedded_and_balanced() {
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn too_few_originals_are_refused() {
         let mut dataset = load(Part::Test).unwrap();
-        dataset.labels.fill(0);
+        dataset.labels.fill(Label(0));
         let error = balanced(&dataset, 100).unwrap_err().to_string();
         assert!(
             error.contains("only 10 images for a balanced choice of 100"),

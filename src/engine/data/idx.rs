@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::source::missing;
-use super::{Dataset, Part, nearby};
+use super::{Dataset, Held, Label, Origin, Part, nearby};
 use crate::engine::files;
 use crate::engine::{Error, Result};
 
@@ -128,8 +128,9 @@ pub(super) fn parse(name: &str, images: &IdxFile<'_>, labels: &IdxFile<'_>) -> R
         channels: 1,
         height: SIDE,
         width: SIDE,
-        images: pixels,
-        labels: classes,
+        images: Held::of(pixels, SIDE * SIDE),
+        labels: classes.into_iter().map(Label::from).collect(),
+        origin: Origin::default(),
     })
 }
 
@@ -234,6 +235,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::engine::data::Sample;
 
     fn compressed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -269,12 +271,11 @@ mod tests {
     fn plain_and_compressed_files_are_the_same() {
         let (images, labels) = two();
         let plain = parsed(&images, &labels).unwrap();
-        assert_eq!(
-            plain,
-            parsed(&compressed(&images), &compressed(&labels)).unwrap()
-        );
-        assert_eq!(plain.labels, [3, 9]);
-        assert_eq!(plain.image(1).unwrap(), [8; SIDE * SIDE]);
+        let packed = parsed(&compressed(&images), &compressed(&labels)).unwrap();
+        assert_eq!(plain.checksum(), packed.checksum());
+        assert_eq!(plain.labels, [Label(3), Label(9)]);
+        let second = Sample::Pixels(vec![8; SIDE * SIDE].into());
+        assert_eq!(plain.sample(1).unwrap(), second);
     }
 
     #[test]
@@ -296,8 +297,8 @@ mod tests {
         let (first, second) = images.split_at(images.len() / 2);
         let members = [compressed(first), compressed(second)].concat();
         assert_eq!(
-            parsed(&members, &labels).unwrap(),
-            parsed(&images, &labels).unwrap()
+            parsed(&members, &labels).unwrap().checksum(),
+            parsed(&images, &labels).unwrap().checksum()
         );
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use super::{Augmentation, Dataset, Normalization, Preparation};
+use super::{Augmentation, Dataset, Label, Normalization, Preparation};
 use crate::engine::files;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::sensitivity::DataFacts;
@@ -27,7 +27,7 @@ pub trait Images: Sync {
     fn load(&self, range: Range<usize>) -> Result<Vec<f64>>;
 
     /// The labels of some images.
-    fn labels(&self, range: Range<usize>) -> Vec<u8>;
+    fn labels(&self, range: Range<usize>) -> Vec<Label>;
 }
 
 /// Some images of a data set, in a given order, normalised and perhaps augmented.
@@ -143,7 +143,7 @@ impl Images for Selection<'_> {
         Ok(images.into_iter().map(f64::from).collect())
     }
 
-    fn labels(&self, range: Range<usize>) -> Vec<u8> {
+    fn labels(&self, range: Range<usize>) -> Vec<Label> {
         self.indices[range]
             .iter()
             .map(|&index| self.dataset.labels[index])

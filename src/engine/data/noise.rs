@@ -6,7 +6,7 @@ use std::ops::Range;
 use rand_chacha::rand_core::Rng;
 
 use super::sampling::{Purpose, below, draws};
-use super::{Dataset, Images};
+use super::{Dataset, Held, Images, Label, Origin};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::lanczos::normal;
@@ -36,8 +36,8 @@ impl Images for Noise {
         Ok(values)
     }
 
-    fn labels(&self, range: Range<usize>) -> Vec<u8> {
-        vec![0; range.len()]
+    fn labels(&self, range: Range<usize>) -> Vec<Label> {
+        vec![Label(0); range.len()]
     }
 }
 
@@ -62,10 +62,11 @@ pub fn noise((shape, classes): (Shape, usize), count: usize, seed: u64) -> Datas
         channels,
         height,
         width,
-        images,
+        images: Held::of(images, shape.elements()),
         labels: (0..count)
-            .map(|_| below(&mut draws, classes) as u8)
+            .map(|_| Label(below(&mut draws, classes) as u32))
             .collect(),
+        origin: Origin::default(),
     }
 }
 
@@ -83,15 +84,16 @@ mod tests {
         let all = noise.load(0..5).unwrap();
         assert_eq!(all.len(), 5 * 24);
         assert_eq!(noise.load(3..4).unwrap(), all[3 * 24..4 * 24]);
-        assert_eq!(noise.labels(1..3), [0, 0]);
+        assert_eq!(noise.labels(1..3), [Label(0); 2]);
     }
 
     #[test]
     fn noise_fits_its_classes_and_depends_on_its_seed() {
         let made = noise((Shape::map(3, 4, 4), 10), 100, 7);
         assert_eq!((made.len(), made.image_size()), (100, 48));
-        assert!(made.labels.iter().all(|&label| label < 10));
-        assert_eq!(made, noise((Shape::map(3, 4, 4), 10), 100, 7));
-        assert_ne!(made, noise((Shape::map(3, 4, 4), 10), 100, 8));
+        assert!(made.labels.iter().all(|&label| label < Label(10)));
+        let sum = |seed| noise((Shape::map(3, 4, 4), 10), 100, seed).checksum();
+        assert_eq!(made.checksum(), sum(7));
+        assert_ne!(made.checksum(), sum(8));
     }
 }

@@ -3,22 +3,38 @@
 //! The order is that of torchvision: the image is padded with black pixels and cropped, then
 //! flipped, and only then normalised, so that the border becomes `(0 - mean) / std` and not 0.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Dataset;
 use super::sampling::{Purpose, below, draws};
+use super::{Dataset, Sample};
 use crate::engine::{Error, Result};
 
 /// Black pixels added on each side before cropping.
 const PADDING: usize = 4;
 
-/// Mean and standard deviation per channel, of pixels between 0 and 1.
+/// What a byte is multiplied by, unless asked otherwise: pixels lie between 0 and 1.
+pub const USUAL_SCALE: f32 = 1.0 / 255.0;
+
+/// Mean and standard deviation per channel, of pixels between 0 and 1 or as `pixel_scale` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {
+    /// What a byte is multiplied by first; absent in files: 1/255.
+    #[serde(default = "usual_scale", skip_serializing_if = "is_usual_scale")]
+    pub pixel_scale: f32,
     /// Subtracted.
     pub mean: Vec<f32>,
     /// Divided by.
     pub std: Vec<f32>,
+}
+
+fn usual_scale() -> f32 {
+    USUAL_SCALE
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_usual_scale(scale: &f32) -> bool {
+    (scale * 255.0 - 1.0).abs() < 1e-5
 }
 
 impl Normalization {
@@ -46,13 +62,53 @@ impl Normalization {
                 "std {value}: expected positive numbers"
             )));
         }
-        Ok(Self { mean, std })
+        Ok(Self {
+            pixel_scale: USUAL_SCALE,
+            mean,
+            std,
+        })
     }
 
-    /// What every byte becomes in a channel: `(byte / 255 - mean) / std`.
+    /// The same of bytes multiplied by another number; 1/255 may be written with a few digits.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is not a positive number.
+    pub fn scaled(self, pixel_scale: f32) -> Result<Self> {
+        if !(pixel_scale.is_finite() && pixel_scale > 0.0) {
+            return Err(Error::invalid(format!(
+                "pixel-scale {pixel_scale}: expected a positive number such as 1 or 0.00392157 \
+                 (1/255)"
+            )));
+        }
+        let usual = is_usual_scale(&pixel_scale);
+        Ok(Self {
+            pixel_scale: if usual { USUAL_SCALE } else { pixel_scale },
+            ..self
+        })
+    }
+
+    /// Numbers as they are: nothing subtracted, divided by 1.
+    #[must_use]
+    pub fn none(channels: usize) -> Self {
+        Self {
+            pixel_scale: 1.0,
+            mean: vec![0.0; channels],
+            std: vec![1.0; channels],
+        }
+    }
+
+    /// What every byte becomes in a channel: `(byte / 255 - mean) / std`, or the same of bytes
+    /// multiplied by another number.
     fn table(&self, channel: usize) -> [f32; 256] {
         let (mean, std) = (self.mean[channel], self.std[channel]);
-        std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
+        let scaled = |byte: usize| {
+            if is_usual_scale(&self.pixel_scale) {
+                byte as f32 / 255.0
+            } else {
+                byte as f32 * self.pixel_scale
+            }
+        };
+        std::array::from_fn(|byte| (scaled(byte) - mean) / std)
     }
 }
 
@@ -145,18 +201,56 @@ impl Dataset {
             .collect();
         out.clear();
         out.reserve(indices.len() * self.image_size());
-        for &index in indices {
-            let image = self.image(index).ok_or_else(|| self.outside(index))?;
+        let prepare = |index: usize, out: &mut Vec<f32>| {
+            let sample = self.sample(index)?;
             let placement = Placement::of(preparation.augmentation, index);
-            for (plane, table) in image.chunks_exact(self.height * self.width).zip(&tables) {
-                self.place(plane, table, placement, out);
-            }
+            self.prepare(&sample, &tables, placement, out);
+            Ok(())
+        };
+        if !self.images.is_slow() {
+            return indices.iter().try_for_each(|&index| prepare(index, out));
+        }
+        let prepared = indices.par_iter().map(|&index| {
+            let mut image = Vec::with_capacity(self.image_size());
+            prepare(index, &mut image).map(|()| image)
+        });
+        for image in prepared.collect::<Result<Vec<_>>>()? {
+            out.extend(image);
         }
         Ok(())
     }
 
-    /// Appends one plane, shifted, mirrored and looked up in `table`.
-    fn place(&self, plane: &[u8], table: &[f32; 256], placement: Placement, out: &mut Vec<f32>) {
+    /// Appends one image.
+    fn prepare(
+        &self,
+        sample: &Sample<'_>,
+        tables: &[[f32; 256]],
+        placement: Placement,
+        out: &mut Vec<f32>,
+    ) {
+        let plane = self.height * self.width;
+        match sample {
+            Sample::Pixels(bytes) => {
+                for (plane, table) in bytes.chunks_exact(plane).zip(tables) {
+                    self.place(plane, |&byte| table[usize::from(byte)], placement, out);
+                }
+            }
+            Sample::Numbers(numbers) => {
+                for plane in numbers.chunks_exact(plane) {
+                    self.place(plane, |&number| number, placement, out);
+                }
+            }
+        }
+    }
+
+    /// Appends one plane, shifted, mirrored and made numbers; the border is that of zeros.
+    fn place<T: Default>(
+        &self,
+        plane: &[T],
+        number: impl Fn(&T) -> f32,
+        placement: Placement,
+        out: &mut Vec<f32>,
+    ) {
         let (height, width) = (self.height, self.width);
         for row in 0..height {
             let start = out.len();
@@ -167,11 +261,11 @@ impl Dataset {
             let first = PADDING.saturating_sub(placement.left).min(width);
             let from = placement.left.saturating_sub(PADDING).min(width);
             let count = (width - first).min(width - from);
-            out.resize(start + width, table[0]);
+            out.resize(start + width, number(&T::default()));
             if let Some(source) = source {
                 let seen = &plane[source * width + from..][..count];
-                for (place, &byte) in out[start + first..].iter_mut().zip(seen) {
-                    *place = table[usize::from(byte)];
+                for (place, value) in out[start + first..].iter_mut().zip(seen) {
+                    *place = number(value);
                 }
             }
             if placement.direction == Direction::Mirrored {
@@ -184,6 +278,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::data::{Held, Label, Origin};
 
     /// Images of 6 x 6 pixels and 2 channels, every pixel different and none black.
     fn dataset(count: usize) -> Dataset {
@@ -195,8 +290,12 @@ mod tests {
             channels: 2,
             height: 6,
             width: 6,
-            images: (0..count * size).map(|at| (1 + at % 251) as u8).collect(),
-            labels: vec![0; count],
+            images: Held::of(
+                (0..count * size).map(|at| (1 + at % 251) as u8).collect(),
+                size,
+            ),
+            labels: vec![Label(0); count],
+            origin: Origin::default(),
         }
     }
 
@@ -256,7 +355,10 @@ mod tests {
         for index in 0..500 {
             let placement = Placement::of(augmentation, index);
             seen.insert((placement.top, placement.left, placement.direction as u8));
-            let expected = slow(dataset.image(index).unwrap(), placement);
+            let Sample::Pixels(image) = dataset.sample(index).unwrap() else {
+                panic!("pixels are held");
+            };
+            let expected = slow(&image, placement);
             assert_eq!(
                 prepared(&dataset, &[index], augmentation),
                 expected,

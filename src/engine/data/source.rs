@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use super::{Dataset, cifar, demo, idx, nearby};
+use super::{Dataset, Reading, arrays, cifar, demo, divided, folder, idx, mnist, nearby};
 use crate::engine::job::Split;
 use crate::engine::{Error, Result};
 
 /// What `--data` accepts.
-const ACCEPTED: &str = "demo, cifar10:DIR or fashion-mnist:DIR";
+const ACCEPTED: &str = "demo, cifar10:DIR, fashion-mnist:DIR, mnist:DIR, idx:DIR, npz:FILE, \
+    npy:X,Y or folder:DIR";
+
+/// The kind of set that lies in two files.
+const NPY: &str = "npy";
 
 /// One of the two sets of files that a data set comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +23,15 @@ pub enum Part {
     Train,
     /// The test images.
     Test,
+}
+
+impl Part {
+    const fn other(self) -> Self {
+        match self {
+            Self::Train => Self::Test,
+            Self::Test => Self::Train,
+        }
+    }
 }
 
 impl From<Split> for Part {
@@ -40,40 +53,182 @@ pub enum DataSpec {
     Cifar10(PathBuf),
     /// A folder with the IDX files of Fashion-MNIST, plain or compressed.
     FashionMnist(PathBuf),
+    /// The same of MNIST and its kin.
+    Mnist(PathBuf),
+    /// A folder with IDX files of any extents.
+    Idx(PathBuf),
+    /// A file of NumPy's arrays.
+    Npz(PathBuf),
+    /// A file of one array of images, and one of labels.
+    Npy {
+        /// The images.
+        images: PathBuf,
+        /// The labels.
+        labels: PathBuf,
+    },
+    /// A folder of pictures in folders of classes.
+    Folder(PathBuf),
 }
 
-impl DataSpec {
-    /// The names that a folder follows, behind a colon.
-    pub const WITH_FOLDER: [&'static str; 2] = [cifar::NAME, idx::NAME];
+/// A kind of set that lies somewhere.
+struct Kind {
+    name: &'static str,
+    /// What follows the colon.
+    takes: &'static str,
+    of: fn(&str) -> Option<DataSpec>,
+}
 
-    /// The data set's name, without the folder.
+const KINDS: [Kind; 7] = [
+    Kind {
+        name: cifar::NAME,
+        takes: "DIR",
+        of: |path| Some(DataSpec::Cifar10(path.into())),
+    },
+    Kind {
+        name: idx::NAME,
+        takes: "DIR",
+        of: |path| Some(DataSpec::FashionMnist(path.into())),
+    },
+    Kind {
+        name: mnist::MNIST,
+        takes: "DIR",
+        of: |path| Some(DataSpec::Mnist(path.into())),
+    },
+    Kind {
+        name: mnist::NAME,
+        takes: "DIR",
+        of: |path| Some(DataSpec::Idx(path.into())),
+    },
+    Kind {
+        name: "npz",
+        takes: "FILE",
+        of: |path| Some(DataSpec::Npz(path.into())),
+    },
+    Kind {
+        name: NPY,
+        takes: "X,Y",
+        of: |paths| {
+            let (images, labels) = paths.split_once(',')?;
+            let both = !images.is_empty() && !labels.is_empty();
+            both.then(|| DataSpec::Npy {
+                images: images.into(),
+                labels: labels.into(),
+            })
+        },
+    },
+    Kind {
+        name: "folder",
+        takes: "DIR",
+        of: |path| Some(DataSpec::Folder(path.into())),
+    },
+];
+
+impl DataSpec {
+    /// Whether a name is one that a path follows, behind a colon.
+    #[must_use]
+    pub fn has_path(name: &str) -> bool {
+        KINDS.iter().any(|kind| kind.name == name)
+    }
+
+    /// Whether two paths follow the name, with a comma between them.
+    #[must_use]
+    pub fn has_two_paths(name: &str) -> bool {
+        name == NPY
+    }
+
+    /// How a set of this name in results is asked for: `npz:FILE` for `npz:kws01.npz`.
+    #[must_use]
+    pub fn form(name: &str) -> String {
+        let kind = name.split(':').next().unwrap_or(name);
+        let takes = KINDS.iter().find(|known| known.name == kind);
+        format!("{kind}:{}", takes.map_or("DIR", |known| known.takes))
+    }
+
+    /// The kind of the data set, without where it lies.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Demo => demo::NAME,
             Self::Cifar10(_) => cifar::NAME,
             Self::FashionMnist(_) => idx::NAME,
+            Self::Mnist(_) => mnist::MNIST,
+            Self::Idx(_) => mnist::NAME,
+            Self::Npz(_) => "npz",
+            Self::Npy { .. } => NPY,
+            Self::Folder(_) => "folder",
         }
     }
 
-    /// The folder that is read; `None` for the demo.
+    /// Whether the set has classes that are always the same.
     #[must_use]
-    pub fn folder(&self) -> Option<&Path> {
+    pub const fn has_own_classes(&self) -> bool {
+        matches!(self, Self::Demo | Self::Cifar10(_) | Self::FashionMnist(_))
+    }
+
+    /// The files or folders that are read; none for the demo.
+    #[must_use]
+    pub fn paths(&self) -> Vec<&Path> {
         match self {
-            Self::Demo => None,
-            Self::Cifar10(folder) | Self::FashionMnist(folder) => Some(folder),
+            Self::Demo => Vec::new(),
+            Self::Cifar10(path)
+            | Self::FashionMnist(path)
+            | Self::Mnist(path)
+            | Self::Idx(path)
+            | Self::Npz(path)
+            | Self::Folder(path) => vec![path],
+            Self::Npy { images, labels } => vec![images, labels],
         }
+    }
+
+    /// The same set with every path changed.
+    #[must_use]
+    pub fn with_paths(&self, change: impl Fn(&Path) -> PathBuf) -> Self {
+        match self {
+            Self::Demo => Self::Demo,
+            Self::Cifar10(path) => Self::Cifar10(change(path)),
+            Self::FashionMnist(path) => Self::FashionMnist(change(path)),
+            Self::Mnist(path) => Self::Mnist(change(path)),
+            Self::Idx(path) => Self::Idx(change(path)),
+            Self::Npz(path) => Self::Npz(change(path)),
+            Self::Npy { images, labels } => Self::Npy {
+                images: change(images),
+                labels: change(labels),
+            },
+            Self::Folder(path) => Self::Folder(change(path)),
+        }
+    }
+
+    /// Reads one part as it is; the files of the other are not touched.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Format`] naming the file and what was expected of it.
+    pub fn load(&self, part: Part) -> Result<Dataset> {
+        self.read(part, &Reading::default())
     }
 
     /// Reads one part; the files of the other are not touched.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Format`] naming the file and what was expected of it.
-    pub fn load(&self, part: Part) -> Result<Dataset> {
+    /// As [`load`](Self::load), and when what is asked for does not suit the set.
+    pub fn read(&self, part: Part, reading: &Reading) -> Result<Dataset> {
+        reading.preprocessing.check()?;
+        let own = |dataset: Result<Dataset>| {
+            reading.refuse_lists(self.name())?;
+            reading.reshaped(dataset?)
+        };
+        if !matches!(self, Self::Folder(_)) {
+            reading.refuse_table(self.name())?;
+        }
         match self {
-            Self::Demo => demo::load(part),
-            Self::Cifar10(folder) => cifar::load(folder, part),
-            Self::FashionMnist(folder) => idx::load(folder, part),
+            Self::Demo => own(demo::load(part)),
+            Self::Cifar10(folder) => own(cifar::load(folder, part)),
+            Self::FashionMnist(folder) => own(idx::load(folder, part)),
+            Self::Mnist(folder) | Self::Idx(folder) => {
+                mnist::load((self.name(), folder), part, reading)
+            }
+            Self::Npz(file) => arrays::npz(file, part, reading),
+            Self::Npy { images, labels } => arrays::npy(images, labels, reading),
+            Self::Folder(at) => folder::load(at, part, reading),
         }
     }
 }
@@ -82,34 +237,43 @@ impl FromStr for DataSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, folder) = match text.split_once(':') {
-            Some((name, folder)) => (name, Some(folder)),
+        let (name, rest) = match text.split_once(':') {
+            Some((name, rest)) => (name, Some(rest)),
             None => (text, None),
         };
-        match (name, folder) {
-            ("demo", None) => Ok(Self::Demo),
-            ("demo", Some(_)) => Err(Error::invalid("demo is embedded and takes no folder")),
-            ("cifar10" | "fashion-mnist", None | Some("")) => Err(Error::invalid(format!(
-                "{name} needs the folder of its files: {name}:DIR"
-            ))),
-            ("cifar10", Some(folder)) => Ok(Self::Cifar10(folder.into())),
-            ("fashion-mnist", Some(folder)) => Ok(Self::FashionMnist(folder.into())),
-            ("folder", _) => Err(Error::invalid(format!(
-                "folder:DIR is not supported yet; use {ACCEPTED}"
-            ))),
-            _ => Err(Error::invalid(format!(
-                "unknown data `{text}`: expected {ACCEPTED}"
-            ))),
+        match (name, rest) {
+            ("demo", None) => return Ok(Self::Demo),
+            ("demo", Some(_)) => {
+                return Err(Error::invalid("demo is embedded and takes no folder"));
+            }
+            _ => {}
         }
+        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+            return Err(Error::invalid(format!(
+                "unknown data `{text}`: expected {ACCEPTED}"
+            )));
+        };
+        let rest = rest.filter(|rest| !rest.is_empty());
+        rest.and_then(kind.of).ok_or_else(|| {
+            let what = match kind.takes {
+                "DIR" => "the folder of its files",
+                "FILE" => "its file",
+                _ => "its two files, images and labels",
+            };
+            Error::invalid(format!("{name} needs {what}: {name}:{}", kind.takes))
+        })
     }
 }
 
 impl fmt::Display for DataSpec {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.folder() {
-            None => formatter.write_str(self.name()),
-            Some(folder) => write!(formatter, "{}:{}", self.name(), folder.display()),
+        formatter.write_str(self.name())?;
+        let mut separator = ':';
+        for path in self.paths() {
+            write!(formatter, "{separator}{}", path.display())?;
+            separator = ',';
         }
+        Ok(())
     }
 }
 
@@ -118,6 +282,10 @@ impl fmt::Display for DataSpec {
 pub struct DataSource {
     /// What is read.
     pub spec: DataSpec,
+    /// How it is read.
+    pub reading: Reading,
+    /// Seed by which a set in one part is divided, where it is.
+    held_out: Option<u64>,
     train: OnceLock<Dataset>,
     test: OnceLock<Dataset>,
 }
@@ -128,25 +296,69 @@ impl DataSource {
     pub fn new(spec: DataSpec) -> Self {
         Self {
             spec,
+            reading: Reading::default(),
+            held_out: None,
             train: OnceLock::new(),
             test: OnceLock::new(),
         }
     }
 
-    /// One part, read now if it was not before.
+    /// The same, read in another way.
+    #[must_use]
+    pub fn read_as(self, reading: Reading) -> Self {
+        Self {
+            reading,
+            ..Self::new(self.spec)
+        }
+    }
+
+    /// The same, where a set in one part is divided: a fifth, drawn with `seed`, are test images.
+    #[must_use]
+    pub fn holding_out(self, seed: u64) -> Self {
+        Self {
+            held_out: Some(seed),
+            reading: self.reading,
+            ..Self::new(self.spec)
+        }
+    }
+
+    /// Divides a set in one part that was read as a whole.
     ///
     /// # Errors
-    /// Those of [`DataSpec::load`].
+    /// When it is too small, or cannot be read.
+    pub fn hold_out(&mut self, seed: u64) -> Result<()> {
+        self.held_out = Some(seed);
+        let whole = self.part(Part::Train)?.clone();
+        if whole.origin.whole {
+            let (train, test) = divided(&whole, seed)?;
+            (self.train, self.test) = (train.into(), test.into());
+        }
+        Ok(())
+    }
+
+    /// One part, read now if it was not before. A set in one part is both.
+    ///
+    /// # Errors
+    /// Those of [`DataSpec::read`].
     pub fn part(&self, part: Part) -> Result<&Dataset> {
-        let place = match part {
+        let place = |part| match part {
             Part::Train => &self.train,
             Part::Test => &self.test,
         };
-        if let Some(loaded) = place.get() {
+        if let Some(loaded) = place(part).get() {
             return Ok(loaded);
         }
-        let loaded = self.spec.load(part)?;
-        Ok(place.get_or_init(|| loaded))
+        let loaded = match place(part.other()).get() {
+            Some(other) if other.origin.whole => other.clone(),
+            _ => self.spec.read(part, &self.reading)?,
+        };
+        let (Some(seed), true) = (self.held_out, loaded.origin.whole) else {
+            return Ok(place(part).get_or_init(|| loaded));
+        };
+        let (train, test) = divided(&loaded, seed)?;
+        self.train.get_or_init(|| train);
+        self.test.get_or_init(|| test);
+        Ok(place(part).get_or_init(|| loaded))
     }
 }
 
@@ -183,13 +395,22 @@ mod tests {
 
     #[test]
     fn every_spec_reads_back_from_its_text() {
-        for text in ["demo", "cifar10:some/dir", "fashion-mnist:/a:b"] {
+        for text in [
+            "demo",
+            "cifar10:some/dir",
+            "fashion-mnist:/a:b",
+            "mnist:d",
+            "idx:d",
+            "npz:a b.npz",
+            "npy:x.npy,y.npy",
+            "folder:photos",
+        ] {
             assert_eq!(text.parse::<DataSpec>().unwrap().to_string(), text);
         }
-        assert_eq!(
-            "cifar10:~/x".parse::<DataSpec>().unwrap().folder(),
-            Some(Path::new("~/x"))
-        );
+        let read: DataSpec = "npy:a,b".parse().unwrap();
+        assert_eq!(read.paths(), [Path::new("a"), Path::new("b")]);
+        let moved = read.with_paths(|path| Path::new("/r").join(path));
+        assert_eq!(moved.to_string(), "npy:/r/a,/r/b");
     }
 
     #[test]
@@ -204,9 +425,16 @@ mod tests {
             "cifar10 needs the folder of its files: cifar10:DIR"
         );
         assert_eq!(refused("demo:x"), "demo is embedded and takes no folder");
-        assert!(refused("folder:x").contains("not supported yet"));
-        let unknown = "unknown data `mnist`: expected demo, cifar10:DIR or fashion-mnist:DIR";
-        assert_eq!(refused("mnist"), unknown);
+        assert_eq!(refused("npz:"), "npz needs its file: npz:FILE");
+        let two = "npy needs its two files, images and labels: npy:X,Y";
+        for text in ["npy", "npy:x", "npy:x,", "npy:,y"] {
+            assert_eq!(refused(text), two);
+        }
+        assert_eq!(DataSpec::form("npz:kws01.npz"), "npz:FILE");
+        assert_eq!(DataSpec::form("cifar10"), "cifar10:DIR");
+        let unknown = "unknown data `cifar`: expected demo, cifar10:DIR, fashion-mnist:DIR, \
+            mnist:DIR, idx:DIR, npz:FILE, npy:X,Y or folder:DIR";
+        assert_eq!(refused("cifar"), unknown);
     }
 
     #[test]
@@ -220,5 +448,36 @@ mod tests {
         let source = DataSource::new(DataSpec::Demo);
         let first: *const Dataset = source.part(Part::Test).unwrap();
         assert!(std::ptr::eq(first, source.part(Part::Test).unwrap()));
+    }
+
+    #[test]
+    fn what_does_not_suit_a_set_is_refused() {
+        let list = Reading {
+            classes: Some("c.txt".into()),
+            ..Reading::default()
+        };
+        let refused = |reading: &Reading| {
+            let read = DataSpec::Demo.read(Part::Test, reading);
+            read.unwrap_err().to_string()
+        };
+        assert!(refused(&list).contains("leave --classes out"));
+        let table = Reading {
+            labels: Some("l.csv".into()),
+            ..Reading::default()
+        };
+        assert!(refused(&table).contains("demo is no folder"));
+    }
+
+    #[test]
+    fn embedded_images_are_resized_as_asked_for() {
+        let reading = Reading {
+            preprocessing: toml::from_str("size = [14, 20]\nchannels = \"rgb\"").unwrap(),
+            ..Reading::default()
+        };
+        let read = DataSpec::Demo.read(Part::Test, &reading).unwrap();
+        assert_eq!((read.channels, read.height, read.width), (3, 14, 20));
+        assert_eq!(read.len(), demo::TEST_IMAGES);
+        let plain = DataSpec::Demo.load(Part::Test).unwrap();
+        assert_ne!(read.checksum(), plain.checksum());
     }
 }

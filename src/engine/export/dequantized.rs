@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Encoded, Request};
 use crate::engine::data::Normalization;
+use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Graph, Parameters, Role};
 use crate::engine::model::weights::{self, NamedTensor, WeightsFile};
@@ -28,6 +29,8 @@ struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     normalization: Normalization,
+    #[serde(default, skip_serializing_if = "Preprocessing::is_empty")]
+    preprocessing: Preprocessing,
     layers: Vec<LayerDescription>,
 }
 
@@ -103,6 +106,7 @@ fn describe(request: &Request) -> Description {
         data: about.data.clone(),
         sha256: None,
         normalization: about.normalization.clone(),
+        preprocessing: about.preprocessing.clone(),
         layers: layers.iter().enumerate().map(describe).collect(),
     }
 }

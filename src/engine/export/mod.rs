@@ -27,7 +27,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::backend::Backend;
-use super::data::{Images, Normalization};
+use super::data::preprocessing::Preprocessing;
+use super::data::{Images, Normalization, USUAL_SCALE};
 use super::files::{self, Draft};
 use super::finetune::Run;
 use super::graph::{Graph, Parameters};
@@ -117,9 +118,25 @@ pub struct About {
     pub data: String,
     /// Normalisation of the images.
     pub normalization: Normalization,
+    /// How pictures are resized, cut and turned before.
+    pub preprocessing: Preprocessing,
 }
 
 impl About {
+    /// What is told in metadata only where it is not as usual.
+    fn further(&self) -> Vec<(&'static str, String)> {
+        let mut further = Vec::new();
+        let scale = self.normalization.pixel_scale;
+        if scale.to_bits() != USUAL_SCALE.to_bits() {
+            further.push((packed::PIXEL_SCALE, scale.to_string()));
+        }
+        if !self.preprocessing.is_empty() {
+            let text = serde_json::to_string(&self.preprocessing).unwrap_or_default();
+            further.push((packed::PREPROCESSING, text));
+        }
+        further
+    }
+
     /// What is known of a run.
     #[must_use]
     pub fn of(run: &Run) -> Self {
@@ -127,6 +144,7 @@ impl About {
             model: run.record.model.name.clone(),
             data: run.record.data.name.clone(),
             normalization: run.record.data.normalization.clone(),
+            preprocessing: run.record.data.preprocessing.clone(),
         }
     }
 }

@@ -22,7 +22,7 @@
 //! tensors, and `hawqeye/sha256`: the SHA-256 of the file's bytes with its own 64 digits taken as
 //! zeros. Files of older programs lack the last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -32,7 +32,8 @@ use safetensors::tensor::Dtype;
 use super::folded::{FoldedLayer, Values, fold, unfold};
 use super::packing::{pack, packed_len, unpack};
 use super::{About, Encoded, Request};
-use crate::engine::data::Normalization;
+use crate::engine::data::preprocessing::Preprocessing;
+use crate::engine::data::{Normalization, USUAL_SCALE};
 use crate::engine::graph::{Graph, Parameters, Shape};
 use crate::engine::model::Architecture;
 use crate::engine::model::weights::{
@@ -54,8 +55,13 @@ const STEP: usize = 8;
 /// Key of the metadata for step sizes per channel, and its value.
 const WEIGHT_STEPS: (&str, &str) = ("weight-steps", "channel");
 
+/// What a byte is multiplied by, where that is not 1/255.
+pub(super) const PIXEL_SCALE: &str = "pixel-scale";
+/// How pictures are resized, cut and turned, as JSON, where anything is done.
+pub(super) const PREPROCESSING: &str = "preprocessing";
+
 /// Every key of the metadata.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "format",
     "version",
     "model",
@@ -64,6 +70,8 @@ const KEYS: [&str; 11] = [
     "classes",
     "mean",
     "std",
+    PIXEL_SCALE,
+    PREPROCESSING,
     "bits",
     WEIGHT_STEPS.0,
     seal::KEY,
@@ -159,9 +167,11 @@ pub fn size(model: &str, layers: &[Extent]) -> u64 {
         model: model.to_owned(),
         data: "cifar10".to_owned(),
         normalization: Normalization {
+            pixel_scale: USUAL_SCALE,
             mean: vec![0.485, 0.456, 0.406],
             std: vec![0.229, 0.224, 0.225],
         },
+        preprocessing: Preprocessing::default(),
     };
     let bits: Vec<LayerBits> = layers.iter().map(|layer| layer.bits).collect();
     let steps = layers
@@ -205,6 +215,9 @@ fn metadata(
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
+    for (key, value) in about.further() {
+        metadata.insert(key.to_owned(), value);
+    }
     if steps == WeightSteps::Channel {
         let (key, value) = WEIGHT_STEPS;
         metadata.insert(key.to_owned(), value.to_owned());
@@ -272,6 +285,30 @@ pub fn read(path: &Path) -> Result<Packed> {
     whole.map_err(|reason| Error::format(path, reason))
 }
 
+/// Mean and deviation, of bytes multiplied as the file says.
+fn normalization(
+    metadata: &HashMap<String, String>,
+    (mean, std): (Vec<f32>, Vec<f32>),
+) -> Decoded<Normalization> {
+    let scale = match metadata.get(PIXEL_SCALE) {
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("{PIXEL_SCALE} {text}: expected a number"))?,
+        None => USUAL_SCALE,
+    };
+    let number = Normalization::new(mean, std).and_then(|number| number.scaled(scale));
+    number.map_err(|error| error.to_string())
+}
+
+fn preprocessing(metadata: &HashMap<String, String>) -> Decoded<Preprocessing> {
+    let Some(text) = metadata.get(PREPROCESSING) else {
+        return Ok(Preprocessing::default());
+    };
+    let read: Preprocessing = crate::engine::text::from_json(text)?;
+    read.check().map_err(|error| error.to_string())?;
+    Ok(read)
+}
+
 type Decoded<T> = std::result::Result<T, String>;
 
 /// What is in a file's bytes.
@@ -304,7 +341,8 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
     let about = About {
         model: get("model")?.to_owned(),
         data: get("data")?.to_owned(),
-        normalization: Normalization::new(list(get("mean")?)?, list(get("std")?)?).map_err(said)?,
+        normalization: normalization(&metadata, (list(get("mean")?)?, list(get("std")?)?))?,
+        preprocessing: preprocessing(&metadata)?,
     };
     let architecture = Architecture::from_str(&about.model).map_err(said)?;
     let (image, classes) = (image(get("image")?)?, number(get("classes")?)?);

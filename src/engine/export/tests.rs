@@ -5,6 +5,7 @@ use super::folded::{fold, unfold};
 use super::*;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window};
+use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSpec, Dataset, Part, Selection};
 use crate::engine::graph::operations::Pad;
 use crate::engine::graph::{
@@ -236,6 +237,7 @@ fn about(model: &str) -> About {
         model: model.to_owned(),
         data: "demo".to_owned(),
         normalization: normalization(),
+        preprocessing: Preprocessing::default(),
     }
 }
 

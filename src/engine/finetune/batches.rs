@@ -6,7 +6,9 @@ use std::thread::{Builder, Scope};
 
 use super::settings::{Settings, Variation};
 use crate::engine::autodiff::batch_step::Batch;
-use crate::engine::data::{Augmentation, Dataset, Images, Normalization, Preparation, shuffle};
+use crate::engine::data::{
+    Augmentation, Dataset, Images, Label, Normalization, Preparation, shuffle,
+};
 use crate::engine::{Error, Result};
 
 /// Batches that wait at most.
@@ -115,7 +117,7 @@ impl Images for Batch {
         Ok(self.images[range.start * image..range.end * image].to_vec())
     }
 
-    fn labels(&self, range: std::ops::Range<usize>) -> Vec<u8> {
+    fn labels(&self, range: std::ops::Range<usize>) -> Vec<Label> {
         self.labels[range].to_vec()
     }
 }
@@ -123,6 +125,7 @@ impl Images for Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::data::{Held, Origin};
 
     /// 20 images of 6 x 6 pixels whose label is their index.
     fn dataset() -> Dataset {
@@ -133,8 +136,9 @@ mod tests {
             channels: 1,
             height: 6,
             width: 6,
-            images: (0..20 * 36u32).map(|at| (at % 251) as u8).collect(),
-            labels: (0..20).collect(),
+            images: Held::of((0..20 * 36u32).map(|at| (at % 251) as u8).collect(), 36),
+            labels: (0..20).map(Label).collect(),
+            origin: Origin::default(),
         }
     }
 
@@ -159,8 +163,8 @@ mod tests {
         let all = collect(&batches, 0..9);
         assert_eq!(all.len(), 9);
         assert_eq!(collect(&batches, 4..7), all[4..7]);
-        let mut first: Vec<u8> = all[..3].iter().flat_map(|b| b.labels.clone()).collect();
-        let second: Vec<u8> = all[3..6].iter().flat_map(|b| b.labels.clone()).collect();
+        let mut first: Vec<Label> = all[..3].iter().flat_map(|b| b.labels.clone()).collect();
+        let second: Vec<Label> = all[3..6].iter().flat_map(|b| b.labels.clone()).collect();
         assert_ne!(first, second);
         first.sort_unstable();
         first.dedup();

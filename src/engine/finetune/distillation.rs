@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::engine::autodiff::loss;
+use crate::engine::data::Label;
 
 /// What the float network answered to a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +25,7 @@ pub struct Answers {
 impl Answers {
     /// Gradient of the mean loss in the logits of some images.
     #[must_use]
-    pub fn gradient(&self, images: Range<usize>, logits: &[f64], labels: &[u8]) -> Vec<f64> {
+    pub fn gradient(&self, images: Range<usize>, logits: &[f64], labels: &[Label]) -> Vec<f64> {
         let classes = logits.len() / labels.len().max(1);
         let teacher = &self.logits[images.start * classes..images.end * classes];
         let (soft, wanted) = (self.soften(logits, classes), self.soften(teacher, classes));
@@ -56,7 +57,7 @@ mod tests {
             weight: 0.3,
             temperature: 2.5,
         };
-        let (logits, labels) = ([1.0, 0.2, -0.7, 0.4, 0.3, 2.0], [1, 2]);
+        let (logits, labels) = ([1.0, 0.2, -0.7, 0.4, 0.3, 2.0], [1, 2].map(Label));
         let value = |logits: &[f64]| {
             let soft = answers.soften(logits, 3);
             let wanted = answers.soften(&answers.logits, 3);

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::settings::Settings;
 use super::stages::Stage;
 use super::{Request, Subject};
-use crate::engine::data::{Dataset, Normalization};
+use crate::engine::data::preprocessing::Preprocessing;
+use crate::engine::data::{Dataset, Normalization, Reading, image_shape};
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::model::check_sizes;
 use crate::engine::plan::Plan;
@@ -84,6 +85,9 @@ pub struct DataRecord {
     pub test_sha256: String,
     /// Their normalisation.
     pub normalization: Normalization,
+    /// How pictures were resized, cut and turned before.
+    #[serde(default, skip_serializing_if = "Preprocessing::is_empty")]
+    pub preprocessing: Preprocessing,
 }
 
 impl Record {
@@ -121,6 +125,7 @@ impl Record {
                 train_sha256: train.checksum(),
                 test_sha256: test.checksum(),
                 normalization: subject.normalization.clone(),
+                preprocessing: train.origin.geometry.clone(),
             },
             scale: request.plan.scale,
             plan: layers
@@ -166,8 +171,13 @@ impl Record {
     /// A sentence naming the setting.
     pub fn check(&self) -> Result<()> {
         self.settings.check()?;
-        let Normalization { mean, std } = self.data.normalization.clone();
-        Normalization::new(mean, std)?;
+        let Normalization {
+            pixel_scale,
+            mean,
+            std,
+        } = self.data.normalization.clone();
+        Normalization::new(mean, std)?.scaled(pixel_scale)?;
+        self.data.preprocessing.check()?;
         let [channels, height, width] = self.model.image;
         let image = Shape::map(channels, height, width);
         check_sizes(image, self.model.classes)?;
@@ -182,6 +192,17 @@ impl Record {
         let layers = self.plan.iter();
         let quantized = layers.map(|(name, bits)| (&**name, *bits != float));
         check_stages(quantized, &self.stage_layers()?)
+    }
+
+    /// How images are read for the network of the run; `lists` says which label means what.
+    #[must_use]
+    pub fn reading(&self, lists: Reading) -> Reading {
+        let [channels, height, width] = self.model.image;
+        Reading {
+            preprocessing: self.data.preprocessing.clone(),
+            expected: Some(Shape::map(channels, height, width)),
+            ..lists
+        }
     }
 
     /// The stages by place of their layers in the plan.
@@ -292,8 +313,8 @@ fn check_stages<'a>(
 }
 
 fn check_images(graph: &Graph, images: &Dataset) -> Result<()> {
-    let shape = Shape::map(images.channels, images.height, images.width);
-    if shape != graph.input_shape() || images.classes > graph.classes() || images.is_empty() {
+    let shape = image_shape(images);
+    if !images.suits(graph.input_shape()) || images.classes > graph.classes() || images.is_empty() {
         return Err(Error::invalid(format!(
             "{} has {} images of {shape} in {} classes, but the network reads {} and tells {} \
              classes apart",
@@ -329,10 +350,8 @@ mod tests {
                 name: "cifar10".into(),
                 train_sha256: "cd".into(),
                 test_sha256: "ef".into(),
-                normalization: Normalization {
-                    mean: vec![0.5],
-                    std: vec![0.25],
-                },
+                normalization: Normalization::new(vec![0.5], vec![0.25]).unwrap(),
+                preprocessing: Preprocessing::default(),
             },
             scale: ScaleRule::Mse,
             plan: vec![("a".into(), "2/4".into()), ("b".into(), "3/4".into())],

@@ -15,7 +15,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use weights::{NamedTensor, Source, WeightsFile};
 
-use super::data::Normalization;
+use super::data::{ClassSource, Dataset, Normalization, USUAL_SCALE, image_shape};
 use super::graph::{Graph, Node, Operation, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
 use super::{Error, Result};
@@ -52,7 +52,11 @@ impl Architecture {
             1 => (vec![0.286], vec![0.353]),
             _ => (vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]),
         };
-        Normalization { mean, std }
+        Normalization {
+            pixel_scale: USUAL_SCALE,
+            mean,
+            std,
+        }
     }
 }
 
@@ -111,6 +115,26 @@ impl Model {
         let source = source.into();
         let file = weights::read(source.path)?;
         Self::from_weights(architecture, (image, classes), (&file, source))
+    }
+
+    /// The same for the images of a set. They may show few of the classes: where the set does not
+    /// know them, the file tells how many there are.
+    ///
+    /// # Errors
+    /// See [`load`](Self::load).
+    pub fn load_for<'a>(
+        architecture: Architecture,
+        dataset: &Dataset,
+        source: impl Into<Source<'a>>,
+    ) -> Result<Self> {
+        let source = source.into();
+        let file = weights::read(source.path)?;
+        let told = match dataset.origin.classes {
+            ClassSource::Set => None,
+            _ => outputs(&file),
+        };
+        let image = (image_shape(dataset), told.unwrap_or(dataset.classes));
+        Self::from_weights(architecture, image, (&file, source))
     }
 
     /// Puts the tensors of a weights file into an architecture; the path is for messages.
@@ -221,6 +245,13 @@ pub fn check_sizes(image: Shape, classes: usize) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Outputs of the only linear layer in a file.
+fn outputs(file: &WeightsFile) -> Option<usize> {
+    let mut linear = file.tensors.iter().filter(|tensor| tensor.shape.len() == 2);
+    let only = linear.next()?;
+    linear.next().is_none().then(|| only.shape[0])
 }
 
 /// What a weights file must hold.

@@ -85,6 +85,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let earlier = earlier.as_ref().map(Earlier);
     let inputs = args.inputs.load(Part::Train)?;
     inputs.tell_notes(&reporter);
+    inputs.tell_whole(Part::Train, &reporter)?;
     let before = earlier.and_then(Earlier::seed);
     let seed = shared.seed.or(before).unwrap_or(0);
     let settings = args.measure.settings(&inputs.model, seed, earlier)?;

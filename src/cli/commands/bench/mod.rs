@@ -44,7 +44,8 @@ Every work is done once to warm up, and then --repeats times.";
         "Trained weights: .safetensors, .pth, .th or .pkl [default: untrained ones]"
     )),
     mut_arg("data", |data| data.help(
-        "Images: demo, cifar10:DIR or fashion-mnist:DIR [default: noise]"
+        "Images: demo, cifar10:DIR, fashion-mnist:DIR, mnist:DIR, idx:DIR, npz:FILE, npy:X,Y or \
+         folder:DIR [default: noise]"
     ))
 )]
 pub struct Args {

@@ -1,7 +1,7 @@
 //! What is timed: a network and images, trained and real where they were given.
 
 use crate::cli::failure::Failure;
-use crate::cli::inputs::InputArgs;
+use crate::cli::inputs::{InputArgs, check_fit};
 use crate::engine::autodiff::batch_step::Batch;
 use crate::engine::backend::Backend;
 use crate::engine::bench::settle;
@@ -38,19 +38,25 @@ impl Subject {
     /// When a file is not what it should be.
     pub fn load(inputs: &InputArgs, images: usize, seed: u64) -> Result<Self, Failure> {
         let (dataset, data) = match &inputs.data {
-            Some(spec) => (spec.load(Part::Train)?, spec.to_string()),
+            Some(spec) => (
+                inputs.source()?.part(Part::Train)?.clone(),
+                spec.to_string(),
+            ),
             None => (
                 noise(IMAGE, images, seed),
                 format!("noise, no --data given (seed {seed})"),
             ),
         };
         let architecture = inputs.model.unwrap_or(USUAL);
-        let normalization = inputs.normalization(architecture, &dataset)?;
+        let usual = architecture.normalization(dataset.channels);
+        let said = inputs.preprocess.said()?;
+        let normalization = said.normalization(Some(usual), &dataset);
+        let normalization = normalization.map_err(Failure::usage)?;
         let fit = (image_shape(&dataset), dataset.classes);
         let is_demo = inputs.data == Some(DataSpec::Demo) && architecture == demo::ARCHITECTURE;
         let (model, weights) = match inputs.weights_source() {
             Some(source) => (
-                Model::load(architecture, fit, source)?,
+                Model::load_for(architecture, &dataset, source)?,
                 source.path.display().to_string(),
             ),
             None if is_demo => (demo::load()?, "those of the demo".to_owned()),
@@ -59,6 +65,7 @@ impl Subject {
                 format!("untrained, no --weights given (He's initialisation, seed {seed})"),
             ),
         };
+        check_fit(&dataset, &model.graph)?;
         Ok(Self {
             is_trained: inputs.weights.is_some() || is_demo,
             model,

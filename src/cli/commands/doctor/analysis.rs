@@ -7,6 +7,7 @@ use crate::cli::failure::Failure;
 use crate::engine::autodiff::batch_step::Batch;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::bench::Forward;
+use crate::engine::data::Label;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::Analysis;
 use crate::engine::hessian::estimate::{Estimate, Outline};
@@ -47,7 +48,7 @@ fn pace(model: &Model, forward: u64) -> Result<f64, Failure> {
     let backend = Cpu::new(Isa::detect());
     let batch = Batch {
         images: vec![0.5; TIMED * model.graph.input_shape().elements()],
-        labels: vec![0; TIMED],
+        labels: vec![Label(0); TIMED],
     };
     let mut walk = Forward::new(model, &backend)?;
     let mut fastest = f64::INFINITY;

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::Args;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{check_fit, images_of};
+use crate::cli::inputs::{check_fit, images_of, tell_whole};
 use crate::cli::report::Reporter;
-use crate::engine::data::{DataSource, Normalization, Part};
+use crate::engine::data::preprocessing::Preprocessing;
+use crate::engine::data::{DataSource, Normalization, Part, Reading};
 use crate::engine::export::packed::{self, Packed};
 use crate::engine::finetune::{self, Run};
 use crate::engine::graph::{Graph, Parameters};
@@ -36,7 +37,9 @@ impl Args {
             (None, Some(path)) => self.of_packed(path)?,
             (None, None) => return Ok(None),
         };
-        check_fit(kept.source.part(part)?, &kept.graph)?;
+        let dataset = kept.source.part(part)?;
+        check_fit(dataset, &kept.graph)?;
+        tell_whole(dataset, reporter);
         Ok(Some(kept))
     }
 
@@ -50,8 +53,11 @@ impl Args {
         for doubt in doubts {
             reporter.warn(doubt);
         }
+        let source = images_of(self.inputs.data.as_ref(), &record.data.name, folder)?;
+        let lists = self.inputs.lists.reading(Preprocessing::default());
+        let source = source.read_as(record.reading(lists));
         Ok(Kept {
-            source: images_of(self.inputs.data.as_ref(), &record.data.name, folder)?,
+            source: source.holding_out(record.settings.seed),
             normalization: record.data.normalization,
             seed: record.settings.seed,
             parameters: network.effective(),
@@ -66,8 +72,13 @@ impl Args {
             parameters,
             ..
         } = packed::read(path)?;
+        let source = images_of(self.inputs.data.as_ref(), &about.data, path)?;
+        let reading = Reading {
+            expected: Some(graph.input_shape()),
+            ..self.inputs.lists.reading(about.preprocessing)
+        };
         Ok(Kept {
-            source: images_of(self.inputs.data.as_ref(), &about.data, path)?,
+            source: source.read_as(reading),
             normalization: about.normalization,
             seed: 0,
             graph,

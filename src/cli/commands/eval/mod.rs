@@ -11,12 +11,13 @@ use serde_json::json;
 use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{InputArgs, usual_images};
+use crate::cli::inputs::{InputArgs, check_fit, usual_images};
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::Error;
 use crate::engine::autodiff::Program;
 use crate::engine::backend::Backend;
+use crate::engine::data::preprocessing;
 use crate::engine::data::{
     DataSource, Normalization, Order, Part, Selection, sample, split_train, validation_size,
 };
@@ -83,7 +84,20 @@ pub struct Args {
 }
 
 /// Options that say what a run or a file knows itself.
-const OF_A_NETWORK: [&str; 5] = ["plan", "model", "weights", "mean", "std"];
+const OF_A_NETWORK: [&str; 12] = [
+    "plan",
+    "model",
+    "weights",
+    "preprocess",
+    "size",
+    "resize",
+    "crop",
+    "interpolation",
+    "channels",
+    "pixel_scale",
+    "mean",
+    "std",
+];
 
 /// Which images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -150,10 +164,15 @@ pub fn select<'a>(
 
 impl Args {
     /// Scores trained weights, quantized to a plan first if there is one.
-    fn trained(&self, split: Split, seed: u64, reporter: Reporter) -> Result<Score, Failure> {
+    fn trained(&self, split: Split, seed: u64, mut reporter: Reporter) -> Result<Score, Failure> {
         let inputs = self.inputs.load(Part::from(split))?;
         inputs.tell_notes(&reporter);
+        inputs.tell_whole(Part::from(split), &reporter)?;
         let (source, normalization) = (&inputs.source, &inputs.normalization);
+        let doubtful = preprocessing::doubt(source.part(Part::from(split))?, normalization)?;
+        if let Some(doubt) = doubtful {
+            reporter.warn(doubt);
+        }
         let images = select(source, normalization, (split, seed))?;
         let evaluating = |network, reporter| Evaluating {
             network,
@@ -169,6 +188,7 @@ impl Args {
         };
         let plan = inputs.plan(path)?;
         let dataset = source.part(Part::Train)?;
+        check_fit(dataset, &inputs.model.graph)?;
         let usual = || usual_images(post_training::CALIBRATION_IMAGES, dataset, &reporter);
         let fitted = self.calibration.map_or_else(usual, NonZeroUsize::get);
         let indices = sample(Order::Random, fitted, seed, dataset.len()).map_err(Failure::usage)?;

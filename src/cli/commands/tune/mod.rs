@@ -163,7 +163,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let folder = args.output.as_path();
     let start = args.start(folder)?;
     let reporter = shared.reporter()?;
-    let inputs = args.inputs.load(Part::Train)?;
+    let mut inputs = args.inputs.load(Part::Train)?;
     inputs.tell_notes(&reporter);
     let started = match start {
         Start::Fresh => None,
@@ -178,6 +178,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let before = started.as_ref().map(|record| record.settings.clone());
     let settings = args.training.settings(before, data, shared.seed);
     settings.check().map_err(Failure::usage)?;
+    inputs.hold_out(settings.seed, &reporter)?;
     args.device.run(Tuning {
         args,
         started: started.as_ref(),

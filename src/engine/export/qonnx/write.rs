@@ -5,6 +5,7 @@ use prost::Message;
 use super::proto::{self, Attribute, Model, OperatorSet, Property, Tensor, ValueInfo};
 use super::{DILATED_MEANS, DOMAIN, IR_VERSION, OPSET};
 use crate::engine::backend::{AverageWindow, Region, Span, Window};
+use crate::engine::data::USUAL_SCALE;
 use crate::engine::export::About;
 use crate::engine::graph::operations::{
     Activate, BatchNorm, Codes, Convolution, Function, Linear, Pad, Scale,
@@ -45,8 +46,12 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         ("data", about.data.clone()),
         ("mean", list(&about.normalization.mean)),
         ("std", list(&about.normalization.std)),
-        (seal::KEY, seal::open()),
     ];
+    let sealed = (seal::KEY, seal::open());
+    let properties = properties
+        .into_iter()
+        .chain(about.further())
+        .chain([sealed]);
     let operators = |(domain, version): (&str, i64)| OperatorSet {
         domain: domain.to_owned(),
         version,
@@ -55,12 +60,12 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         ir_version: IR_VERSION,
         producer_name: "hawqeye".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        doc_string: "input: (pixel / 255 - mean) / std, channels first".to_owned(),
+        doc_string: doc_string(about),
         graph: Some(writer.graph),
         opset_import: [("", opset(&network.graph)), (DOMAIN, 1)]
             .map(operators)
             .into(),
-        metadata_props: properties.map(property).into(),
+        metadata_props: properties.map(property).collect(),
     };
     let mut bytes = model.encode_to_vec();
     seal::seal(&mut bytes);
@@ -428,4 +433,14 @@ fn window(window: &Window) -> Vec<Attribute> {
         attributes.push(Attribute::int("ceil_mode", 1));
     }
     attributes
+}
+/// How pixels become what the network reads.
+fn doc_string(about: &About) -> String {
+    let scale = about.normalization.pixel_scale;
+    let scaled = if scale.to_bits() == USUAL_SCALE.to_bits() {
+        "pixel / 255".to_owned()
+    } else {
+        format!("{scale} pixel")
+    };
+    format!("input: ({scaled} - mean) / std, channels first")
 }

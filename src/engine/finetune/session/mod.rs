@@ -17,7 +17,7 @@ use super::{Report, Request, Start, Subject};
 use crate::engine::autodiff::Program;
 use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient};
 use crate::engine::backend::Backend;
-use crate::engine::data::Selection;
+use crate::engine::data::{Label, Selection};
 use crate::engine::evaluation;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
@@ -269,7 +269,7 @@ impl<B: Backend> Session<'_, '_, B> {
         let resting = self.inputs.resting(before, (network, entered));
         let answers = self.inputs.answers(batch)?;
         let gradient = answers.map(|answers| {
-            move |images, logits: &[f64], labels: &[u8]| answers.gradient(images, logits, labels)
+            move |images, logits: &[f64], labels: &[Label]| answers.gradient(images, logits, labels)
         });
         let gradient = gradient.as_ref().map(|gradient| gradient as &LossGradient);
         let state = &mut self.state;

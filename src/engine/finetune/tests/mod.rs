@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::*;
 use crate::engine::autodiff::Program;
 use crate::engine::backend::cpu::{Cpu, Isa};
-use crate::engine::data::Selection;
+use crate::engine::data::{Held, Label, Origin, Selection};
 use crate::engine::evaluation::evaluate;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
@@ -48,8 +48,11 @@ fn images(count: usize, seed: u64) -> Dataset {
         channels: 1,
         height: SIDE,
         width: SIDE,
-        images,
-        labels: (0..count).map(|image| (image % CLASSES) as u8).collect(),
+        images: Held::of(images, SIDE * SIDE),
+        labels: (0..count)
+            .map(|image| Label((image % CLASSES) as u32))
+            .collect(),
+        origin: Origin::default(),
     }
 }
 
@@ -467,7 +470,7 @@ fn another_run_is_refused_with_what_differs() {
     assert!(refused(&setting, Start::Fresh).contains("already holds a run"));
     setting.settings.learning_rate = 0.5;
     setting.plan.layers[0].weight_bits = Bits::MAX;
-    setting.test.images[0] ^= 1;
+    setting.test = images(setting.test.len(), 99);
     let error = refused(&setting, Start::Resume);
     for part in [
         "settings learning rate 0.05 there, 0.5 now",
