@@ -57,6 +57,7 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
         graph: Some(writer.graph),
         opset_import: [("", OPSET), (DOMAIN, 1)].map(operators).into(),
         metadata_props: properties.map(property).into(),
+        ..Model::default()
     };
     let mut bytes = model.encode_to_vec();
     seal::seal(&mut bytes);
@@ -149,7 +150,7 @@ impl Writer<'_> {
             name: name.to_owned(),
             op_type: op_type.to_owned(),
             attribute,
-            domain: String::new(),
+            ..proto::Node::default()
         });
     }
 
@@ -278,6 +279,7 @@ impl Writer<'_> {
                 Attribute::text("rounding_mode", "ROUND"),
             ],
             domain: DOMAIN.to_owned(),
+            ..proto::Node::default()
         });
     }
 
