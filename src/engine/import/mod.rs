@@ -19,6 +19,8 @@ pub(crate) mod onnx;
 mod pt2;
 mod source;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod translate;
 mod view;
 
