@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -18,7 +19,12 @@ pub(crate) struct Archive<'a> {
 impl<'a> Archive<'a> {
     /// Opens a file that is in memory.
     pub(crate) fn open(bytes: &'a [u8]) -> Parsed<Self> {
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
+        // Nothing is before the first entry. Told so, the crate looks nowhere else for the directory:
+        // files have others in them, and searching has missed it where its first bytes straddle pieces.
+        let config = Config {
+            archive_offset: ArchiveOffset::Known(0),
+        };
+        let zip = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(|error| {
             format!("damaged or truncated zip file ({error}); download or save it again")
         })?;
         Ok(Self {

@@ -12,6 +12,7 @@ mod bench;
 mod destinations;
 mod eval;
 mod export;
+mod inspect;
 #[cfg(target_os = "linux")]
 mod kills;
 mod output;

@@ -3,6 +3,8 @@
 //! training, annotations of devices) is kept as bytes, so that a file can be written back whole.
 //! Lists of numbers are read packed and unpacked, whatever is declared here.
 
+#![allow(clippy::struct_field_names, reason = "the names of onnx.proto")]
+
 use prost::Message;
 
 /// Data types of tensors: the numbers of `TensorProto.DataType`.
