@@ -10,6 +10,12 @@
 //! ```
 //! What a batch of images was written for is ignored: everything here is about one image.
 
+#![allow(
+    clippy::float_cmp,
+    clippy::unnecessary_wraps,
+    reason = "ones and zeros are exact; parsers share a type"
+)]
+
 mod call;
 pub mod document;
 mod evaluate;

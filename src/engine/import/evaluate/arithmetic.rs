@@ -74,18 +74,15 @@ fn aligned(a: &Tensor, b: &Tensor, budget: &Budget) -> Read<(Tensor, Tensor)> {
 /// `+`, `-` and others, by the name of the operator.
 pub(crate) fn binary(operation: &str, a: &Tensor, b: &Tensor, budget: &Budget) -> Read<Tensor> {
     let (a, b) = aligned(a, b, budget)?;
-    let values = match (&a.values, &b.values) {
-        (Values::Integers(x), Values::Integers(y)) => {
-            let each = x.iter().zip(y.iter());
-            let each = each.map(|(&x, &y)| integers(operation, x, y));
-            Values::Integers(Arc::new(each.collect::<Read<_>>()?))
-        }
-        _ => {
-            let (x, y) = (a.to_floats(), b.to_floats());
-            let each = x.iter().zip(y.iter());
-            let each = each.map(|(&x, &y)| floats(operation, x, y));
-            Values::Floats(Arc::new(each.collect::<Read<_>>()?))
-        }
+    let values = if let (Values::Integers(x), Values::Integers(y)) = (&a.values, &b.values) {
+        let each = x.iter().zip(y.iter());
+        let each = each.map(|(&x, &y)| integers(operation, x, y));
+        Values::Integers(Arc::new(each.collect::<Read<_>>()?))
+    } else {
+        let (x, y) = (a.to_floats(), b.to_floats());
+        let each = x.iter().zip(y.iter());
+        let each = each.map(|(&x, &y)| floats(operation, x, y));
+        Values::Floats(Arc::new(each.collect::<Read<_>>()?))
     };
     Ok(Tensor {
         shape: a.shape,
@@ -164,19 +161,13 @@ pub(crate) fn compare(how: Compare, a: &Tensor, b: &Tensor, budget: &Budget) -> 
         };
         i64::from(holds)
     };
-    let values = match (&a.values, &b.values) {
-        (Values::Integers(x), Values::Integers(y)) => x
-            .iter()
-            .zip(y.iter())
-            .map(|(x, y)| holds(Some(x.cmp(y))))
-            .collect(),
-        _ => {
-            let (x, y) = (a.to_floats(), b.to_floats());
-            x.iter()
-                .zip(y.iter())
-                .map(|(x, y)| holds(x.partial_cmp(y)))
-                .collect()
-        }
+    let values = if let (Values::Integers(x), Values::Integers(y)) = (&a.values, &b.values) {
+        let each = x.iter().zip(y.iter());
+        each.map(|(x, y)| holds(Some(x.cmp(y)))).collect()
+    } else {
+        let (x, y) = (a.to_floats(), b.to_floats());
+        let each = x.iter().zip(y.iter());
+        each.map(|(x, y)| holds(x.partial_cmp(y))).collect()
     };
     Ok(Tensor::integers(a.shape, values))
 }

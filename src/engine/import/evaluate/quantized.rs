@@ -7,7 +7,7 @@ use super::super::tensor::{Tensor, elements, spelled};
 /// How codes are turned into numbers.
 pub(crate) struct Steps<'a> {
     /// Step sizes: one, one for each place along an extent, or one for each block of it.
-    pub steps: &'a Tensor,
+    pub sizes: &'a Tensor,
     /// Codes of zero, as many.
     pub zeros: Option<&'a Tensor>,
     /// The extent.
@@ -19,7 +19,7 @@ pub(crate) struct Steps<'a> {
 /// The numbers that codes stand for.
 pub(crate) fn dequantized(codes: &Tensor, of: &Steps, budget: &Budget) -> Read<Tensor> {
     budget.take(&codes.shape)?;
-    let steps = of.steps.to_floats();
+    let steps = of.sizes.to_floats();
     let zeros = of.zeros.map(Tensor::to_integers);
     if zeros
         .as_ref()
@@ -40,12 +40,12 @@ pub(crate) fn dequantized(codes: &Tensor, of: &Steps, budget: &Budget) -> Read<T
 
 /// The place of the step of every code.
 fn places<'a>(codes: &'a Tensor, of: &Steps) -> Read<Box<dyn Fn(usize) -> usize + 'a>> {
-    let count = of.steps.len();
+    let count = of.sizes.len();
     if count == 1 {
         return Ok(Box::new(|_| 0));
     }
     let refused = || {
-        let (steps, codes) = (spelled(&of.steps.shape), spelled(&codes.shape));
+        let (steps, codes) = (spelled(&of.sizes.shape), spelled(&codes.shape));
         format!("step sizes of shape {steps} do not go with codes of shape {codes}")
     };
     let axis = place(of.axis, codes.shape.len())?;
@@ -60,7 +60,7 @@ fn places<'a>(codes: &'a Tensor, of: &Steps) -> Read<Box<dyn Fn(usize) -> usize 
     let block = usize::try_from(of.block).map_err(|_| refused())?;
     let mut shape = codes.shape.clone();
     shape[axis] = extent.div_ceil(block);
-    if of.steps.shape != shape {
+    if of.sizes.shape != shape {
         return Err(refused());
     }
     let blocks = shape[axis];
@@ -78,7 +78,7 @@ mod tests {
 
     fn of(codes: &Tensor, steps: &Tensor, zeros: Option<&Tensor>, block: i64) -> Read<Vec<f32>> {
         let steps = Steps {
-            steps,
+            sizes: steps,
             zeros,
             axis: 0,
             block,

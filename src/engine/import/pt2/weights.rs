@@ -16,31 +16,20 @@ pub(super) type Named = HashMap<String, Tensor>;
 /// Every weight and constant of an archive.
 pub(super) fn read(archive: &mut Archive, places: &Places) -> Read<Named> {
     let mut named = Named::new();
-    match &places.model {
-        Some(model) => {
-            for kind in ["weights", "constants"] {
-                let folder = format!("{}data/{kind}/", places.root);
-                of_config(
-                    archive,
-                    &folder,
-                    &format!("{folder}{model}_{kind}_config.json"),
-                )?
-                .into_iter()
-                .for_each(|(name, tensor)| drop(named.insert(name, tensor)));
-            }
-        }
-        None => {
-            let weights = archive.unpack("serialized_state_dict.pt")?;
-            named.extend(of_checkpoint(&weights)?);
-            // Most networks have no constants, and then there is nothing in it that can be read; one
-            // that is missed is told by its name.
-            let constants = archive.unpack_if_present("serialized_constants.pt")?;
-            named.extend(
-                constants
-                    .and_then(|bytes| of_checkpoint(&bytes).ok())
-                    .unwrap_or_default(),
-            );
-        }
+    let Some(model) = &places.model else {
+        let weights = archive.unpack("serialized_state_dict.pt")?;
+        named.extend(of_checkpoint(&weights)?);
+        // Most networks have no constants, and then there is nothing in it that can be read; one that
+        // is missed is told by its name.
+        let constants = archive.unpack_if_present("serialized_constants.pt")?;
+        let constants = constants.and_then(|bytes| of_checkpoint(&bytes).ok());
+        named.extend(constants.unwrap_or_default());
+        return Ok(named);
+    };
+    for kind in ["weights", "constants"] {
+        let folder = format!("{}data/{kind}/", places.root);
+        let config = format!("{folder}{model}_{kind}_config.json");
+        named.extend(of_config(archive, &folder, &config)?);
     }
     Ok(named)
 }

@@ -22,7 +22,7 @@ pub(super) struct Norm {
 }
 
 impl<'g> Translator<'g> {
-    pub(super) fn batch_norm(&mut self, node: &'g Node, of: Norm) -> Parsed {
+    pub(super) fn batch_norm(&mut self, node: &'g Node, of: &Norm) -> Parsed {
         let wire = self.wire(node, 0)?;
         let wire = self.channelled(node, &wire, 1)?;
         let channels = wire.form.channels();

@@ -112,10 +112,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     Entry::both("Shape", "of constants and images", shape_constants, shape),
     Entry::both("Size", "of constants and images", size_constants, size),
-    Entry::parsed("Softmax", "taken off the end", |of, node| softmax(of, node)),
-    Entry::parsed("LogSoftmax", "taken off the end", |of, node| {
-        softmax(of, node)
-    }),
+    Entry::parsed("Softmax", "taken off the end", softmax),
+    Entry::parsed("LogSoftmax", "taken off the end", softmax),
     Entry::evaluated("Constant", constant),
     Entry::evaluated("ConstantOfShape", constant_of_shape),
     Entry::evaluated("Range", |c| {
@@ -284,7 +282,7 @@ fn batch_norm<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
         variance: call.constant(4)?.clone(),
         epsilon: call.float("epsilon", 1e-5)?,
     };
-    of.batch_norm(node, norm)
+    of.batch_norm(node, &norm)
 }
 
 fn max_pool<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
@@ -743,7 +741,7 @@ fn constant_of_shape(call: &Call) -> Read<Vec<Tensor>> {
 
 fn dequantize(call: &Call) -> Read<Vec<Tensor>> {
     let steps = Steps {
-        steps: call.tensor(1)?,
+        sizes: call.tensor(1)?,
         zeros: call.optional(2)?.map(|zeros| &zeros.tensor),
         axis: call.integer("axis", 1)?,
         block: call.integer("block_size", 0)?,

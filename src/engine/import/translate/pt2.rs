@@ -11,6 +11,7 @@ use super::elementwise::{Operand, Pair};
 use super::layer::{Convolution, Product, scaled, turned};
 use super::norm::Norm;
 use super::pooling::{Around, Placing, Pool};
+use super::shape::flattened;
 use super::table::{Entry, REFUSED};
 use super::{Parsed, Translator, made};
 
@@ -404,7 +405,7 @@ fn batch_norm<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
         variance: needed(&call, "running_var")?.clone(),
         epsilon: call.float("eps", 1e-5)?,
     };
-    of.batch_norm(node, norm)
+    of.batch_norm(node, &norm)
 }
 
 /// The kernel of a pool and where it goes; without strides it stands beside itself.
@@ -684,7 +685,7 @@ fn ends(call: &Call, rank: usize) -> Read<[usize; 2]> {
 fn flatten<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
     let wire = of.wire(node, 0)?;
     let [from, to] = ends(&of.call(node), wire.axes.len())?;
-    of.flatten(&wire, from, to)
+    flattened(&wire, from, to)
 }
 
 fn flatten_constants(call: &Call) -> Read<Vec<Tensor>> {

@@ -26,18 +26,6 @@ impl<'g> Translator<'g> {
         is_number.then(|| evaluate::resized(shape, &request, true).ok())?
     }
 
-    /// A wire with the axes from one place to another as one.
-    pub(super) fn flatten(&self, wire: &Wire, from: usize, to: usize) -> Parsed {
-        let shape = wire.shape();
-        if from > to || to >= shape.len() {
-            return Err(format!("axes {from} to {to} of {}", spelled(&shape)));
-        }
-        let mut flat = shape[..from].to_vec();
-        flat.push(elements(&shape[from..=to]).unwrap_or(0));
-        flat.extend(&shape[to + 1..]);
-        Ok(vec![Value::Wire(wire.reshaped(&flat)?)])
-    }
-
     /// Part of a wire; a whole extent is no part.
     pub(super) fn cut(&mut self, node: &'g Node, wire: &Wire, cut: &Cut) -> Read<Wire> {
         let extent = wire.shape()[cut.axis];
@@ -191,6 +179,18 @@ impl<'g> Translator<'g> {
         let step = self.step(node, Operation::Concat, &steps, form);
         Ok(vec![Value::Wire(Wire::map(step, form, self.batch, layout))])
     }
+}
+
+/// A wire with the axes from one place to another as one.
+pub(super) fn flattened(wire: &Wire, from: usize, to: usize) -> Parsed {
+    let shape = wire.shape();
+    if from > to || to >= shape.len() {
+        return Err(format!("axes {from} to {to} of {}", spelled(&shape)));
+    }
+    let mut flat = shape[..from].to_vec();
+    flat.push(elements(&shape[from..=to]).unwrap_or(0));
+    flat.extend(&shape[to + 1..]);
+    Ok(vec![Value::Wire(wire.reshaped(&flat)?)])
 }
 
 /// A form with another length of one extent.
