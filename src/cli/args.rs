@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::commands::{
-    analyze, application, bench, completions, config, demo_images, demo_weights, eval, export, man,
-    plan, report, tune,
+    analyze, application, bench, completions, config, demo_images, demo_weights, eval, export,
+    inspect, man, plan, report, tune,
 };
 use super::failure::Failure;
 use super::output;
@@ -67,6 +67,8 @@ pub enum Command {
     Report(report::Args),
     /// Time what the others do: walks, products, sweeps, training steps, convolutions
     Bench(Box<bench::Args>),
+    /// What is in a network file, and whether it can be used
+    Inspect(Box<inspect::Args>),
     /// Describe this machine, for a bug report
     Doctor,
     /// Print a default file of the terminal application to copy and change
@@ -102,7 +104,7 @@ impl Command {
             | Self::DemoImages(_)
             | Self::DemoWeights(_)
             | Self::Worker => true,
-            Self::Config(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Inspect(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }

@@ -109,6 +109,7 @@ fn perform(command: &Command, shared: &Shared) -> Result<(), Failure> {
         Command::Export(args) => commands::export::run(args, shared),
         Command::Report(args) => commands::report::run(args, shared),
         Command::Bench(args) => commands::bench::run(args, shared),
+        Command::Inspect(args) => commands::inspect::run(args),
         Command::Doctor => commands::doctor::run(),
         Command::Config(args) => commands::config::run(args),
         Command::Completions(args) => commands::completions::run(args),

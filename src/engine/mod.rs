@@ -1,6 +1,7 @@
 //! The numerical engine. It knows nothing of terminals, clocks, printing or conventional paths.
 
 pub mod allocate;
+pub(crate) mod archive;
 pub mod autodiff;
 pub mod backend;
 pub mod bench;
@@ -14,6 +15,7 @@ pub mod files;
 pub mod finetune;
 pub mod graph;
 pub mod hessian;
+pub mod import;
 pub mod job;
 pub mod model;
 pub mod plan;

@@ -13,6 +13,7 @@ mod data;
 mod destinations;
 mod eval;
 mod export;
+mod inspect;
 #[cfg(target_os = "linux")]
 mod kills;
 mod output;

@@ -68,6 +68,7 @@ fn help_is_as_reviewed() {
         "export",
         "report",
         "bench",
+        "inspect",
         "doctor",
         "config",
         "completions",

@@ -19,6 +19,8 @@ use hawqeye::engine::finetune::{self, load_run};
 use hawqeye::engine::graph::Shape;
 use hawqeye::engine::hessian::Metric;
 use hawqeye::engine::hessian::sensitivity::Sensitivity;
+use hawqeye::engine::import::document::Document;
+use hawqeye::engine::import::{self, Options};
 use hawqeye::engine::model::{Model, demo};
 use hawqeye::engine::plan::{self, Totals};
 use hawqeye::project::InputFile;
@@ -103,6 +105,12 @@ pub fn all(seeds: &Seeds) -> Vec<Reader> {
             vec![("q", fs::read(&seeds.qonnx).unwrap())],
             |folder| qonnx::network(&folder.join("q")).is_ok(),
         ),
+        Reader::new(
+            "onnx",
+            vec![("n", fs::read(&seeds.qonnx).unwrap())],
+            read_network,
+        ),
+        Reader::new("pt2", vec![("n", pt2())], read_network),
         Reader::new(
             "idx",
             vec![
@@ -310,6 +318,70 @@ fn npz() -> Vec<u8> {
     ];
     for (name, content, method) in arrays {
         let options = SimpleFileOptions::default().compression_method(method);
+
+fn read_network(folder: &Path) -> bool {
+    let network = import::read(&folder.join("n"), Options::default());
+    network.is_ok_and(|network| !Document::of(&network).layers.is_empty())
+}
+
+/// A linear layer as `torch.export.save` writes it.
+fn pt2() -> Vec<u8> {
+    let meta = |sizes: &[i64]| {
+        let last = sizes.last().copied().unwrap_or(1);
+        let of = |numbers: &[i64]| -> Vec<serde_json::Value> {
+            let numbers = numbers.iter();
+            numbers.map(|n| serde_json::json!({"as_int": n})).collect()
+        };
+        let strides = if sizes.len() == 2 {
+            vec![last, 1]
+        } else {
+            vec![1]
+        };
+        serde_json::json!({"dtype": 7, "sizes": of(sizes), "strides": of(&strides),
+            "storage_offset": {"as_int": 0}})
+    };
+    let tensor = |name: &str| serde_json::json!({"as_tensor": {"name": name}});
+    let argument = |name: &str, of: &str| serde_json::json!({"name": name, "arg": tensor(of)});
+    let parameter = |name: &str, of: &str| serde_json::json!({"parameter": {"arg": {"name": name}, "parameter_name": of}});
+    let program = serde_json::json!({
+        "graph_module": {
+            "graph": {
+                "nodes": [
+                    {"target": "torch.ops.aten.relu.default", "inputs": [argument("self", "x")],
+                     "outputs": [tensor("a")], "metadata": {}, "name": "relu"},
+                    {"target": "torch.ops.aten.linear.default",
+                     "inputs": [argument("input", "a"), argument("weight", "w"), argument("bias", "b")],
+                     "outputs": [tensor("y")], "metadata": {"nn_module_stack": "L,fc,Linear"}},
+                ],
+                "tensor_values": {"x": meta(&[2, 4])},
+            },
+            "signature": {
+                "input_specs": [parameter("w", "fc.weight"), parameter("b", "fc.bias"),
+                    {"user_input": {"arg": tensor("x")}}],
+                "output_specs": [{"user_output": {"arg": tensor("y")}}],
+            },
+        },
+        "opset_version": {"aten": 10},
+        "schema_version": {"major": 8, "minor": 20},
+        "torch_version": "2.15.0",
+    });
+    let weights = serde_json::json!({"config": {
+        "fc.weight": {"path_name": "weight_0", "tensor_meta": meta(&[3, 4])},
+        "fc.bias": {"path_name": "weight_1", "tensor_meta": meta(&[3])},
+    }});
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let entries = [
+        ("net/data/weights/weight_0", vec![1; 48]),
+        ("net/data/weights/weight_1", vec![1; 12]),
+        (
+            "net/data/weights/model_weights_config.json",
+            weights.to_string().into_bytes(),
+        ),
+        ("net/models/model.json", program.to_string().into_bytes()),
+    ];
+    for (name, content) in entries {
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
         zip.start_file(name, options).unwrap();
         zip.write_all(&content).unwrap();
     }
@@ -324,6 +396,7 @@ fn all_read(spec: &DataSpec, reading: &Reading) -> bool {
     let _ = dataset.checksum();
     (0..dataset.len()).all(|index| dataset.sample(index).is_ok())
 }
+
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -10,6 +10,7 @@ pub mod demo_weights;
 pub mod doctor;
 pub mod eval;
 pub mod export;
+pub mod inspect;
 pub mod man;
 pub mod plan;
 pub mod report;

@@ -10,13 +10,13 @@
 //! the zero point is 0, rounding is `ROUND` (half to even), weights and signed activations are
 //! narrow. Mean and deviation of the normalisation are in the metadata.
 
-mod proto;
 mod read;
 mod write;
 
 pub use read::network;
 
 use super::{Encoded, Request};
+use crate::engine::import::onnx::proto;
 
 /// Domain of the `Quant` nodes.
 const DOMAIN: &str = "qonnx.custom_op.general";

@@ -66,6 +66,7 @@ pub(super) fn file(about: &About, network: &QuantizedNetwork) -> Vec<u8> {
             .map(operators)
             .into(),
         metadata_props: properties.map(property).collect(),
+        ..Model::default()
     };
     let mut bytes = model.encode_to_vec();
     seal::seal(&mut bytes);
@@ -170,7 +171,7 @@ impl Writer<'_> {
             name: name.to_owned(),
             op_type: op_type.to_owned(),
             attribute,
-            domain: String::new(),
+            ..proto::Node::default()
         });
     }
 
@@ -393,6 +394,7 @@ impl Writer<'_> {
                 Attribute::text("rounding_mode", "ROUND"),
             ],
             domain: DOMAIN.to_owned(),
+            ..proto::Node::default()
         });
     }
 
