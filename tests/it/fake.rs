@@ -394,9 +394,7 @@ impl Engine for Fake {
         let mut listed: Vec<Arc<Listed>> = earlier.map(Arc::new).collect();
         let shown = request.shown.iter();
         let new = shown.filter(|shown| listed.iter().all(|run| run.folder != **shown));
-        let new: Vec<_> = new
-            .map(|folder| listed_run(folder, Vec::new(), 8.0))
-            .collect();
+        let new: Vec<_> = new.map(|folder| listed_run(folder, &[], 8.0)).collect();
         listed.splice(0..0, new.into_iter().map(Arc::new));
         for known in &request.known {
             let same = listed.iter_mut().find(|run| run.folder == known.folder);
@@ -577,9 +575,9 @@ fn landscape(request: &LandscapeRequest, trouble: Trouble) -> Landscape {
 }
 
 /// What the folder of a run holds.
-fn listed_run(folder: &Path, events: Vec<Event>, weight_compression: f64) -> Listed {
+fn listed_run(folder: &Path, events: &[Event], weight_compression: f64) -> Listed {
     let plan = vec![(8, 8); LAYERS.len()];
-    let mut run = Run::replay(folder.to_owned(), &events);
+    let mut run = Run::replay(folder.to_owned(), events);
     run.plan = Some(plan.clone());
     Listed {
         folder: folder.to_owned(),
@@ -646,7 +644,7 @@ fn earlier_run(number: usize) -> Listed {
         let outcome = Outcome::Done;
         events.push(Event::Finished { outcome });
     }
-    let mut listed = listed_run(&folder, events, 6.0 + number as f64);
+    let mut listed = listed_run(&folder, &events, 6.0 + number as f64);
     if let Ok(known) = &mut listed.found {
         known.facts.settings.epochs = 1 + number % 4;
         known.facts.settings.distill = if number == 3 { 0.5 } else { 0.0 };

@@ -327,7 +327,9 @@ pub(crate) fn reduce(
 mod tests {
     use super::*;
 
-    const BUDGET: Budget = Budget::new(1000);
+    fn budget() -> Budget {
+        Budget::new(1000)
+    }
 
     fn list(values: &[i64]) -> Tensor {
         Tensor::list(values.to_vec())
@@ -336,16 +338,21 @@ mod tests {
     #[test]
     fn operands_are_stretched_to_each_other() {
         let rows = Tensor::integers(vec![2, 1], vec![10, 20]);
-        let sum = binary("Add", &rows, &list(&[1, 2, 3]), &BUDGET).unwrap();
+        let sum = binary("Add", &rows, &list(&[1, 2, 3]), &budget()).unwrap();
         assert_eq!(sum.shape, [2, 3]);
         assert_eq!(*sum.to_integers(), [11, 12, 13, 21, 22, 23]);
-        assert!(binary("Add", &list(&[1, 2]), &list(&[1, 2, 3]), &BUDGET).is_err());
+        assert!(binary("Add", &list(&[1, 2]), &list(&[1, 2, 3]), &budget()).is_err());
     }
 
     #[test]
     fn whole_numbers_divide_towards_zero_and_their_rest_has_the_sign_of_the_divisor() {
         let of = |operation, a: i64, b: i64| {
-            let result = binary(operation, &Tensor::integer(a), &Tensor::integer(b), &BUDGET);
+            let result = binary(
+                operation,
+                &Tensor::integer(a),
+                &Tensor::integer(b),
+                &budget(),
+            );
             result.map(|tensor| tensor.to_integers()[0])
         };
         assert_eq!(of("Div", -7, 2), Ok(-3));
@@ -359,7 +366,7 @@ mod tests {
     fn ranges_end_before_their_limit() {
         let of = |start, limit, step| {
             let [start, limit, step] = [start, limit, step].map(Tensor::integer);
-            range([&start, &limit, &step], &BUDGET).map(|tensor| tensor.to_integers().to_vec())
+            range([&start, &limit, &step], &budget()).map(|tensor| tensor.to_integers().to_vec())
         };
         assert_eq!(of(1, 6, 2).unwrap(), [1, 3, 5]);
         assert_eq!(of(3, 0, -1).unwrap(), [3, 2, 1]);
@@ -375,13 +382,13 @@ mod tests {
     #[test]
     fn a_small_file_cannot_ask_for_much() {
         let wide = Tensor::integers(vec![100, 1], vec![0; 100]);
-        assert!(binary("Add", &wide, &list(&[0; 100]), &BUDGET).is_err());
+        assert!(binary("Add", &wide, &list(&[0; 100]), &budget()).is_err());
     }
 
     #[test]
     fn reductions_keep_the_other_extents() {
         let tensor = Tensor::integers(vec![2, 2], vec![1, 2, 3, 4]);
-        let of = |how, axes: &[usize]| reduce(how, &tensor, axes, &BUDGET).unwrap();
+        let of = |how, axes: &[usize]| reduce(how, &tensor, axes, &budget()).unwrap();
         assert_eq!(*of(Reduction::Sum, &[0]).to_integers(), [4, 6]);
         assert_eq!(of(Reduction::Product, &[0, 1]).shape, [1, 1]);
         assert_eq!(*of(Reduction::Product, &[0, 1]).to_integers(), [24]);

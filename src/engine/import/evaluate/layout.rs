@@ -170,7 +170,9 @@ pub(crate) fn filled(request: &[i64], value: &Tensor, budget: &Budget) -> Read<T
 mod tests {
     use super::*;
 
-    const BUDGET: Budget = Budget::new(1000);
+    fn budget() -> Budget {
+        Budget::new(1000)
+    }
 
     #[test]
     fn shapes_are_asked_for_with_what_is_left_and_what_was() {
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn extents_change_places() {
         let tensor = Tensor::integers(vec![2, 3], vec![1, 2, 3, 4, 5, 6]);
-        let turned = permuted(&tensor, &order(None, 2).unwrap(), &BUDGET).unwrap();
+        let turned = permuted(&tensor, &order(None, 2).unwrap(), &budget()).unwrap();
         assert_eq!(turned.shape, [3, 2]);
         assert_eq!(*turned.to_integers(), [1, 4, 2, 5, 3, 6]);
         assert!(order(Some(vec![0, 0]), 2).is_err());
@@ -205,13 +207,13 @@ mod tests {
     fn numbers_are_repeated() {
         let tensor = Tensor::list(vec![1, 2]);
         assert_eq!(
-            *tiled(&tensor, &[2], &BUDGET).unwrap().to_integers(),
+            *tiled(&tensor, &[2], &budget()).unwrap().to_integers(),
             [1, 2, 1, 2]
         );
-        let wide = expand(&tensor, &[2, -1], &BUDGET).unwrap();
+        let wide = expand(&tensor, &[2, -1], &budget()).unwrap();
         assert_eq!(*wide.to_integers(), [1, 2, 1, 2]);
-        let filled = filled(&[3], &Tensor::float(0.5), &BUDGET).unwrap();
+        let filled = filled(&[3], &Tensor::float(0.5), &budget()).unwrap();
         assert_eq!(*filled.to_floats(), [0.5; 3]);
-        assert!(super::filled(&[1 << 40], &Tensor::float(0.5), &BUDGET).is_err());
+        assert!(super::filled(&[1 << 40], &Tensor::float(0.5), &budget()).is_err());
     }
 }

@@ -74,7 +74,9 @@ fn places<'a>(codes: &'a Tensor, of: &Steps) -> Read<Box<dyn Fn(usize) -> usize 
 mod tests {
     use super::*;
 
-    const BUDGET: Budget = Budget::new(1000);
+    fn budget() -> Budget {
+        Budget::new(1000)
+    }
 
     fn of(codes: &Tensor, steps: &Tensor, zeros: Option<&Tensor>, block: i64) -> Read<Vec<f32>> {
         let steps = Steps {
@@ -83,7 +85,7 @@ mod tests {
             axis: 0,
             block,
         };
-        dequantized(codes, &steps, &BUDGET).map(|tensor| tensor.to_floats().to_vec())
+        dequantized(codes, &steps, &budget()).map(|tensor| tensor.to_floats().to_vec())
     }
 
     #[test]
