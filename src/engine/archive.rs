@@ -19,8 +19,8 @@ pub(crate) struct Archive<'a> {
 impl<'a> Archive<'a> {
     /// Opens a file that is in memory.
     pub(crate) fn open(bytes: &'a [u8]) -> Parsed<Self> {
-        // Nothing is before the first entry. Told so, the crate looks nowhere else for the directory:
-        // files have others in them, and searching has missed it where its first bytes straddle pieces.
+        // Nothing is before the first entry. Told so, the crate does not guess where the directory
+        // begins; its guess has refused a sound file of some tens of megabytes.
         let config = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
