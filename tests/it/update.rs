@@ -295,6 +295,16 @@ fn work_can_be_paused_and_one_foreground_job_runs_at_a_time() {
     );
 }
 
+#[test]
+fn finishing_before_leaving_lets_paused_work_go_on() {
+    let mut bench = Bench::loaded();
+    bench.keys("a");
+    let [(job, _)] = bench.started().try_into().unwrap();
+    bench.keys("space q f");
+    assert!(bench.has_asked(&Effect::Pause { job, pause: false }));
+    assert!(!bench.state.job(JobKind::Analyze).unwrap().paused);
+}
+
 const fn leave(code: u8) -> Effect {
     let work = AtLeave::Stop;
     Effect::Leave { code, work }

@@ -203,6 +203,16 @@ fn pause(state: &mut State) -> Vec<Effect> {
     vec![Effect::Pause { job, pause }]
 }
 
+/// Lets work that is paused go on.
+pub(super) fn unpause(state: &mut State) -> Vec<Effect> {
+    let paused = |running: &Running| running.kind.is_foreground() && running.paused;
+    if state.running.iter().any(paused) {
+        pause(state)
+    } else {
+        Vec::new()
+    }
+}
+
 /// Asks the work the user waits for to stop.
 pub(super) fn stop(state: &mut State) -> Vec<Effect> {
     state.tune.then = None;

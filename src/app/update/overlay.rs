@@ -195,7 +195,7 @@ fn quit(state: &mut State, key: Key) -> Closed {
         KeyCode::Char('f') => {
             state.leaving = Some(Leaving::WhenDone);
             state.notify(Level::Info, "leaves when the work is done; q asks again");
-            Vec::new()
+            command::unpause(state)
         }
         KeyCode::Char('s') | KeyCode::Enter => {
             state.leaving = Some(Leaving::WhenStopped);
