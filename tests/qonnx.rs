@@ -107,7 +107,7 @@ fn hawqeye(arguments: &[&str]) {
 }
 
 /// ResNet20 on CIFAR-10 as a user gets there: analysed, planned at a tenth of its size, and fine-tuned
-/// for two epochs.
+/// for an epoch.
 fn run(shared: &Path, folder: &Path) -> Case {
     let at = |name: &str| folder.join(name).display().to_string();
     let weights = shared.join("weights/resnet20-cifar10.safetensors");
@@ -128,7 +128,7 @@ fn run(shared: &Path, folder: &Path) -> Case {
         ]
         .concat(),
     );
-    let asked = ["--epochs=2", "--schedule=joint", "-o", &run];
+    let asked = ["--epochs=1", "--schedule=joint", "-o", &run];
     with(&[&["tune", "--plan", &plan], &asked[..]].concat());
     let loaded = load_run(Path::new(&run)).unwrap();
     Case {
