@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::data::Reading;
 use crate::engine::data::preprocessing::Preprocessing;
+use crate::engine::data::{DataSpec, Reading};
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::model::ModelSource;
 use crate::engine::{Result, text};
 
 /// Largest text file of a project.
@@ -53,7 +54,7 @@ pub fn is_project(folder: &Path) -> bool {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputFile {
-    /// Architecture name.
+    /// A preset, or the path of a file of a network.
     pub model: String,
     /// Weights file; absent: embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +97,33 @@ impl InputFile {
     /// When it cannot be read or is no inputs file.
     pub fn read(path: &Path) -> Result<Self> {
         read_toml(path)
+    }
+
+    /// What the network is called.
+    #[must_use]
+    pub fn model_name(&self) -> String {
+        let source = self.model.parse::<ModelSource>();
+        source.map_or_else(|_| self.model.clone(), |source| source.name())
+    }
+
+    /// Whether these inputs name another network or other data than `other`, whose files are still
+    /// there: where they are gone, they may have been moved.
+    #[must_use]
+    pub fn is_of_other_files(&self, other: &Self) -> bool {
+        let data = |inputs: &Self| inputs.data.parse::<DataSpec>();
+        let has_files = match data(self) {
+            Ok(spec) => spec.paths().iter().all(|path| path.exists()),
+            Err(_) => false,
+        };
+        let other_data = self.data != other.data && has_files;
+        let model = |inputs: &Self| inputs.model.parse::<ModelSource>();
+        let other_model = match (model(self), model(other)) {
+            (Ok(ModelSource::File(own)), Ok(wanted)) => {
+                wanted.file() != Some(&*own) && own.exists()
+            }
+            _ => self.model != other.model,
+        };
+        other_data || other_model
     }
 
     /// What is done to pictures, by the keys of earlier versions too.

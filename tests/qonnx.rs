@@ -87,7 +87,7 @@ fn tuned(folder: &Path) -> Case {
         folder,
         start: Start::Fresh,
     };
-    let subject = Subject::new(("resnet20", &model), &normalization, (&train, &test));
+    let subject = Subject::new(&model, &normalization, (&train, &test));
     finetune::tune(&backend(), &subject, &request, &mut Silent).unwrap();
     let run = load_run(folder).unwrap();
     Case {

@@ -28,12 +28,14 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
+/// The network of all of them.
+const ARCHITECTURE: Architecture = Architecture::ResNet { depth: 20 };
+
 fn resnet20(weights: &str) -> Option<(Model, DataSpec)> {
     let weights = shared(weights)?;
     let data = DataSpec::Cifar10(shared("data/cifar-10-batches-bin")?);
     let test = data.load(Part::Test).unwrap();
-    let architecture = Architecture::ResNet { depth: 20 };
-    let model = Model::load(architecture, (image_shape(&test), 10), &weights).unwrap();
+    let model = Model::load(ARCHITECTURE, (image_shape(&test), 10), &weights).unwrap();
     Some((model, data))
 }
 
@@ -43,7 +45,7 @@ fn the_float_network_classifies_9173_test_images() {
         return;
     };
     let test = data.load(Part::Test).unwrap();
-    let normalization = model.architecture.normalization(3);
+    let normalization = ARCHITECTURE.normalization(3);
     let images = Selection::all(&test, &normalization).unwrap();
     for isa in Isa::available() {
         let backend = Cpu::new(isa);
@@ -66,7 +68,7 @@ fn eigenvalues_traces_and_perturbations_match_the_exact_ones() {
     let exact: serde_json::Value =
         serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
     let train = data.load(Part::Train).unwrap();
-    let normalization = model.architecture.normalization(3);
+    let normalization = ARCHITECTURE.normalization(3);
     let images = Selection::new(&train, &normalization, (0..128).collect()).unwrap();
     let backend = Cpu::new(Isa::detect());
     let subject = Subject {
@@ -116,7 +118,7 @@ fn eight_bits_after_training_cost_next_to_nothing() {
     };
     let test = data.load(Part::Test).unwrap();
     let train = data.load(Part::Train).unwrap();
-    let normalization = model.architecture.normalization(3);
+    let normalization = ARCHITECTURE.normalization(3);
     let calibration = Selection::new(&train, &normalization, (0..512).collect()).unwrap();
     let images = Selection::all(&test, &normalization).unwrap();
     let backend = Cpu::new(Isa::detect());

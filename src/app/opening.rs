@@ -73,7 +73,7 @@ impl Around {
         let place = Place {
             project: name,
             folder: project.folder().to_owned(),
-            model: inputs.model.clone(),
+            model: inputs.model_name(),
             data: inputs.data.clone(),
             log,
         };
@@ -189,10 +189,7 @@ fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal>
     let known = |name: &String| is_name(name) && project_folder(&folders.data, name).is_dir();
     let named = match (&options.project, &options.inputs) {
         (Some(name), _) => Some(name.clone()),
-        (None, Some(inputs)) => {
-            let data = inputs.data.split(':').next().unwrap_or_default();
-            Some(format!("{}-{data}", inputs.model))
-        }
+        (None, Some(inputs)) => Some(named_after(inputs, folders)),
         (None, None) => last().filter(known),
     };
     let name = named.unwrap_or_else(|| DEMO.to_owned());
@@ -204,6 +201,21 @@ fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal>
             format!("project {name:?}: expected letters, digits, -, _ and ."),
         ))
     }
+}
+
+/// A name after the network and the data; numbered where projects of other files have that name.
+fn named_after(inputs: &InputFile, folders: &Folders) -> String {
+    let data = inputs.data.split(':').next().unwrap_or_default();
+    let plain = |c: char| if is_name(&format!("a{c}")) { c } else { '-' };
+    let model: String = inputs.model_name().chars().map(plain).collect();
+    let base = format!("{}-{data}", model.trim_start_matches('.'));
+    let is_free = |name: &String| {
+        let path = project_folder(&folders.data, name).join("inputs.toml");
+        InputFile::read(&path).map_or(true, |kept| !kept.is_of_other_files(inputs))
+    };
+    let numbered = (2..).map(|number| format!("{base}-{number}"));
+    let mut names = std::iter::once(base.clone()).chain(numbered);
+    names.find(is_free).unwrap_or(base)
 }
 
 /// The next start opens the same project. Only a convenience: failing to write it is logged.

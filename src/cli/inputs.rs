@@ -8,20 +8,21 @@ use super::failure::Failure;
 use super::preprocess::{LabelArgs, PreprocessArgs};
 use super::report::Reporter;
 use crate::engine::data::preprocessing::Preprocessing;
-use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part, image_shape};
-use crate::engine::graph::Graph;
+use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part};
 use crate::engine::model::weights::Source;
-use crate::engine::model::{Architecture, Model, demo};
+use crate::engine::model::{Architecture, Model, ModelSource, Opened, Wanted, demo, may_be_of};
 use crate::engine::plan::{self, Plan};
 
 /// Which network, and which images.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 #[command(next_help_heading = "Model and data")]
 pub struct InputArgs {
-    /// Architecture: resnet20, resnet32, resnet44 or resnet56 [default with the demo: resnet20]
-    #[arg(long, value_name = "ARCH")]
-    pub model: Option<Architecture>,
-    /// Trained weights: .safetensors, .pth, .th or .pkl [default with the demo: embedded]
+    /// Network: FILE.pt2 (torch.export.save), FILE.onnx, or resnet20, resnet32, resnet44 or resnet56
+    /// [default with the demo: resnet20]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<ModelSource>,
+    /// Trained weights: .safetensors, .pth, .th or .pkl [default with the demo, and with a file of a
+    /// network: those in it]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Which set of weights, when several in the file fit: what their names begin with
@@ -50,12 +51,6 @@ pub struct Inputs {
     pub normalization: Normalization,
     /// The network.
     pub model: Model,
-}
-
-/// Where trained weights come from.
-enum Weights<'a> {
-    File(Source<'a>),
-    Embedded,
 }
 
 impl Inputs {
@@ -103,8 +98,8 @@ impl Inputs {
     /// When it is of another one, or not as it should be.
     pub fn plan(&self, path: &Path) -> Result<Plan, Failure> {
         let plan = plan::file::read(path, Some(&self.layer_names()))?;
-        let own = self.model.architecture.to_string();
-        if plan.model.is_empty() || plan.model == own {
+        let own = &self.model.name;
+        if may_be_of(&plan.model, own) {
             return Ok(plan);
         }
         Err(Failure::failed(format!(
@@ -134,8 +129,14 @@ impl InputArgs {
             path,
             what: "what is done to pictures",
         });
-        weights
+        let model = self.model.as_ref().and_then(ModelSource::file);
+        let model = model.map(|path| Input {
+            path,
+            what: "the network",
+        });
+        model
             .into_iter()
+            .chain(weights)
             .chain(images(self.data.as_ref()))
             .chain(self.lists.files())
             .chain(preprocess)
@@ -155,23 +156,28 @@ impl InputArgs {
         DataSource::new(spec).read_as(self.lists.reading(said))
     }
 
+    /// The network and the images that were asked for.
+    fn wanted(&self, said: Preprocessing) -> Result<Wanted<'_>, Failure> {
+        let data = self.data.clone().unwrap_or(DataSpec::Demo);
+        Ok(Wanted {
+            model: self.network(&data)?,
+            weights: self.weights_source(),
+            reading: self.lists.reading(said),
+            data,
+        })
+    }
+
     /// Reads the network and one part of the images; the other is read when it is first needed.
     ///
     /// # Errors
     /// When an option is missing, or a file is not what it should be.
     pub fn load(&self, part: Part) -> Result<Inputs, Failure> {
         let said = self.preprocess.said()?;
-        let source = self.source_of(said.clone());
-        let (architecture, weights) = self.network(&source.spec)?;
-        let dataset = source.part(part)?;
-        let usual = architecture.normalization(dataset.channels);
-        let normalization = said.normalization(Some(usual), dataset);
+        let wanted = self.wanted(said)?;
+        wanted.check().map_err(Failure::usage)?;
+        let Opened { source, model } = wanted.open(part)?;
+        let normalization = wanted.normalization(source.part(part)?);
         let normalization = normalization.map_err(Failure::usage)?;
-        let model = match weights {
-            Weights::File(file) => Model::load_for(architecture, dataset, file)?,
-            Weights::Embedded => demo::load()?,
-        };
-        check_fit(dataset, &model.graph)?;
         Ok(Inputs {
             source,
             normalization,
@@ -188,28 +194,17 @@ impl InputArgs {
     }
 
     /// The network that was named, or on the demo's images that of the demo.
-    fn network(&self, data: &DataSpec) -> Result<(Architecture, Weights<'_>), Failure> {
-        let on_demo = *data == DataSpec::Demo;
-        let architecture = match self.model {
-            Some(architecture) => architecture,
-            None if on_demo => demo::ARCHITECTURE,
+    fn network(&self, data: &DataSpec) -> Result<ModelSource, Failure> {
+        match &self.model {
+            Some(source) => Ok(source.clone()),
+            None if *data == DataSpec::Demo => Ok(ModelSource::Preset(demo::ARCHITECTURE)),
             None => {
                 let names = Architecture::NAMES.join(", ");
-                return Err(Failure::usage(format!(
-                    "--data {data} needs a network: give --model ARCH, one of {names}"
-                )));
+                Err(Failure::usage(format!(
+                    "--data {data} needs a network: give --model FILE.pt2, FILE.onnx, or one of {names}"
+                )))
             }
-        };
-        let weights = match self.weights_source() {
-            Some(source) => Weights::File(source),
-            None if on_demo && architecture == demo::ARCHITECTURE => Weights::Embedded,
-            None => {
-                return Err(Failure::usage(format!(
-                    "{architecture} on {data} needs trained weights: give --weights FILE"
-                )));
-            }
-        };
-        Ok((architecture, weights))
+        }
     }
 }
 
@@ -262,22 +257,4 @@ pub fn images_of(
             DataSpec::form(trained_on)
         ))),
     }
-}
-
-/// Refuses images that a network cannot take.
-///
-/// # Errors
-/// When shape or classes differ.
-pub fn check_fit(dataset: &Dataset, graph: &Graph) -> Result<(), Failure> {
-    let (found, expected) = (image_shape(dataset), graph.input_shape());
-    if !dataset.suits(expected) {
-        let name = &dataset.name;
-        return Err(Failure::failed(format!(
-            "the network takes images of {expected} in {} classes, but those of {name} are {found} \
-             in {}; choose other images with --data",
-            graph.classes(),
-            dataset.classes
-        )));
-    }
-    Ok(dataset.check_labels(graph.classes())?)
 }

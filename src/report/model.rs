@@ -128,6 +128,16 @@ impl Report {
     pub fn record(&self) -> Option<&Record> {
         self.runs.iter().find_map(|run| run.record.found())
     }
+
+    /// The layers of the network of the first run that knows them.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerFacts] {
+        let known = self.runs.iter().map(|run| &run.layers[..]);
+        known
+            .into_iter()
+            .find(|layers| !layers.is_empty())
+            .unwrap_or_default()
+    }
 }
 
 /// A plan beside what is known of its layers.
@@ -159,6 +169,8 @@ pub struct Run {
     pub name: String,
     /// What it is.
     pub record: Part<Record>,
+    /// The layers of its network, when that is known.
+    pub layers: Vec<LayerFacts>,
     /// Its plan.
     pub plan: Part<Planned>,
     /// What happened in it.

@@ -46,7 +46,7 @@ pub fn make(folder: &Path) -> Seeds {
         folder: &run,
         start: Start::Fresh,
     };
-    let subject = Subject::new(("resnet20", &model), &normalization, (&train, &test));
+    let subject = Subject::new(&model, &normalization, (&train, &test));
     let backend = Cpu::new(Isa::detect());
     finetune::tune(&backend, &subject, &request, &mut Silent).unwrap();
     let loaded = load_run(&run).unwrap();

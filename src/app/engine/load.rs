@@ -6,15 +6,13 @@ use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::app::project::InputFile;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::data::preprocessing::told;
-use crate::engine::data::{
-    DataSource, DataSpec, Dataset, Normalization, Part, Selection, image_shape,
-};
+use crate::engine::data::{Dataset, Normalization, Part, Selection, image_shape};
 use crate::engine::hessian::analysis::{Subject, prepare};
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 use crate::engine::model::weights::Source;
-use crate::engine::model::{Architecture, Model, demo};
+use crate::engine::model::{Model, ModelSource, Opened, Wanted, check_fit};
 use crate::engine::{Error, Result, files};
 
 /// Weights with a known accuracy over known test images: SHA-256 of the file, name of the data set,
@@ -65,30 +63,22 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
             Verdict::Stop => Err(Error::invalid("loading was stopped")),
         }
     };
-    let architecture: Architecture = inputs.model.parse()?;
-    let data: DataSpec = inputs.data.parse()?;
-    report(0, observer)?;
-    let source = DataSource::new(data).read_as(inputs.reading());
-    let train = source.part(Part::Train)?.clone();
-    report(1, observer)?;
-    let test = source.part(Part::Test)?.clone();
-    report(2, observer)?;
-    let model = match &inputs.weights {
-        Some(path) => {
-            let key = inputs.weights_key.as_deref();
-            Model::load_for(architecture, &test, Source { path, key })?
-        }
-        None if source.spec == DataSpec::Demo && architecture == demo::ARCHITECTURE => {
-            demo::load()?
-        }
-        None => return Err(Error::invalid("no weights were named; use --weights FILE")),
+    let key = inputs.weights_key.as_deref();
+    let weights = inputs.weights.as_deref();
+    let wanted = Wanted {
+        model: inputs.model.parse()?,
+        weights: weights.map(|path| Source { path, key }),
+        data: inputs.data.parse()?,
+        reading: inputs.reading(),
     };
-    for part in [&train, &test] {
-        fits(part, &model)?;
-    }
-    let usual = architecture.normalization(test.channels);
-    let said = inputs.preprocessing();
-    let normalization = said.normalization(Some(usual), &test)?;
+    report(0, observer)?;
+    let Opened { source, model } = wanted.open(Part::Test)?;
+    let test = source.part(Part::Test)?.clone();
+    report(1, observer)?;
+    let train = source.part(Part::Train)?.clone();
+    check_fit(&train, &model.graph)?;
+    report(2, observer)?;
+    let normalization = wanted.normalization(&test)?;
     let backend = Cpu::new(Isa::detect());
     report(3, observer)?;
     Ok(Loaded {
@@ -99,19 +89,6 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
         backend,
         seed: inputs.seed.unwrap_or(0),
     })
-}
-
-/// Refuses images that the network cannot read, and labels that it does not tell apart.
-fn fits(dataset: &Dataset, model: &Model) -> Result<()> {
-    let expected = model.graph.input_shape();
-    if dataset.suits(expected) {
-        return dataset.check_labels(model.graph.classes());
-    }
-    let (name, found) = (&dataset.name, image_shape(dataset));
-    Err(Error::invalid(format!(
-        "the network takes images of {expected}, but those of {name} are {found}; choose other \
-         images with --data"
-    )))
 }
 
 impl Loaded {
@@ -142,11 +119,8 @@ impl Loaded {
             *sum == model.weights_sha256 && *data == test.name && *images == test.len()
         });
         Ok(Inputs {
-            architecture: model.architecture.to_string(),
-            weights: inputs
-                .weights
-                .as_deref()
-                .map_or("embedded".to_owned(), show),
+            architecture: model.name.clone(),
+            weights: weights_of(inputs),
             weights_sha256: model.weights_sha256.clone(),
             notes: model.notes.clone(),
             parameters: model.graph.trainable_count(),
@@ -172,6 +146,12 @@ impl Loaded {
     }
 }
 
-fn show(path: &Path) -> String {
-    path.display().to_string()
+/// Where the weights come from.
+fn weights_of(inputs: &InputFile) -> String {
+    let path = inputs.weights.as_deref().map(Path::display);
+    match (path, inputs.model.parse()) {
+        (Some(path), _) => path.to_string(),
+        (None, Ok(ModelSource::File(path))) => path.display().to_string(),
+        (None, _) => "embedded".to_owned(),
+    }
 }

@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::app::jobs::{Facts, Known, Listed, Runs, RunsRequest, Stamp};
@@ -14,10 +13,8 @@ use crate::app::state::tune::{Run, RunStatus};
 use crate::app::worker::is_worked_on;
 use crate::engine::events::for_each;
 use crate::engine::export::predicted_bytes;
-use crate::engine::finetune::{Record, events_path, read_plan, read_record};
-use crate::engine::graph::Shape;
+use crate::engine::finetune::{Record, events_path, read_plan, read_record, read_structure};
 use crate::engine::job::{Event, Observer, Phase, Verdict};
-use crate::engine::model::Architecture;
 use crate::engine::plan::{LayerFacts, Totals};
 use crate::engine::{Error, Result};
 
@@ -157,9 +154,8 @@ fn facts(folder: &Path, record: Record) -> Result<Facts> {
             folder.display()
         )));
     }
-    let architecture = Architecture::from_str(&record.model.name)?;
-    let graph = architecture.graph(Shape::map(channels, height, width), classes)?;
-    let layers = LayerFacts::of(&graph);
+    let structure = read_structure(folder, &record)?;
+    let layers = LayerFacts::of(&structure.graph);
     let totals = Totals::of(&layers, &plan);
     Ok(Facts {
         plan: bits::key(&plan),
@@ -184,7 +180,9 @@ mod tests {
     use crate::engine::data::Normalization;
     use crate::engine::data::preprocessing::Preprocessing;
     use crate::engine::finetune::{DataRecord, ModelRecord, Settings};
+    use crate::engine::graph::Shape;
     use crate::engine::job::Silent;
+    use crate::engine::model::Structure;
     use crate::engine::plan::{Plan, file};
     use crate::engine::quant::Bits;
 
@@ -194,10 +192,8 @@ mod tests {
     fn run(runs: &Path, name: &str, bits: u64) -> PathBuf {
         let folder = runs.join(name);
         fs::create_dir_all(&folder).unwrap();
-        let graph = Architecture::from_str("resnet20")
-            .unwrap()
-            .graph(Shape::map(IMAGE[0], IMAGE[1], IMAGE[2]), 10)
-            .unwrap();
+        let image = Shape::map(IMAGE[0], IMAGE[1], IMAGE[2]);
+        let graph = Structure::preset("resnet20", image, 10).unwrap().graph;
         let bits = Bits::new(bits).unwrap();
         let plan = Plan::uniform("resnet20", &LayerFacts::of(&graph), bits, bits);
         file::write(&folder.join("plan.toml"), &plan).unwrap();
@@ -213,6 +209,7 @@ mod tests {
             continued: Vec::new(),
             model: ModelRecord {
                 name: "resnet20".into(),
+                identity: None,
                 weights_sha256: "ab".into(),
                 image: IMAGE,
                 classes: 10,

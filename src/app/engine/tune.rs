@@ -27,7 +27,6 @@ pub(super) fn tune(
         Start::Fresh => fresh(loaded, request)?,
         _ => begun(request)?,
     };
-    let name = loaded.model.architecture.to_string();
     let parts = loaded
         .train
         .origin
@@ -38,7 +37,7 @@ pub(super) fn tune(
         Some((train, test)) => (train, test),
         None => (&loaded.train, &loaded.test),
     };
-    let subject = Subject::new((&name, &loaded.model), &loaded.normalization, images);
+    let subject = Subject::new(&loaded.model, &loaded.normalization, images);
     let asked = Request {
         plan: &work.plan,
         stages: &work.stages,

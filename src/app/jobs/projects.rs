@@ -63,7 +63,7 @@ fn describe(name: String, path: &Path, own: &str) -> FoundProject {
     };
     FoundProject {
         age: age(path),
-        model: inputs.model,
+        model: inputs.model_name(),
         data: inputs.data,
         held,
         name,

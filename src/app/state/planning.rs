@@ -10,6 +10,7 @@ use crate::engine::allocate::harm::harm as harm_at;
 use crate::engine::allocate::{ActivationBits, Budget, Harm, Request};
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::engine::model::may_be_of;
 use crate::engine::plan::edit::Width;
 use crate::engine::plan::{LayerFacts, Plan, Totals, file};
 use crate::engine::quant::{Bits, ScaleRule};
@@ -228,7 +229,7 @@ pub fn read(text: &str, inputs: &Inputs) -> std::result::Result<Plan, String> {
 pub fn read_foreign(text: &str, inputs: &Inputs) -> std::result::Result<Plan, String> {
     let network = &inputs.architecture;
     let plan = read(text, inputs)?;
-    if plan.model.is_empty() || *plan.model == **network {
+    if may_be_of(&plan.model, network) {
         Ok(plan)
     } else {
         Err(format!(

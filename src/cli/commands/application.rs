@@ -87,7 +87,9 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
     };
     let given = model.is_some() || weights.is_some() || data.is_some();
     let inputs = given.then(|| InputFile {
-        model: model.map_or_else(|| "resnet20".to_owned(), |model| model.to_string()),
+        model: model
+            .as_ref()
+            .map_or_else(|| "resnet20".to_owned(), absolute_model),
         weights: weights.as_ref().map(|path| absolute(path)),
         weights_key: weights_key.clone(),
         data: data
@@ -129,6 +131,14 @@ fn absolute(path: &std::path::Path) -> std::path::PathBuf {
 #[cfg(feature = "tui")]
 fn absolute_data(data: &crate::engine::data::DataSpec) -> String {
     data.with_paths(absolute).to_string()
+}
+
+#[cfg(feature = "tui")]
+fn absolute_model(model: &crate::engine::model::ModelSource) -> String {
+    match model.file() {
+        Some(path) => absolute(path).display().to_string(),
+        None => model.to_string(),
+    }
 }
 
 /// Says that there is none.

@@ -93,7 +93,7 @@ impl Work for Training<'_> {
             self.source.part(Part::Test)?,
         );
         let name = ARCHITECTURE.to_string();
-        let subject = Subject::new((&name, &self.model), &self.normalization, images);
+        let subject = Subject::new(&self.model, &self.normalization, images);
         let plan = unquantized(&name, &LayerFacts::of(&self.model.graph));
         let folder = self.args.run.as_path();
         let settings = recipe(self.args.epochs, self.seed);

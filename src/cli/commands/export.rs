@@ -6,7 +6,7 @@ use crate::cli::args::Shared;
 use crate::cli::destination::{self, Destination, Input};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{check_fit, images, images_of};
+use crate::cli::inputs::{images, images_of};
 use crate::cli::output;
 use crate::cli::preprocess::LabelArgs;
 use crate::cli::report::{Reporter, sentence};
@@ -15,6 +15,7 @@ use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSpec, Images, Noise, Part, Selection};
 use crate::engine::export::{self, About, Format, Request, Written};
 use crate::engine::finetune::{self, Run};
+use crate::engine::model::check_fit;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,6 +10,7 @@
 
 pub mod compare;
 mod dequantized;
+mod embedded;
 mod folded;
 pub mod packed;
 mod packing;
@@ -33,6 +34,7 @@ use super::files::{self, Draft};
 use super::finetune::Run;
 use super::graph::{Graph, Parameters};
 use super::job::Observer;
+use super::model::Structure;
 use super::plan::{LayerFacts, Plan};
 use super::quant::QuantizedNetwork;
 use super::{Error, Result};
@@ -120,6 +122,8 @@ pub struct About {
     pub normalization: Normalization,
     /// How pictures are resized, cut and turned before.
     pub preprocessing: Preprocessing,
+    /// The float network; nothing for a preset, which its name tells.
+    pub structure: Option<Structure>,
 }
 
 impl About {
@@ -145,6 +149,11 @@ impl About {
             data: run.record.data.name.clone(),
             normalization: run.record.data.normalization.clone(),
             preprocessing: run.record.data.preprocessing.clone(),
+            structure: run
+                .structure
+                .imported
+                .is_some()
+                .then(|| run.structure.clone()),
         }
     }
 }

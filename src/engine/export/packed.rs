@@ -21,21 +21,22 @@
 //! `std` of the normalisation, `bits`: `weights/activations` of every layer, in the order of the
 //! tensors, and `hawqeye/sha256`: the SHA-256 of the file's bytes with its own 64 digits taken as
 //! zeros. Files of older programs lack the last.
+//!
+//! A network that is no preset has its graph in one more tensor, `hawqeye/network`: zlib-compressed JSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::str::FromStr;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
 use super::folded::{FoldedLayer, Values, fold, unfold};
 use super::packing::{pack, packed_len, unpack};
-use super::{About, Encoded, Request};
+use super::{About, Encoded, Request, embedded};
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{Normalization, USUAL_SCALE};
 use crate::engine::graph::{Graph, Parameters, Shape};
-use crate::engine::model::Architecture;
+use crate::engine::model::Structure;
 use crate::engine::model::weights::{
     ElementType, Entry, damage, safetensors_header, serialize_safetensors,
 };
@@ -172,6 +173,7 @@ pub fn size(model: &str, layers: &[Extent]) -> u64 {
             std: vec![0.229, 0.224, 0.225],
         },
         preprocessing: Preprocessing::default(),
+        structure: None,
     };
     let bits: Vec<LayerBits> = layers.iter().map(|layer| layer.bits).collect();
     let steps = layers
@@ -228,13 +230,19 @@ fn metadata(
 pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
     let network = request.network;
     let layers = fold(network)?;
-    let blobs: Vec<Vec<u8>> = layers.iter().map(blob).collect();
-    let shapes: Vec<[usize; 1]> = blobs.iter().map(|blob| [blob.len()]).collect();
-    let entries: Vec<Entry> = layers
+    let mut blobs: Vec<(&str, Vec<u8>)> = layers
         .iter()
-        .zip(blobs.iter().zip(&shapes))
-        .map(|(layer, (bytes, shape))| Entry {
-            name: &layer.name,
+        .map(|layer| (&*layer.name, blob(layer)))
+        .collect();
+    if let Some(structure) = &request.about.structure {
+        blobs.push((embedded::NAME, embedded::encode(structure)));
+    }
+    let shapes: Vec<[usize; 1]> = blobs.iter().map(|(_, blob)| [blob.len()]).collect();
+    let entries: Vec<Entry> = blobs
+        .iter()
+        .zip(&shapes)
+        .map(|((name, bytes), shape)| Entry {
+            name,
             element: ElementType::U8,
             shape,
             bytes,
@@ -338,13 +346,16 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
         ));
     }
     let said = |error: Error| error.to_string();
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let stored = file.tensor(embedded::NAME).ok();
+    let stored = stored.map(|tensor| embedded::decode(tensor.data()));
     let about = About {
         model: get("model")?.to_owned(),
         data: get("data")?.to_owned(),
         normalization: normalization(&metadata, (list(get("mean")?)?, list(get("std")?)?))?,
         preprocessing: preprocessing(&metadata)?,
+        structure: stored.transpose()?,
     };
-    let architecture = Architecture::from_str(&about.model).map_err(said)?;
     let (image, classes) = (image(get("image")?)?, number(get("classes")?)?);
     let channels = about.normalization.mean.len();
     if !matches!(image, Shape::Map { channels: found, .. } if found == channels) {
@@ -359,12 +370,24 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
             bytes.len()
         ));
     }
-    let base = architecture.graph(image, classes).map_err(said)?;
+    let base = match &about.structure {
+        Some(structure) => structure.graph.clone(),
+        None => {
+            let preset = Structure::preset(&about.model, image, classes);
+            preset.map_err(said)?.graph
+        }
+    };
+    if (base.input_shape(), base.classes()) != (image, classes) {
+        return Err(format!(
+            "images of {image} in {classes} classes, but its graph reads {} and answers {}",
+            base.input_shape(),
+            base.classes()
+        ));
+    }
     let bits = get("bits")?
         .split(' ')
         .map(pair)
         .collect::<Decoded<Vec<_>>>()?;
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let steps = weight_steps(metadata.get(WEIGHT_STEPS.0))?;
     let folded = layers(&base, (&bits, steps), &file)?;
     let (graph, parameters) = unfold(&base, &folded).map_err(said)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! settings.json            what the run is; written once, and when its learning rate is changed
 //! plan.toml                the plan, as given
+//! network.json             the graph of the float network
 //! events.jsonl             what happened, appended as the run goes
 //! checkpoint.safetensors   the last state; replaced atomically
 //! best.safetensors         that of the best epoch since every stage entered
@@ -11,24 +12,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::checkpoint::{self, Outline, Position};
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
 use crate::engine::events::{self, History};
-use crate::engine::graph::{Graph, Shape};
+use crate::engine::graph::Shape;
 use crate::engine::job::Event;
-use crate::engine::model::Architecture;
+use crate::engine::model::Structure;
 use crate::engine::plan::{self, Plan};
 use crate::engine::presence::{Claim, Holder, Presence};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
 use crate::engine::{Error, Result, files, text};
 
 /// Files of a run, by name: nobody else writes them.
-pub const RUN_FILES: [&str; 8] = [
+pub const RUN_FILES: [&str; 9] = [
     "settings.json",
     "plan.toml",
+    "network.json",
     "events.jsonl",
     "checkpoint.safetensors",
     "best.safetensors",
@@ -52,7 +53,11 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the folder holds a run, is in use, or cannot be written.
-    pub fn create(path: &Path, record: &Record, plan: &Plan) -> Result<Self> {
+    pub fn create(
+        path: &Path,
+        record: &Record,
+        (plan, structure): (&Plan, &Structure),
+    ) -> Result<Self> {
         fs::create_dir_all(path).map_err(|source| Error::file("create", path, source))?;
         if holds_run(path) {
             return Err(taken(path));
@@ -63,6 +68,7 @@ impl RunFolder {
         }
         files::sync_folder(files::folder_of(path));
         plan::file::write(&plan_path(path), plan)?;
+        structure.write(&network_path(path))?;
         folder.write_record(record)?;
         Ok(folder)
     }
@@ -161,6 +167,10 @@ fn settings_path(folder: &Path) -> PathBuf {
     folder.join("settings.json")
 }
 
+fn network_path(folder: &Path) -> PathBuf {
+    folder.join("network.json")
+}
+
 fn plan_path(folder: &Path) -> PathBuf {
     folder.join("plan.toml")
 }
@@ -234,6 +244,35 @@ pub fn read_plan(folder: &Path, record: &Record) -> Result<Plan> {
     Ok(plan)
 }
 
+/// The float network of a run, without its numbers.
+///
+/// # Errors
+/// When its file cannot be read, or was changed since.
+pub fn read_structure(folder: &Path, record: &Record) -> Result<Structure> {
+    let [channels, height, width] = record.model.image;
+    let image = Shape::map(channels, height, width);
+    let preset = || Structure::preset(&record.model.name, image, record.model.classes);
+    let Some(identity) = &record.model.identity else {
+        return preset();
+    };
+    let path = network_path(folder);
+    let found = match Structure::read(&path) {
+        Err(error) => match preset() {
+            // The name says as much as the file.
+            Ok(preset) if preset.graph.identity() == *identity => return Ok(preset),
+            _ => return Err(error),
+        },
+        Ok(found) => found,
+    };
+    if found.graph.identity() == *identity {
+        return Ok(found);
+    }
+    Err(Error::format(
+        &path,
+        "it is not the network that the run was started with; put that one back, or start a new run",
+    ))
+}
+
 /// What happened in a run so far.
 ///
 /// # Errors
@@ -261,6 +300,8 @@ pub fn read_position(folder: &Path) -> Result<Option<Position>> {
 pub struct Run {
     /// What it is.
     pub record: Record,
+    /// Its float network.
+    pub structure: Structure,
     /// Its plan.
     pub plan: Plan,
     /// The network of the last checkpoint, or where that is damaged of the best epoch; quantized as far
@@ -287,18 +328,7 @@ impl Run {
 /// When the folder holds no run, no checkpoint yet, or a damaged one.
 pub fn load_run(folder: &Path) -> Result<Run> {
     let record = read_record(folder)?;
-    let [channels, height, width] = record.model.image;
-    let architecture = Architecture::from_str(&record.model.name)?;
-    let image = Shape::map(channels, height, width);
-    let base = architecture.graph(image, record.model.classes)?;
-    load_run_of(folder, record, &base)
-}
-
-/// As [`load_run`], for a network of a known graph.
-///
-/// # Errors
-/// As [`load_run`].
-pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
+    let structure = read_structure(folder, &record)?;
     let plan = read_plan(folder, &record)?;
     let stages = record.stage_layers()?;
     let (path, best) = (checkpoint_path(folder), best_path(folder));
@@ -309,7 +339,7 @@ pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
         )));
     }
     let outline = Outline {
-        base,
+        base: &structure.graph,
         bits: &|entered| bits_after(&plan, &stages, entered),
         scale: record.scale,
     };
@@ -339,6 +369,7 @@ pub fn load_run_of(folder: &Path, record: Record, base: &Graph) -> Result<Run> {
             )
             .collect(),
         record,
+        structure,
         plan,
     })
 }

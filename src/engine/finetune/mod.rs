@@ -37,8 +37,8 @@ use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Best, Position};
 pub use folder::{
-    RUN_FILES, Run, RunFolder, bits_after, events_path, holds_run, load_run, load_run_of,
-    read_events, read_plan, read_position, read_record,
+    RUN_FILES, Run, RunFolder, bits_after, events_path, holds_run, load_run, read_events,
+    read_plan, read_position, read_record, read_structure,
 };
 pub use optimizer::{Update, Velocities};
 pub use record::{DataRecord, ModelRecord, Record};
@@ -55,14 +55,14 @@ use super::backend::Backend;
 use super::data::{Dataset, Normalization};
 use super::graph::{Graph, Parameters};
 use super::job::{Observer, Outcome, Score};
-use super::model::Model;
+use super::model::{Imported, Model, Structure};
 use super::plan::Plan;
 use super::words::words;
 
 /// What is fine-tuned, and on what.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Architecture name.
+    /// What the network is called.
     pub name: &'a str,
     /// The float network.
     pub graph: &'a Graph,
@@ -70,6 +70,8 @@ pub struct Subject<'a> {
     pub parameters: &'a Parameters,
     /// SHA-256 of the file they came from.
     pub weights_sha256: &'a str,
+    /// What the file of the network said of it; nothing for a preset.
+    pub imported: Option<&'a Imported>,
     /// Normalisation of the images.
     pub normalization: &'a Normalization,
     /// All training images; the held-out ones are taken from them.
@@ -79,21 +81,32 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// A model on a data set; `name` is its architecture's.
+    /// A model on a data set.
     #[must_use]
     pub const fn new(
-        (name, model): (&'a str, &'a Model),
+        model: &'a Model,
         normalization: &'a Normalization,
         (train, test): (&'a Dataset, &'a Dataset),
     ) -> Self {
         Self {
-            name,
+            name: model.name.as_str(),
             graph: &model.graph,
             parameters: &model.parameters,
             weights_sha256: model.weights_sha256.as_str(),
+            imported: model.imported.as_ref(),
             normalization,
             train,
             test,
+        }
+    }
+
+    /// The float network without its numbers.
+    #[must_use]
+    pub fn structure(&self) -> Structure {
+        Structure {
+            name: self.name.to_owned(),
+            graph: self.graph.clone(),
+            imported: self.imported.cloned(),
         }
     }
 }

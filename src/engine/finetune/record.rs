@@ -62,8 +62,12 @@ pub struct Continued {
 /// The float network of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
-    /// Architecture name.
+    /// What the network is called.
     pub name: String,
+    /// Identity of its graph, which lies beside the settings; absent in runs of older programs, which
+    /// have presets only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// SHA-256 of the weights file.
     pub weights_sha256: String,
     /// Channels, rows and columns of an image.
@@ -115,6 +119,7 @@ impl Record {
             device,
             model: ModelRecord {
                 name: subject.name.to_owned(),
+                identity: Some(subject.graph.identity()),
                 weights_sha256: subject.weights_sha256.to_owned(),
                 image: [train.channels, train.height, train.width],
                 classes: subject.graph.classes(),
@@ -224,6 +229,7 @@ impl Record {
     /// changes of the learning rate under way may differ.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
+        let both_know = self.model.identity.is_some() && other.model.identity.is_some();
         let value = |record: &Self| {
             let mut record = Self {
                 program: String::new(),
@@ -232,6 +238,9 @@ impl Record {
             };
             record.settings.rates.clear();
             record.continued.clear();
+            if !both_know {
+                record.model.identity = None;
+            }
             serde_json::to_value(record).unwrap_or_default()
         };
         let mut found = Vec::new();
@@ -341,6 +350,7 @@ mod tests {
             continued: Vec::new(),
             model: ModelRecord {
                 name: "resnet20".into(),
+                identity: None,
                 weights_sha256: "ab".into(),
                 image: [3, 32, 32],
                 classes: 10,

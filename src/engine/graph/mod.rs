@@ -217,6 +217,27 @@ impl Graph {
         Ok(graph)
     }
 
+    /// The graph with its parameters called otherwise, in their order.
+    ///
+    /// # Errors
+    /// When there are not as many names as parameters, or two of them are equal.
+    pub fn with_parameter_names(mut self, names: Vec<String>) -> crate::engine::Result<Self> {
+        let mut given = std::collections::HashSet::new();
+        let twice = names.iter().find(|name| !given.insert(name.as_str()));
+        if names.len() != self.parameters.len() || twice.is_some() {
+            return Err(crate::engine::Error::invalid(format!(
+                "{} names for {} parameters, of which {} is there twice: give each its own",
+                names.len(),
+                self.parameters.len(),
+                twice.map_or("none", |name| name)
+            )));
+        }
+        for (spec, name) in self.parameters.iter_mut().zip(names) {
+            spec.name = name.into();
+        }
+        Ok(self)
+    }
+
     /// Which nodes lie downstream of `start`, itself included.
     #[must_use]
     pub fn downstream(&self, start: NodeId) -> Vec<bool> {

@@ -11,12 +11,13 @@ use super::analysis::Subject;
 use super::sensitivity::{ModelFacts, Sensitivity};
 use crate::engine::backend::Backend;
 use crate::engine::files;
+use crate::engine::import::Normalization;
 use crate::engine::quant::ScaleRule;
 
 /// What measurements must share; hashes are SHA-256 in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Of the architecture and its weights.
+    /// Of the graph and its weights.
     pub network: String,
     /// Of the images: their content, and which of them were taken.
     pub sample: String,
@@ -50,6 +51,9 @@ impl Identity {
 #[derive(Debug, Clone)]
 pub struct Ground {
     facts: ModelFacts,
+    /// Identity of the graph; nothing for a preset, whose name says as much.
+    graph: Option<String>,
+    normalization: Normalization,
     sample: Value,
 }
 
@@ -60,11 +64,27 @@ impl Ground {
         let model = subject.model;
         Self {
             facts: ModelFacts {
-                name: model.architecture.to_string(),
+                name: model.name.clone(),
                 weights_sha256: Some(model.weights_sha256.clone()),
                 parameters: Some(model.graph.trainable_count()),
             },
+            graph: model.imported.as_ref().map(|_| model.graph.identity()),
+            normalization: model.normalization(),
             sample: subject.images.identity(),
+        }
+    }
+
+    /// What became of batch normalisation in the network.
+    #[must_use]
+    pub const fn normalization(&self) -> Normalization {
+        self.normalization
+    }
+
+    /// What tells the network from others.
+    fn network(&self) -> Value {
+        match &self.graph {
+            None => json!(self.facts),
+            Some(graph) => json!([graph, self.facts.weights_sha256]),
         }
     }
 
@@ -80,7 +100,7 @@ impl Ground {
         let [content, images, normalization] =
             ["content", "images", "normalization"].map(|key| &self.sample[key]);
         Identity {
-            network: hash(&json!(self.facts)),
+            network: hash(&self.network()),
             sample: hash(&json!([content, images])),
             preprocessing: hash(normalization),
             seed,
@@ -91,7 +111,7 @@ impl Ground {
     /// Guards a resume: a hash of the network, the images and every setting.
     #[must_use]
     pub fn fingerprint(&self, settings: &Map<String, Value>) -> String {
-        hash(&json!([self.facts, self.sample, settings]))
+        hash(&json!([self.network(), self.sample, settings]))
     }
 
     /// Gives a file that was written before identities were stored its own, if its fingerprint proves

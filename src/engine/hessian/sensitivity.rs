@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::identity::Identity;
+use crate::engine::import::Normalization;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result, files, text};
 
@@ -121,6 +122,9 @@ pub struct Sensitivity {
     /// What eigenvalues and traces were measured from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curvature: Option<CurvatureFacts>,
+    /// Whether the weights are those that were trained, or batch normalisation was folded into them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<Normalization>,
     /// One entry a layer, in the order of the network.
     pub layers: Vec<LayerSensitivity>,
 }

@@ -4,12 +4,15 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::source::{Attribute, Node, Read, Size};
 use super::tensor::{Tensor, elements};
 use super::view::Wire;
 
 /// What was done to the numbers of the file to make those of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Values {
     /// They are those of the file, perhaps in another shape.
     Original,
@@ -32,7 +35,7 @@ impl Values {
 }
 
 /// Which tensor of the file numbers came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Its name there.
     pub tensor: String,

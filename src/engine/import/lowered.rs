@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::call::Origin;
 use super::source::Container;
 
@@ -275,7 +277,8 @@ pub struct Output {
 }
 
 /// What became of batch normalisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Normalization {
     /// It is there.
     Kept,

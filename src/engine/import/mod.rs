@@ -19,6 +19,7 @@
 mod call;
 pub mod document;
 mod evaluate;
+mod lower;
 mod lowered;
 mod names;
 pub(crate) mod onnx;
@@ -33,6 +34,7 @@ mod view;
 use std::path::Path;
 
 pub use call::{Origin, Values};
+pub use lower::Lowered;
 pub use lowered::{
     Axis, Form, Layout, Network, Normalization, Operation, Output, Parameter, ParameterId, Refused,
     Step, Window,

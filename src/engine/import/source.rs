@@ -4,6 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::tensor::Tensor;
 use crate::engine::shown::is_unseen;
 
@@ -11,7 +13,8 @@ use crate::engine::shown::is_unseen;
 pub(crate) type Read<T> = std::result::Result<T, String>;
 
 /// What kind of file a network came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Container {
     /// An ONNX file.
     Onnx,

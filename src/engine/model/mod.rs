@@ -2,7 +2,14 @@
 
 pub mod demo;
 pub mod resnet;
+mod source;
+mod structure;
+mod wanted;
 pub mod weights;
+
+pub use source::ModelSource;
+pub use structure::{Imported, Structure};
+pub use wanted::{Opened, Wanted, check_fit};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -18,7 +25,7 @@ use weights::{NamedTensor, Source, WeightsFile};
 use super::data::{ClassSource, Dataset, Normalization, USUAL_SCALE, image_shape};
 use super::graph::{Graph, Node, Operation, ParameterSpec, Parameters, Role, Shape};
 use super::hessian::lanczos::normal;
-use super::{Error, Result};
+use super::{Error, Result, import};
 
 /// A known architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,8 +95,8 @@ impl fmt::Display for Architecture {
 /// A network with its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// What it is.
-    pub architecture: Architecture,
+    /// What it is called: the preset, or the file without its ending.
+    pub name: String,
     /// Its graph.
     pub graph: Graph,
     /// Its parameters.
@@ -99,6 +106,8 @@ pub struct Model {
     pub weights_sha256: String,
     /// What was done to find the parameters in that file, in sentences; nothing for a plain one.
     pub notes: Vec<String>,
+    /// What its file said of it; nothing for a preset.
+    pub imported: Option<Imported>,
 }
 
 impl Model {
@@ -147,26 +156,78 @@ impl Model {
         (file, source): (&WeightsFile, Source<'_>),
     ) -> Result<Self> {
         let graph = architecture.graph(image, classes)?;
-        let matched = weights::match_tensors(file, source, &expected(&graph))?;
-        let epsilons = epsilons(&graph);
-        for (spec, values) in in_files(&graph).zip(&matched.values) {
-            let epsilon = epsilons.get(&spec.name).copied();
-            check_values(spec, values, epsilon)
-                .map_err(|reason| Error::format(source.path, reason))?;
-        }
-        let values = matched
-            .values
-            .into_iter()
-            .map(|v| v.into_iter().map(f64::from).collect())
-            .collect();
-        let parameters = Parameters::new(values);
+        let (parameters, notes) = matched(&graph, file, source)?;
         Ok(Self {
-            architecture,
+            name: architecture.to_string(),
             graph,
             parameters,
             weights_sha256: source.identity(&file.sha256),
-            notes: matched.notes,
+            notes,
+            imported: None,
         })
+    }
+
+    /// The network of a `.pt2` or `.onnx` file; `weights` replaces its numbers by name.
+    ///
+    /// # Errors
+    /// When a file cannot be read, holds operations that are not supported (all of them are listed), or
+    /// numbers that no network can have.
+    pub fn import(path: &Path, options: import::Options, weights: Option<Source>) -> Result<Self> {
+        let network = import::read(path, options)?;
+        let refused = |reason: String| Error::format(path, reason);
+        let import::Lowered {
+            graph,
+            parameters,
+            origins,
+        } = network.lower().map_err(refused)?;
+        check_sizes(graph.input_shape(), graph.classes())?;
+        check_parameters(&graph, &parameters).map_err(refused)?;
+        let imported = Imported {
+            source: network.container,
+            exporter: network.exporter,
+            normalization: network.normalization,
+            softmax: network.softmax,
+            origins,
+        };
+        let mut model = Self {
+            name: ModelSource::File(path.to_owned()).name(),
+            graph,
+            parameters,
+            weights_sha256: network.sha256,
+            notes: Vec::new(),
+            imported: Some(imported),
+        };
+        if let Some(source) = weights {
+            model.replace(source)?;
+        }
+        Ok(model)
+    }
+
+    /// Takes the parameters from a weights file, by name.
+    fn replace(&mut self, source: Source) -> Result<()> {
+        let file = weights::read(source.path)?;
+        (self.parameters, self.notes) = matched(&self.graph, &file, source)?;
+        self.weights_sha256 = source.identity(&file.sha256);
+        Ok(())
+    }
+
+    /// What became of batch normalisation: whether the weights of layers are those that were trained.
+    #[must_use]
+    pub fn normalization(&self) -> import::Normalization {
+        let kept = import::Normalization::Kept;
+        self.imported
+            .as_ref()
+            .map_or(kept, |imported| imported.normalization)
+    }
+
+    /// The network without its numbers.
+    #[must_use]
+    pub fn structure(&self) -> Structure {
+        Structure {
+            name: self.name.clone(),
+            graph: self.graph.clone(),
+            imported: self.imported.clone(),
+        }
     }
 
     /// Writes the parameters as a safetensors file that [`load`](Self::load) and `PyTorch` read.
@@ -208,13 +269,22 @@ impl Model {
             .collect();
         let parameters = Parameters::new(values);
         Ok(Self {
-            architecture,
+            name: architecture.to_string(),
             graph,
             parameters,
             weights_sha256: String::new(),
             notes: Vec::new(),
+            imported: None,
         })
     }
+}
+
+/// Whether what names the network `there` can be of the one called `here`, whose layers it has: presets
+/// are known by name, while a file may be called anything.
+#[must_use]
+pub fn may_be_of(there: &str, here: &str) -> bool {
+    let is_preset = |name: &str| Architecture::NAMES.contains(&name);
+    there.is_empty() || there == here || !(is_preset(there) || is_preset(here))
 }
 
 /// Refuses images and classes that no network here has, so that sizes of tensors cannot overflow.
@@ -254,6 +324,29 @@ fn outputs(file: &WeightsFile) -> Option<usize> {
     linear.next().is_none().then(|| only.shape[0])
 }
 
+/// The parameters of a graph from a weights file, and what was done to find them.
+fn matched(graph: &Graph, file: &WeightsFile, source: Source) -> Result<(Parameters, Vec<String>)> {
+    let matched = weights::match_tensors(file, source, &expected(graph))?;
+    let values = matched
+        .values
+        .into_iter()
+        .map(|v| v.into_iter().map(f64::from).collect())
+        .collect();
+    let parameters = Parameters::new(values);
+    check_parameters(graph, &parameters).map_err(|reason| Error::format(source.path, reason))?;
+    Ok((parameters, matched.notes))
+}
+
+/// Refuses numbers that no network can have.
+fn check_parameters(graph: &Graph, parameters: &Parameters) -> std::result::Result<(), String> {
+    let epsilons = epsilons(graph);
+    for (spec, values) in in_files(graph).zip(parameters.all()) {
+        let epsilon = epsilons.get(&spec.name).copied();
+        check_values(spec, values, epsilon)?;
+    }
+    Ok(())
+}
+
 /// What a weights file must hold.
 fn expected(graph: &Graph) -> Vec<weights::Expected> {
     in_files(graph)
@@ -286,7 +379,7 @@ fn epsilons(graph: &Graph) -> HashMap<Arc<str>, f64> {
 /// what is added to a running variance.
 fn check_values(
     spec: &ParameterSpec,
-    values: &[f32],
+    values: &[f64],
     epsilon: Option<f64>,
 ) -> std::result::Result<(), String> {
     let name = &spec.name;
@@ -303,7 +396,7 @@ fn check_values(
     let Some(epsilon) = epsilon else {
         return Ok(());
     };
-    let below = |value: &f32| f64::from(*value) <= -epsilon;
+    let below = |value: &f64| *value <= -epsilon;
     match values.iter().position(below) {
         None => Ok(()),
         Some(place) => Err(format!(

@@ -1,11 +1,6 @@
-//! What is known of the layers of a plan: from measurements, else from the architecture.
+//! What is known of the layers of a plan: from measurements, else from the network of a run.
 
-use std::str::FromStr;
-
-use crate::engine::finetune::Record;
-use crate::engine::graph::Shape;
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::model::Architecture;
 use crate::engine::plan::{LayerFacts, Plan};
 use crate::report::model::Planned;
 
@@ -14,8 +9,8 @@ use crate::report::model::Planned;
 pub struct Known<'a> {
     /// Measurements.
     pub measured: Option<&'a Sensitivity>,
-    /// A run.
-    pub record: Option<&'a Record>,
+    /// The layers of the network of a run; empty when they are not known.
+    pub built: &'a [LayerFacts],
 }
 
 impl Known<'_> {
@@ -24,7 +19,7 @@ impl Known<'_> {
         planned.measured = self.measured.and_then(|all| aligned(all, &planned.plan));
         planned.facts = match &planned.measured {
             Some(measured) => measured.layers.iter().map(LayerFacts::from).collect(),
-            None => self.record.and_then(built).unwrap_or_default(),
+            None => self.built.to_vec(),
         };
         let names = planned.facts.iter().map(|facts| facts.name.clone());
         if !names.eq(planned.plan.names()) {
@@ -45,13 +40,4 @@ fn aligned(measured: &Sensitivity, plan: &Plan) -> Option<Sensitivity> {
         layers,
         ..measured.clone()
     })
-}
-
-/// The layers of the network that a run was started with, when its architecture is known here.
-fn built(record: &Record) -> Option<Vec<LayerFacts>> {
-    let [channels, height, width] = record.model.image;
-    let architecture = Architecture::from_str(&record.model.name).ok()?;
-    let image = Shape::map(channels, height, width);
-    let graph = architecture.graph(image, record.model.classes).ok()?;
-    Some(LayerFacts::of(&graph))
 }

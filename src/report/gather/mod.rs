@@ -12,7 +12,7 @@ use super::model::{Export, Part, Planned, Report, Run};
 use super::source::{Kind, Source};
 use crate::engine::finetune::{self, Record, holds_run};
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::plan::{Plan, file as plan_file};
+use crate::engine::plan::{LayerFacts, Plan, file as plan_file};
 use crate::engine::{Error, Result, files};
 use crate::project::{self, InputFile};
 
@@ -26,19 +26,23 @@ pub fn gather(source: &Source) -> Result<Report> {
         Kind::Project => of_project(source),
         Kind::Run => of_run(source)?,
     };
-    let record = report.record().cloned();
+    let built = report.layers().to_vec();
     let measured = report.sensitivity.found().cloned();
     let known = layers::Known {
         measured: measured.as_ref(),
-        record: record.as_ref(),
+        built: &built,
     };
     complete(&mut report.plan, &known);
     if let Some(planned) = report.plan.found() {
         report.frontiers = frontier::frontiers(planned);
     }
     for run in &mut report.runs {
-        let record = run.record.found().or(known.record);
-        complete(&mut run.plan, &layers::Known { record, ..known });
+        let built = if run.layers.is_empty() {
+            &built
+        } else {
+            &run.layers
+        };
+        complete(&mut run.plan, &layers::Known { built, ..known });
     }
     Ok(report)
 }
@@ -132,8 +136,12 @@ fn run(folder: &Path, name: String) -> Run {
         Some(record) => finetune::read_plan(folder, record).map(bare),
         None => read_plan(path),
     });
+    let structure = record
+        .found()
+        .and_then(|record| finetune::read_structure(folder, record).ok());
     Run {
         name,
+        layers: structure.map_or_else(Vec::new, |structure| LayerFacts::of(&structure.graph)),
         record,
         plan,
         story: part(folder, &events, events::read),

@@ -38,7 +38,7 @@ Every work is done once to warm up, and then --repeats times.";
 #[command(
     after_long_help = EXAMPLES,
     mut_arg("model", |model| model.help(
-        "Architecture: resnet20, resnet32, resnet44 or resnet56 [default: resnet20]"
+        "Network: FILE.pt2, FILE.onnx, or resnet20, resnet32, resnet44 or resnet56 [default: resnet20]"
     )),
     mut_arg("weights", |weights| weights.help(
         "Trained weights: .safetensors, .pth, .th or .pkl [default: untrained ones]"
@@ -174,7 +174,7 @@ impl Work for Timing<'_> {
             isa: is_cpu.then(|| device.isa.to_string()),
             threads: rayon::current_num_threads(),
             processor: machine::processor(),
-            model: self.subject.model.architecture.to_string(),
+            model: self.subject.model.name.clone(),
             weights: self.subject.weights.clone(),
             data: self.subject.data.clone(),
             image: self.subject.model.graph.input_shape().to_string(),

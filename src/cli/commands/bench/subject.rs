@@ -1,7 +1,9 @@
 //! What is timed: a network and images, trained and real where they were given.
 
+use std::path::Path;
+
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{InputArgs, check_fit};
+use crate::cli::inputs::InputArgs;
 use crate::engine::autodiff::batch_step::Batch;
 use crate::engine::backend::Backend;
 use crate::engine::bench::settle;
@@ -9,7 +11,8 @@ use crate::engine::data::{
     DataSpec, Dataset, Images, Normalization, Order, Part, Selection, image_shape, noise, sample,
 };
 use crate::engine::graph::Shape;
-use crate::engine::model::{Architecture, Model, demo};
+use crate::engine::import;
+use crate::engine::model::{Architecture, Model, ModelSource, check_fit, demo};
 
 /// The network when none is named.
 const USUAL: Architecture = Architecture::ResNet { depth: 20 };
@@ -30,6 +33,22 @@ pub struct Subject {
     normalization: Normalization,
 }
 
+/// Images by chance.
+#[derive(Clone, Copy)]
+struct Chance {
+    images: usize,
+    seed: u64,
+}
+
+impl Chance {
+    /// Images of a shape in some classes, and where they come from, in words.
+    fn noise(self, fit: (Shape, usize)) -> (Dataset, String) {
+        let Self { images, seed } = self;
+        let said = format!("noise, no --data given (seed {seed})");
+        (noise(fit, images, seed), said)
+    }
+}
+
 impl Subject {
     /// Reads what was named; weights and images by chance from `seed` otherwise. `images` is how many
     /// are needed.
@@ -37,17 +56,60 @@ impl Subject {
     /// # Errors
     /// When a file is not what it should be.
     pub fn load(inputs: &InputArgs, images: usize, seed: u64) -> Result<Self, Failure> {
+        match &inputs.model {
+            Some(ModelSource::File(path)) => Self::of_file(inputs, path, Chance { images, seed }),
+            Some(ModelSource::Preset(architecture)) => {
+                Self::of_preset(inputs, *architecture, Chance { images, seed })
+            }
+            None => Self::of_preset(inputs, USUAL, Chance { images, seed }),
+        }
+    }
+
+    /// A network from a file, which has its weights.
+    fn of_file(inputs: &InputArgs, path: &Path, chance: Chance) -> Result<Self, Failure> {
+        let weights = inputs.weights_source().map_or(path, |source| source.path);
+        let weights = weights.display().to_string();
+        if let Some(spec) = &inputs.data {
+            let loaded = inputs.load(Part::Train)?;
+            let dataset = loaded.source.part(Part::Train)?.clone();
+            return Ok(Self {
+                is_trained: true,
+                model: loaded.model,
+                weights,
+                data: spec.to_string(),
+                dataset,
+                normalization: loaded.normalization,
+            });
+        }
+        let said = inputs.preprocess.said()?;
+        let options = import::Options {
+            size: said.size_after().map(|size| [size.height, size.width]),
+        };
+        let model = Model::import(path, options, inputs.weights_source())?;
+        let (dataset, data) = chance.noise((model.graph.input_shape(), model.graph.classes()));
+        Ok(Self {
+            is_trained: true,
+            normalization: Normalization::none(dataset.channels),
+            model,
+            weights,
+            data,
+            dataset,
+        })
+    }
+
+    fn of_preset(
+        inputs: &InputArgs,
+        architecture: Architecture,
+        chance: Chance,
+    ) -> Result<Self, Failure> {
+        let seed = chance.seed;
         let (dataset, data) = match &inputs.data {
             Some(spec) => (
                 inputs.source()?.part(Part::Train)?.clone(),
                 spec.to_string(),
             ),
-            None => (
-                noise(IMAGE, images, seed),
-                format!("noise, no --data given (seed {seed})"),
-            ),
+            None => chance.noise(IMAGE),
         };
-        let architecture = inputs.model.unwrap_or(USUAL);
         let usual = architecture.normalization(dataset.channels);
         let said = inputs.preprocess.said()?;
         let normalization = said.normalization(Some(usual), &dataset);

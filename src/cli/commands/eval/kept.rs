@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::Args;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{check_fit, images_of, tell_whole};
+use crate::cli::inputs::{images_of, tell_whole};
 use crate::cli::report::Reporter;
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSource, Normalization, Part, Reading};
 use crate::engine::export::packed::{self, Packed};
 use crate::engine::finetune::{self, Run};
 use crate::engine::graph::{Graph, Parameters};
+use crate::engine::model::check_fit;
 
 /// A network as it is run, and the images it is run on.
 pub(super) struct Kept {

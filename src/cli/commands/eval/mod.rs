@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{InputArgs, check_fit, usual_images};
+use crate::cli::inputs::{InputArgs, usual_images};
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::Error;
@@ -27,6 +27,7 @@ use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::{Score, Split};
 use crate::engine::model::Model;
+use crate::engine::model::check_fit;
 use crate::engine::plan::Plan;
 use crate::engine::quant::post_training;
 

@@ -242,9 +242,8 @@ impl Work for Tuning<'_> {
         let Inputs { source, model, .. } = self.inputs;
         let folder = self.args.output.as_path();
         let stages = self.stages(backend)?;
-        let name = model.architecture.to_string();
         let images = (source.part(Part::Train)?, source.part(Part::Test)?);
-        let subject = Subject::new((&name, model), &self.inputs.normalization, images);
+        let subject = Subject::new(model, &self.inputs.normalization, images);
         let request = Request {
             plan: self.plan,
             stages: &stages,

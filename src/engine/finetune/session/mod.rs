@@ -61,7 +61,11 @@ pub(super) fn run<B: Backend>(
         notes,
     } = match request.start {
         Start::Fresh => Opened {
-            folder: RunFolder::create(request.folder, &record, request.plan)?,
+            folder: RunFolder::create(
+                request.folder,
+                &record,
+                (request.plan, &subject.structure()),
+            )?,
             state: None,
             notes: Vec::new(),
         },

@@ -160,6 +160,7 @@ impl Setting {
             graph: &self.graph,
             parameters: &self.parameters,
             weights_sha256: "",
+            imported: None,
             normalization: &self.normalization,
             train: &self.train,
             test: &self.test,
@@ -175,7 +176,7 @@ impl Setting {
     }
 
     fn load(&self, folder: &Path) -> Run {
-        load_run_of(folder, read_record(folder).unwrap(), &self.graph).unwrap()
+        load_run(folder).unwrap()
     }
 }
 
@@ -291,7 +292,7 @@ fn a_run_is_read_back_without_its_weights_file() {
     setting.settings.schedule = Schedule::Joint;
     let stages = stages(&plan, &setting.settings, None).unwrap();
     let images = (&setting.train, &setting.test);
-    let subject = Subject::new(("resnet20", &model), &setting.normalization, images);
+    let subject = Subject::new(&model, &setting.normalization, images);
     let request = Request {
         plan: &plan,
         stages: &stages,

@@ -173,7 +173,8 @@ impl Builder {
     }
 
     /// Number of wires.
-    pub(super) const fn wires(&self) -> usize {
+    #[must_use]
+    pub const fn wires(&self) -> usize {
         self.nodes.len()
     }
 

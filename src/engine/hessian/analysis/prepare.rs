@@ -35,6 +35,7 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         accuracy: None,
         seconds: None,
         curvature: None,
+        normalization: Some(ground.normalization()),
         layers: selected
             .collect::<Vec<_>>()
             .into_par_iter()

@@ -1,0 +1,259 @@
+//! Networks of other people's exporters against exact values (float64 automatic differentiation). Needs
+//! `../shared/zoo`; skips itself visibly without it.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+use std::path::PathBuf;
+
+use hawqeye::engine::autodiff::Program;
+use hawqeye::engine::backend::cpu::{Cpu, Isa};
+use hawqeye::engine::data::preprocessing::Preprocessing;
+use hawqeye::engine::data::{DataSource, DataSpec, Normalization, Part, Reading, Selection};
+use hawqeye::engine::evaluation::evaluate;
+use hawqeye::engine::graph::operations::BatchNormMode;
+use hawqeye::engine::graph::operations::rules::Purpose;
+use hawqeye::engine::hessian::analysis::{Subject, prepare, run};
+use hawqeye::engine::hessian::sensitivity::Sensitivity;
+use hawqeye::engine::hessian::{Analysis, Metric};
+use hawqeye::engine::job::Silent;
+use hawqeye::engine::model::weights::Source;
+use hawqeye::engine::model::{Model, ModelSource, Opened, Wanted};
+use hawqeye::engine::quant::ScaleRule;
+use serde_json::Value;
+
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared")
+        .join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is missing", path.display());
+    None
+}
+
+/// How the images of a network become numbers.
+enum Pixels {
+    /// They are numbers.
+    Numbers,
+    /// Bytes times a factor, less a mean, by a deviation.
+    Bytes(f32, [f32; 3], [f32; 3]),
+}
+
+struct Case {
+    folder: &'static str,
+    data: DataSpec,
+    pixels: Pixels,
+    /// Test images that are told right.
+    correct: usize,
+    /// By how many that may differ: rounding decides ties.
+    within: usize,
+}
+
+/// A network with the images that it was trained for.
+struct Ready {
+    model: Model,
+    source: DataSource,
+    normalization: Normalization,
+}
+
+impl Case {
+    fn open(&self, file: &str, weights: Option<&str>) -> Ready {
+        let path = |name: &str| shared(&format!("zoo/{}/{name}", self.folder)).unwrap();
+        let preprocessing = match self.pixels {
+            Pixels::Numbers => Preprocessing::default(),
+            Pixels::Bytes(scale, mean, std) => Preprocessing {
+                pixel_scale: Some(scale),
+                mean: Some(mean.into()),
+                std: Some(std.into()),
+                ..Preprocessing::default()
+            },
+        };
+        let weights = weights.map(path);
+        let wanted = Wanted {
+            model: ModelSource::File(path(file)),
+            weights: weights.as_ref().map(Source::from),
+            data: self.data.clone(),
+            reading: Reading {
+                preprocessing,
+                ..Reading::default()
+            },
+        };
+        let Opened { source, model } = wanted.open(Part::Test).unwrap();
+        let normalization = wanted.normalization(source.part(Part::Test).unwrap());
+        Ready {
+            model,
+            normalization: normalization.unwrap(),
+            source,
+        }
+    }
+
+    fn counts(&self, file: &str, weights: Option<&str>) {
+        let ready = self.open(file, weights);
+        let test = ready.source.part(Part::Test).unwrap();
+        let images = Selection::all(test, &ready.normalization).unwrap();
+        let backend = Cpu::new(Isa::detect());
+        let walk = (BatchNormMode::Running, Purpose::Evaluate);
+        let (graph, parameters) = (&ready.model.graph, &ready.model.parameters);
+        let program = Program::new(graph, &backend, parameters, walk).unwrap();
+        let score = evaluate(&program, &images, &mut Silent).unwrap().unwrap();
+        let off = score.correct.abs_diff(self.correct);
+        assert!(off <= self.within, "{file}: {score:?}");
+    }
+
+    fn measured(&self, file: &str) -> (Model, Sensitivity) {
+        let ready = self.open(file, None);
+        let train = ready.source.part(Part::Train).unwrap();
+        let images = Selection::new(train, &ready.normalization, (0..128).collect()).unwrap();
+        let backend = Cpu::new(Isa::detect());
+        let subject = Subject {
+            model: &ready.model,
+            backend: &backend,
+            images: &images,
+        };
+        let settings = Analysis {
+            metrics: vec![Metric::Eigenvalue, Metric::Trace],
+            tolerance: 1e-5,
+            scale: ScaleRule::Max,
+            ..Analysis::default()
+        };
+        let mut state = prepare(&subject, &settings).unwrap();
+        let mut keep_nothing = |_: &Sensitivity| Ok(());
+        run(
+            &subject,
+            &settings,
+            &mut state,
+            &mut keep_nothing,
+            &mut Silent,
+        )
+        .unwrap();
+        (ready.model, state)
+    }
+
+    /// Compares with exact values, whose layers are found by their name or by that of their tensor.
+    fn agrees(&self, file: &str, reference: &str) {
+        let path = shared(&format!("zoo/{}/{reference}", self.folder)).unwrap();
+        let exact: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let (model, state) = self.measured(file);
+        let origins = &model.imported.as_ref().unwrap().origins;
+        assert_eq!(
+            state.layers.len(),
+            exact["layers"].as_object().unwrap().len()
+        );
+        for (layer, facts) in state.layers.iter().zip(model.graph.layers()) {
+            let tensor = origins[facts.weight.index()].as_ref();
+            let tensor = tensor.map_or("", |origin| &*origin.tensor);
+            let variants = exact["onnx_variants"][file]["map"].as_object();
+            let named = variants
+                .into_iter()
+                .flatten()
+                .find(|(_, of)| of["weight"] == tensor);
+            let name = named.map_or(&*layer.layer, |(name, _)| &**name);
+            let want = &exact["layers"][name];
+            let close = |got: f64, want: &Value, tolerance: f64| {
+                let want = want.as_f64().unwrap();
+                let off = (got / want - 1.0).abs();
+                assert!(off < tolerance, "{file} {name}: {got} against {want}");
+            };
+            close(layer.eigenvalue.unwrap(), &want["top1"], 1e-4);
+            close(layer.trace.unwrap(), &want["trace_exact"], 1e-3);
+            for (bits, error) in &layer.perturbation {
+                close(*error, &want["quant_err2"][bits.to_string()], 1e-4);
+            }
+        }
+    }
+}
+
+fn cifar10() -> Option<DataSpec> {
+    Some(DataSpec::Cifar10(shared("data/cifar-10-batches-bin")?))
+}
+
+fn resnet8() -> Option<Case> {
+    shared("zoo/resnet8-mlperf")?;
+    Some(Case {
+        folder: "resnet8-mlperf",
+        data: cifar10()?,
+        pixels: Pixels::Bytes(1.0, [0.0; 3], [1.0; 3]),
+        correct: 8719,
+        within: 0,
+    })
+}
+
+fn dscnn() -> Option<Case> {
+    Some(Case {
+        folder: "dscnn-kws",
+        data: DataSpec::Npz(shared("zoo/dscnn-kws/kws01.npz")?),
+        pixels: Pixels::Numbers,
+        correct: 913,
+        within: 0,
+    })
+}
+
+#[test]
+fn resnet8_counts_are_those_of_its_runtime() {
+    let Some(case) = resnet8() else { return };
+    case.counts("model.pt2", None);
+    case.counts("model-tf2onnx-keras3.onnx", None);
+    case.counts("model-torch-dynamo.onnx", None);
+}
+
+#[test]
+fn resnet8_measures_as_exact_values_say() {
+    let Some(case) = resnet8() else { return };
+    case.agrees("model.pt2", "reference.json");
+    case.agrees("model-tf2onnx-keras3.onnx", "reference.json");
+    case.agrees("model-torch-dynamo.onnx", "reference-folded.json");
+}
+
+#[test]
+fn dscnn_counts_are_those_of_its_runtime() {
+    let Some(case) = dscnn() else { return };
+    case.counts("model.pt2", None);
+    case.counts("model-torch-dynamo.onnx", None);
+    case.counts("model-torch-legacy-bn.onnx", None);
+    case.counts("model.pt2", Some("weights.safetensors"));
+}
+
+#[test]
+fn dscnn_measures_as_exact_values_say() {
+    let Some(case) = dscnn() else { return };
+    case.agrees("model.pt2", "reference.json");
+    case.agrees("model-torch-legacy-bn.onnx", "reference.json");
+}
+
+#[test]
+fn both_resnet20_count_as_their_runtimes_do() {
+    let (Some(data), Some(_)) = (cifar10(), shared("zoo/resnet20-bsq")) else {
+        return;
+    };
+    let usual = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+    let case = Case {
+        folder: "resnet20-akamaster",
+        data: data.clone(),
+        pixels: Pixels::Bytes(1.0 / 255.0, usual[0], usual[1]),
+        correct: 9173,
+        within: 2,
+    };
+    let folder = shared("zoo/resnet20-akamaster").unwrap();
+    for file in folder.read_dir().unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let path = std::path::Path::new(&name);
+        let ending = path.extension().unwrap_or_default();
+        if ending == "onnx" || ending == "pt2" {
+            case.counts(&name, None);
+        }
+    }
+    let case = Case {
+        folder: "resnet20-bsq",
+        data,
+        pixels: Pixels::Bytes(
+            1.0 / 255.0,
+            [0.4914, 0.4822, 0.4465],
+            [0.2023, 0.1994, 0.2010],
+        ),
+        correct: 9255,
+        within: 0,
+    };
+    case.counts("model.pt2", None);
+    case.counts("model.pt2", Some("model_best.pth.tar"));
+}
