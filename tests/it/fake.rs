@@ -238,6 +238,7 @@ fn sensitivity_of(done: usize, count: usize) -> Sensitivity {
             rows: 410,
             left_out: 2.5e-4,
         }),
+        normalization: None,
         layers,
     }
 }

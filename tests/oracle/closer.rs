@@ -80,7 +80,8 @@ fn check(name: &str, graph: Graph) {
     let images = Selection::new(&dataset, &normalization, (0..IMAGES).collect()).unwrap();
     let parameters = parameters(&graph, &mut random);
     let model = Model {
-        architecture: "resnet20".parse().unwrap(),
+        name: "resnet20".into(),
+        imported: None,
         graph,
         parameters,
         weights_sha256: String::new(),

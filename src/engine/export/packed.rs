@@ -370,12 +370,11 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
             bytes.len()
         ));
     }
-    let base = match &about.structure {
-        Some(structure) => structure.graph.clone(),
-        None => {
-            let preset = Structure::preset(&about.model, image, classes);
-            preset.map_err(said)?.graph
-        }
+    let base = if let Some(structure) = &about.structure {
+        structure.graph.clone()
+    } else {
+        let preset = Structure::preset(&about.model, image, classes);
+        preset.map_err(said)?.graph
     };
     if (base.input_shape(), base.classes()) != (image, classes) {
         return Err(format!(

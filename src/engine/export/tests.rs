@@ -238,6 +238,7 @@ fn about(model: &str) -> About {
         data: "demo".to_owned(),
         normalization: normalization(),
         preprocessing: Preprocessing::default(),
+        structure: None,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::engine::graph::operations::Pad;
 use crate::engine::graph::{
     Builder, ConvolutionOptions, Graph, LinearOptions, NodeId, NormOptions, Parameters, Shape,
 };
+use crate::engine::{Error, Result};
 
 /// A network that can be computed.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,14 +24,12 @@ pub struct Lowered {
 /// Below this a constant around a map is never the largest of a window.
 const NEVER_LARGEST: f32 = -1e30;
 
-type Lower<T> = std::result::Result<T, String>;
-
 impl Network {
     /// The network as a graph with its numbers.
     ///
     /// # Errors
     /// A sentence when something in it is not supported, or it answers anything but one vector.
-    pub fn lower(&self) -> Lower<Lowered> {
+    pub fn lower(&self) -> Result<Lowered> {
         self.refuse()?;
         let (mut builder, image) = Builder::new(shape(self.steps[0].form));
         let mut lowering = Lowering {
@@ -44,11 +43,13 @@ impl Network {
         }
         let answer = lowering.plain(&self.outputs[0].name, self.steps.len() - 1)?;
         if answer.index() + 1 != builder.wires() {
-            return Err("its answer is not what is computed last: export it again".into());
+            return Err(Error::invalid(
+                "its answer is not what is computed last: export it again",
+            ));
         }
         let graph = builder.finish();
         let names = names(&graph, self, &lowering.taken);
-        let graph = graph.with_parameter_names(names).map_err(said)?;
+        let graph = graph.with_parameter_names(names)?;
         let taken = lowering.taken.iter().map(|&id| self.parameter(id));
         let numbers = taken
             .clone()
@@ -61,32 +62,35 @@ impl Network {
     }
 
     /// Refuses what cannot be computed here, all of it at once.
-    fn refuse(&self) -> Lower<()> {
+    fn refuse(&self) -> Result<()> {
         if !self.refused.is_empty() {
-            return Err(format!("not supported here: {}", listed(self)));
+            return Err(Error::invalid(format!(
+                "not supported here: {}",
+                listed(self)
+            )));
         }
         let [output] = &self.outputs[..] else {
             let names: Vec<&str> = self.outputs.iter().map(|out| &*out.name).collect();
-            return Err(format!(
+            return Err(Error::invalid(format!(
                 "it has {} outputs ({}): expected one; export the network with its classes alone",
                 names.len(),
                 names.join(", ")
-            ));
+            )));
         };
         let last = self.steps.len() - 1;
         if last == 0 || output.step != Some(last) {
-            return Err(format!(
+            return Err(Error::invalid(format!(
                 "its output {} computes nothing from the image: expected a network",
                 output.name
-            ));
+            )));
         }
         match self.steps[last].form {
             Form::Features(_) => Ok(()),
-            form @ Form::Map { .. } => Err(format!(
+            form @ Form::Map { .. } => Err(Error::invalid(format!(
                 "its output {} is a map of {}: expected one number for each class",
                 output.name,
                 shape(form)
-            )),
+            ))),
         }
     }
 }
@@ -99,10 +103,6 @@ fn listed(network: &Network) -> String {
         format!("{count} {operation} (first at {first}: {reason})")
     });
     refused.collect::<Vec<_>>().join("; ")
-}
-
-fn said(error: crate::engine::Error) -> String {
-    error.to_string()
 }
 
 const fn shape(form: Form) -> Shape {
@@ -141,15 +141,15 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     /// The wire of a step that anything can read.
-    fn plain(&self, reader: &str, step: usize) -> Lower<NodeId> {
+    fn plain(&self, reader: &str, step: usize) -> Result<NodeId> {
         let wire = self.wires[step];
         match wire.around {
             None => Ok(wire.node),
-            Some(_) => Err(format!(
+            Some(_) => Err(Error::invalid(format!(
                 "{} puts a constant around a map that {reader} reads: expected zeros, or maximum \
                  pooling behind it",
                 self.network.steps[step].name
-            )),
+            ))),
         }
     }
 
@@ -157,7 +157,7 @@ impl Lowering<'_> {
         self.taken.extend(parameters);
     }
 
-    fn step(&mut self, builder: &mut Builder, step: &Step) -> Lower<Wire> {
+    fn step(&mut self, builder: &mut Builder, step: &Step) -> Result<Wire> {
         if let Operation::MaxPool { window } = &step.operation {
             return self.max_pool(builder, step, window);
         }
@@ -168,12 +168,12 @@ impl Lowering<'_> {
         }
         let name = &*step.name;
         let inputs = step.inputs.iter().map(|&input| self.plain(name, input));
-        let inputs = inputs.collect::<Lower<Vec<NodeId>>>()?;
+        let inputs = inputs.collect::<Result<Vec<NodeId>>>()?;
         self.node(builder, step, &inputs).map(Wire::plain)
     }
 
     /// A map with a constant around it that no maximum takes.
-    fn never_taken(&self, step: &Step) -> Lower<Wire> {
+    fn never_taken(&self, step: &Step) -> Result<Wire> {
         let node = self.plain(&step.name, step.inputs[0])?;
         match step.operation {
             Operation::Pad {
@@ -184,15 +184,15 @@ impl Lowering<'_> {
                 node,
                 around: Some(pads),
             }),
-            Operation::Pad { value, .. } => Err(format!(
+            Operation::Pad { value, .. } => Err(Error::invalid(format!(
                 "{} puts {value} around a map: expected zeros, or numbers that no maximum takes",
                 step.name
-            )),
+            ))),
             _ => unreachable!("a pad"),
         }
     }
 
-    fn max_pool(&self, builder: &mut Builder, step: &Step, window: &Window) -> Lower<Wire> {
+    fn max_pool(&self, builder: &mut Builder, step: &Step, window: &Window) -> Result<Wire> {
         let input = self.wires[step.inputs[0]];
         let mut window = pool_window(window);
         if let Some(around) = input.around {
@@ -200,24 +200,24 @@ impl Lowering<'_> {
             let sums = [0, 1, 2, 3].map(|side| sums[side] + around[side]);
             window.padding = Pads::onnx(sums);
             if window.ceil && around[2..] != [0, 0] {
-                return Err(format!(
+                return Err(Error::invalid(format!(
                     "{} rounds up behind constants around its map: export it without ceil_mode",
                     step.name
-                ));
+                )));
             }
         }
         let pooled = builder.max_pool(&step.name, input.node, window);
-        pooled.map(Wire::plain).map_err(said)
+        pooled.map(Wire::plain)
     }
 
-    fn node(&mut self, builder: &mut Builder, step: &Step, inputs: &[NodeId]) -> Lower<NodeId> {
+    fn node(&mut self, builder: &mut Builder, step: &Step, inputs: &[NodeId]) -> Result<NodeId> {
         let name = &*step.name;
-        let node = match &step.operation {
+        match &step.operation {
             Operation::Conv { .. } | Operation::Linear { .. } => {
-                return self.layer(builder, step, inputs[0]);
+                self.layer(builder, step, inputs[0])
             }
             Operation::BatchNorm { .. } | Operation::Scale { .. } => {
-                return self.channelwise(builder, step, inputs[0]);
+                self.channelwise(builder, step, inputs[0])
             }
             Operation::AveragePool {
                 window,
@@ -262,15 +262,14 @@ impl Lowering<'_> {
                 let region = region(builder.shape(inputs[0]), *axis, span);
                 builder.slice(name, inputs[0], region)
             }
-            Operation::Input | Operation::MaxPool { .. } | Operation::Opaque => {
-                return Err(format!("{name} is out of place: export the network again"));
-            }
-        };
-        node.map_err(said)
+            Operation::Input | Operation::MaxPool { .. } | Operation::Opaque => Err(
+                Error::invalid(format!("{name} is out of place: export the network again")),
+            ),
+        }
     }
 
-    fn layer(&mut self, builder: &mut Builder, step: &Step, input: NodeId) -> Lower<NodeId> {
-        let node = match &step.operation {
+    fn layer(&mut self, builder: &mut Builder, step: &Step, input: NodeId) -> Result<NodeId> {
+        match &step.operation {
             Operation::Conv {
                 weights,
                 bias,
@@ -298,12 +297,11 @@ impl Lowering<'_> {
                 builder.linear_layer(&step.name, input, options)
             }
             _ => unreachable!("a layer"),
-        };
-        node.map_err(said)
+        }
     }
 
-    fn channelwise(&mut self, builder: &mut Builder, step: &Step, input: NodeId) -> Lower<NodeId> {
-        let node = match &step.operation {
+    fn channelwise(&mut self, builder: &mut Builder, step: &Step, input: NodeId) -> Result<NodeId> {
+        match &step.operation {
             Operation::BatchNorm {
                 gamma,
                 beta,
@@ -325,8 +323,7 @@ impl Lowering<'_> {
                 builder.scale(&step.name, input, [factor.is_some(), shift.is_some()])
             }
             _ => unreachable!("a normalisation"),
-        };
-        node.map_err(said)
+        }
     }
 }
 

@@ -175,11 +175,12 @@ impl Model {
     pub fn import(path: &Path, options: import::Options, weights: Option<Source>) -> Result<Self> {
         let network = import::read(path, options)?;
         let refused = |reason: String| Error::format(path, reason);
+        let lowered = network.lower();
         let import::Lowered {
             graph,
             parameters,
             origins,
-        } = network.lower().map_err(refused)?;
+        } = lowered.map_err(|error| refused(error.to_string()))?;
         check_sizes(graph.input_shape(), graph.classes())?;
         check_parameters(&graph, &parameters).map_err(refused)?;
         let imported = Imported {

@@ -30,7 +30,7 @@ fn rates(folder: &Path) -> Vec<f64> {
 fn running_means(setting: &Setting, folder: &Path) -> Vec<f64> {
     let specs = setting.graph.parameters();
     let found = specs.iter().position(|s| s.role == Role::RunningMean);
-    setting.load(folder).network.parameters.all()[found.unwrap()].clone()
+    load_run(folder).unwrap().network.parameters.all()[found.unwrap()].clone()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_run_can_end_with_its_best_epoch() {
     let conclude = Start::Conclude(Kept::Best);
     let report = setting.run(path, conclude, &mut Silent).unwrap();
     assert_eq!(report.outcome, Outcome::Done);
-    let run = setting.load(path);
+    let run = load_run(path).unwrap();
     assert!(run.is_done());
     assert_eq!((run.position.step, run.position.test), (*step, report.test));
     let again = Selection::new(&setting.train, &setting.normalization, held_out(&setting));
@@ -130,7 +130,7 @@ fn a_run_without_anything_to_keep_says_so() {
     assert!(conclude(Kept::Best).contains("no epoch has ended since"));
     let report = setting.run(path, Start::Conclude(Kept::Last), &mut Silent);
     assert_eq!(report.unwrap().outcome, Outcome::Done);
-    assert_eq!(setting.load(path).position.step, 14);
+    assert_eq!(load_run(path).unwrap().position.step, 14);
 }
 
 #[test]
@@ -151,8 +151,8 @@ fn norms_are_measured_anew_when_training_ends() {
         .run(&parts, Start::Fresh, &mut stop_at(last))
         .unwrap();
     setting.run(&parts, Start::Resume, &mut Silent).unwrap();
-    assert_same(&setting, &anew, &parts);
-    let weights = |folder: &Path| setting.load(folder).network.parameters.all()[0].clone();
+    assert_same(&anew, &parts);
+    let weights = |folder: &Path| load_run(folder).unwrap().network.parameters.all()[0].clone();
     assert_eq!(weights(&batch), weights(&anew), "only statistics differ");
     assert_ne!(
         running_means(&setting, &batch),
@@ -171,8 +171,8 @@ fn channels_learn_steps_of_their_own_and_a_resumed_run_keeps_them() {
     setting.run(&whole, Start::Fresh, &mut Silent).unwrap();
     setting.run(&parts, Start::Fresh, &mut stop_at(11)).unwrap();
     setting.run(&parts, Start::Resume, &mut Silent).unwrap();
-    assert_same(&setting, &whole, &parts);
-    let run = setting.load(&whole);
+    assert_same(&whole, &parts);
+    let run = load_run(&whole).unwrap();
     for (quantizer, channels) in run.network.quantizers.iter().zip([6, 8, CLASSES]) {
         let quantizer = quantizer.as_ref().unwrap();
         assert_eq!(quantizer.grids.steps.len(), channels);
@@ -187,7 +187,7 @@ fn earlier_stages_rest_while_others_enter() {
     setting.settings.earlier_stages = EarlierStages::Frozen;
     let path = folder.path();
     let weight = |layer: usize| {
-        let run = setting.load(path);
+        let run = load_run(path).unwrap();
         let id: ParameterId = run.network.graph.layers()[layer].weight;
         let step = run.network.quantizers[layer]
             .as_ref()

@@ -174,10 +174,6 @@ impl Setting {
         };
         tune(&Cpu::new(Isa::detect()), &subject, &request, observer)
     }
-
-    fn load(&self, folder: &Path) -> Run {
-        load_run(folder).unwrap()
-    }
 }
 
 fn stop_at(stop: u64) -> impl FnMut(Event) -> Verdict {
@@ -204,8 +200,8 @@ fn events_text(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("events.jsonl")).unwrap()
 }
 
-fn assert_same(setting: &Setting, a: &Path, b: &Path) {
-    let (first, second) = (setting.load(a), setting.load(b));
+fn assert_same(a: &Path, b: &Path) {
+    let (first, second) = (load_run(a).unwrap(), load_run(b).unwrap());
     assert_eq!(first.network, second.network);
     assert_eq!(first.position, second.position);
     assert_eq!(events_text(a), events_text(b));
@@ -222,12 +218,12 @@ fn at_three_bits(seed: u64) -> [f64; 3] {
     let float = folder.path().join("float");
     let report = setting.run(&float, Start::Fresh, &mut Silent).unwrap();
     assert!(report.test.unwrap().accuracy() > 0.95, "{report:?}");
-    setting.parameters = setting.load(&float).network.parameters;
+    setting.parameters = load_run(&float).unwrap().network.parameters;
     setting.plan = plan(&[(3, 8), (2, 3), (3, 3)]);
     setting.stages = vec![vec![0, 1, 2]];
     let quantized = folder.path().join("quantized");
     let report = setting.run(&quantized, Start::Fresh, &mut Silent).unwrap();
-    let run = setting.load(&quantized);
+    let run = load_run(&quantized).unwrap();
     assert!(run.is_done() && run.plan == setting.plan);
     for quantizer in run.network.quantizers.iter().flatten() {
         for (step, first) in quantizer.grids.steps.iter().zip(&quantizer.first_steps) {
@@ -260,7 +256,7 @@ fn distillation_and_frozen_norms_learn_too() {
     let mut setting = Setting::float();
     let float = folder.path().join("float");
     setting.run(&float, Start::Fresh, &mut Silent).unwrap();
-    setting.parameters = setting.load(&float).network.parameters;
+    setting.parameters = load_run(&float).unwrap().network.parameters;
     setting.plan = plan(&[(3, 8), (3, 4), (3, 4)]);
     setting.stages = vec![vec![0, 1, 2]];
     setting.settings.distill = 0.5;
@@ -269,7 +265,7 @@ fn distillation_and_frozen_norms_learn_too() {
     let distilled = folder.path().join("distilled");
     let report = setting.run(&distilled, Start::Fresh, &mut Silent).unwrap();
     assert!(report.test.unwrap().accuracy() > 0.9, "{report:?}");
-    let (base, run) = (setting.load(&float), setting.load(&distilled));
+    let (base, run) = (load_run(&float).unwrap(), load_run(&distilled).unwrap());
     for (index, spec) in setting.graph.parameters().iter().enumerate() {
         let same = base.network.parameters.all()[index] == run.network.parameters.all()[index];
         let running = matches!(spec.role, Role::RunningMean | Role::RunningVariance);
@@ -344,7 +340,7 @@ fn stages_enter_in_the_order_given() {
         stages_of_steps,
         [vec![0; 4], vec![1; 5], vec![2; 18]].concat()
     );
-    let run = setting.load(folder.path());
+    let run = load_run(folder.path()).unwrap();
     assert_eq!(run.network.bits, setting.plan.bits());
     assert!(run.network.quantizers.iter().all(Option::is_some));
 }
@@ -385,10 +381,10 @@ fn a_stopped_run_goes_on_as_if_nothing_had_happened() {
         assert_eq!(read_position(&parts).unwrap().unwrap().step, stop);
         let resumed = setting.run(&parts, Start::Resume, &mut Silent).unwrap();
         assert_eq!(resumed.outcome, Outcome::Done);
-        assert_same(&setting, &whole, &parts);
+        assert_same(&whole, &parts);
         let again = setting.run(&parts, Start::Resume, &mut Silent).unwrap();
         assert_eq!(again, resumed);
-        assert_same(&setting, &whole, &parts);
+        assert_same(&whole, &parts);
     }
 }
 
@@ -421,7 +417,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
         assert!(killed_after(events, Start::Resume), "{events} of {count}");
     }
     setting.run(&parts, Start::Resume, &mut Silent).unwrap();
-    assert_same(&setting, &whole, &parts);
+    assert_same(&whole, &parts);
 }
 
 #[test]
@@ -435,8 +431,8 @@ fn nothing_depends_on_the_number_of_threads() {
         pool.build().unwrap().install(run);
         path
     });
-    assert_same(&setting, &paths[0], &paths[1]);
-    assert_same(&setting, &paths[0], &paths[2]);
+    assert_same(&paths[0], &paths[1]);
+    assert_same(&paths[0], &paths[2]);
 }
 
 #[test]
@@ -452,7 +448,7 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint() {
         error.to_string().contains("lower the learning rate"),
         "{error}"
     );
-    let run = setting.load(folder.path());
+    let run = load_run(folder.path()).unwrap();
     let all = run.network.parameters.all().iter().flatten();
     assert!(run.position.step < 4 && all.clone().all(|value| value.is_finite()));
 }
