@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use crate::engine::autodiff::loss::{self, Tally};
 use crate::engine::autodiff::{Chunk, Program, Workspaces, chunk_ranges};
-use crate::engine::backend::Backend;
+use crate::engine::backend::candle::Candle;
+use crate::engine::backend::{Arrays, Backend};
 use crate::engine::data::Images;
 use crate::engine::graph::operations::rules::{Collected, Purpose};
 use crate::engine::graph::operations::{BatchNormMode, Operation};
@@ -16,6 +17,9 @@ use crate::engine::{Error, Result};
 
 /// Bytes of kept values above which they are computed anew whenever they are needed.
 pub const KEPT_BYTES: usize = 1 << 30;
+
+/// What the network is walked for.
+const PURPOSE: (BatchNormMode, Purpose) = (BatchNormMode::Running, Purpose::Analyse);
 
 /// Chunks walked between two reports.
 const WAVE: usize = 16;
@@ -28,7 +32,19 @@ pub struct Primal<'a, B: Backend> {
     layers: Vec<Layer>,
     probabilities: Vec<f64>,
     tally: Tally,
+    double: Option<Double<'a>>,
 }
+
+/// The forward walk in float64. A float32 device rounds what a rectifier reads, and so the sign of the
+/// few numbers nearest to zero: each that falls on the other side moves an eigenvalue by up to some
+/// ten-thousandths.
+struct Double<'a> {
+    program: Program<'a, Candle>,
+    workspaces: Workspaces<Candle>,
+}
+
+/// The device of that walk.
+static DOUBLE: Candle = Candle::float64_cpu();
 
 impl<B: Backend> std::fmt::Debug for Primal<'_, B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -75,21 +91,54 @@ impl<'a, B: Backend> Primal<'a, B> {
         images: &'a dyn Images,
         observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
+        Self::at(graph, parameters, backend, images)?.walked(observer)
+    }
+
+    /// The same with forward walks in float64, whatever the device: slower, and where rectifiers let
+    /// values pass is then exact.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn in_double(
+        graph: &'a Graph,
+        parameters: &Parameters,
+        backend: &'a B,
+        images: &'a dyn Images,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Self>> {
+        let mut primal = Self::at(graph, parameters, backend, images)?;
+        primal.double = Some(Double {
+            program: Program::new(graph, &DOUBLE, parameters, PURPOSE)?,
+            workspaces: Workspaces::default(),
+        });
+        primal.walked(observer)
+    }
+
+    /// Not walked yet.
+    fn at(
+        graph: &'a Graph,
+        parameters: &Parameters,
+        backend: &'a B,
+        images: &'a dyn Images,
+    ) -> Result<Self> {
         check_piecewise_linear(graph)?;
-        let purpose = (BatchNormMode::Running, Purpose::Analyse);
-        let mut primal = Self {
-            program: Program::new(graph, backend, parameters, purpose)?,
+        Ok(Self {
+            program: Program::new(graph, backend, parameters, PURPOSE)?,
             workspaces: Workspaces::default(),
             images,
             layers: graph.layers().to_vec(),
             probabilities: Vec::new(),
             tally: Tally::default(),
-        };
-        let verdict = primal.walk_sample(observer)?;
-        if !primal.tally.loss.is_finite() {
+            double: None,
+        })
+    }
+
+    fn walked(mut self, observer: &mut dyn Observer) -> Result<Option<Self>> {
+        let verdict = self.walk_sample(observer)?;
+        if !self.tally.loss.is_finite() {
             return Err(Error::NotFinite("the loss over the sample".to_owned()));
         }
-        Ok((verdict == Verdict::Continue).then_some(primal))
+        Ok((verdict == Verdict::Continue).then_some(self))
     }
 
     fn walk_sample(&mut self, observer: &mut dyn Observer) -> Result<Verdict> {
@@ -120,13 +169,12 @@ impl<'a, B: Backend> Primal<'a, B> {
 
     fn logits(&self, range: Range<usize>) -> Result<(Vec<f64>, Tally)> {
         let images = self.images.load(range.clone())?;
-        self.workspaces.with(|workspace| {
-            let mut chunk = self.program.load(workspace, &images)?;
-            let logits = self.program.forward(workspace, &mut chunk)?;
-            self.program.recycle(workspace, chunk);
-            let tally = Tally::of(&logits, &self.images.labels(range));
-            Ok((logits, tally))
-        })
+        let logits = match &self.double {
+            None => logits(&self.program, &self.workspaces, &images)?,
+            Some(double) => logits(&double.program, &double.workspaces, &images)?,
+        };
+        let tally = Tally::of(&logits, &self.images.labels(range));
+        Ok((logits, tally))
     }
 
     /// The layers, in order.
@@ -189,12 +237,50 @@ impl<'a, B: Backend> Primal<'a, B> {
         for &image in images {
             values.extend(self.images.load(image..image + 1)?);
         }
+        if let Some(double) = &self.double {
+            return self.rounded(double, &values);
+        }
         self.workspaces.with(|workspace| {
             let mut chunk = self.program.load(workspace, &values)?;
             self.program.forward(workspace, &mut chunk)?;
             Ok(chunk)
         })
     }
+
+    /// What a walk in float64 keeps, as numbers of the device: rounding keeps every sign.
+    fn rounded(&self, double: &Double, images: &[f64]) -> Result<Chunk<B>> {
+        let walked = double.workspaces.with(|workspace| {
+            let mut chunk = double.program.load(workspace, images)?;
+            double.program.forward(workspace, &mut chunk)?;
+            Ok::<_, Error>(chunk)
+        })?;
+        let backend = self.program.backend();
+        self.workspaces.with(|workspace| {
+            let mut chunk = self.program.load(workspace, images)?;
+            let nodes = self.program.graph().nodes().iter();
+            for (place, (node, wire)) in nodes.zip(&walked.primal).enumerate().skip(1) {
+                if let Some(wire) = wire {
+                    let values = DOUBLE.download(wire)?;
+                    chunk.primal[place] = Some(backend.upload(workspace, node.shape, &values)?);
+                }
+            }
+            Ok(chunk)
+        })
+    }
+}
+
+/// The logits of some images.
+fn logits<B: Backend>(
+    program: &Program<B>,
+    workspaces: &Workspaces<B>,
+    images: &[f64],
+) -> Result<Vec<f64>> {
+    workspaces.with(|workspace| {
+        let mut chunk = program.load(workspace, images)?;
+        let logits = program.forward(workspace, &mut chunk)?;
+        program.recycle(workspace, chunk);
+        Ok(logits)
+    })
 }
 
 /// Some images of a sample in pieces of one chunk, whose values are kept while memory allows.

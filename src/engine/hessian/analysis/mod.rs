@@ -50,7 +50,12 @@ pub fn run<B: Backend>(
     // What was begun by an earlier program may lack widths.
     state.complete(subject.model)?;
     let (graph, parameters) = (&subject.model.graph, &subject.model.parameters);
-    let primal = Primal::new(graph, parameters, subject.backend, subject.images, observer)?;
+    let walked = if settings.wants_double() {
+        Primal::in_double
+    } else {
+        Primal::new
+    };
+    let primal = walked(graph, parameters, subject.backend, subject.images, observer)?;
     let Some(primal) = primal else {
         return Ok(Outcome::Stopped);
     };

@@ -14,6 +14,9 @@ const LEFT_OUT: f64 = 0.25;
 /// The most that may be left out, whatever the tolerance.
 const MOST_LEFT_OUT: f64 = 1e-3;
 
+/// Below this tolerance forward walks are in float64.
+const DOUBLE_BELOW: f64 = 5e-4;
+
 /// What to measure, and how well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
@@ -86,6 +89,13 @@ impl Analysis {
     #[must_use]
     pub fn left_out(&self) -> f64 {
         (LEFT_OUT * self.tolerance).min(MOST_LEFT_OUT)
+    }
+
+    /// Whether float32 forward walks would be too coarse: signs that they get wrong can move eigenvalues
+    /// by a few ten-thousandths.
+    #[must_use]
+    pub fn wants_double(&self) -> bool {
+        self.tolerance < DOUBLE_BELOW
     }
 
     pub(super) fn as_json(&self) -> serde_json::Map<String, serde_json::Value> {
