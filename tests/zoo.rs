@@ -101,8 +101,8 @@ impl Case {
         assert!(off <= self.within, "{file}: {score:?}");
     }
 
-    fn measured(&self, file: &str) -> (Model, Sensitivity) {
-        let ready = self.open(file, None);
+    fn measured(&self, file: &str, weights: Option<&str>) -> (Model, Sensitivity) {
+        let ready = self.open(file, weights);
         let train = ready.source.part(Part::Train).unwrap();
         let images = Selection::new(train, &ready.normalization, (0..128).collect()).unwrap();
         let backend = Cpu::new(Isa::detect());
@@ -131,10 +131,10 @@ impl Case {
     }
 
     /// Compares with exact values, whose layers are found by their name or by that of their tensor.
-    fn agrees(&self, file: &str, reference: &str) {
+    fn agrees(&self, (file, weights): (&str, Option<&str>), reference: &str) {
         let path = shared(&format!("zoo/{}/{reference}", self.folder)).unwrap();
         let exact: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let (model, state) = self.measured(file);
+        let (model, state) = self.measured(file, weights);
         let origins = &model.imported.as_ref().unwrap().origins;
         assert_eq!(
             state.layers.len(),
@@ -189,6 +189,17 @@ fn dscnn() -> Option<Case> {
     })
 }
 
+fn akamaster(data: DataSpec) -> Case {
+    let usual = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+    Case {
+        folder: "resnet20-akamaster",
+        data,
+        pixels: Pixels::Bytes(1.0 / 255.0, usual[0], usual[1]),
+        correct: 9173,
+        within: 2,
+    }
+}
+
 #[test]
 fn resnet8_counts_are_those_of_its_runtime() {
     let Some(case) = resnet8() else { return };
@@ -200,9 +211,9 @@ fn resnet8_counts_are_those_of_its_runtime() {
 #[test]
 fn resnet8_measures_as_exact_values_say() {
     let Some(case) = resnet8() else { return };
-    case.agrees("model.pt2", "reference.json");
-    case.agrees("model-tf2onnx-keras3.onnx", "reference.json");
-    case.agrees("model-torch-dynamo.onnx", "reference-folded.json");
+    case.agrees(("model.pt2", None), "reference.json");
+    case.agrees(("model-tf2onnx-keras3.onnx", None), "reference.json");
+    case.agrees(("model-torch-dynamo.onnx", None), "reference-folded.json");
 }
 
 #[test]
@@ -217,8 +228,8 @@ fn dscnn_counts_are_those_of_its_runtime() {
 #[test]
 fn dscnn_measures_as_exact_values_say() {
     let Some(case) = dscnn() else { return };
-    case.agrees("model.pt2", "reference.json");
-    case.agrees("model-torch-legacy-bn.onnx", "reference.json");
+    case.agrees(("model.pt2", None), "reference.json");
+    case.agrees(("model-torch-legacy-bn.onnx", None), "reference.json");
 }
 
 #[test]
@@ -226,14 +237,7 @@ fn both_resnet20_count_as_their_runtimes_do() {
     let (Some(data), Some(_)) = (cifar10(), shared("zoo/resnet20-bsq")) else {
         return;
     };
-    let usual = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
-    let case = Case {
-        folder: "resnet20-akamaster",
-        data: data.clone(),
-        pixels: Pixels::Bytes(1.0 / 255.0, usual[0], usual[1]),
-        correct: 9173,
-        within: 2,
-    };
+    let case = akamaster(data.clone());
     let folder = shared("zoo/resnet20-akamaster").unwrap();
     for file in folder.read_dir().unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
@@ -256,4 +260,33 @@ fn both_resnet20_count_as_their_runtimes_do() {
     };
     case.counts("model.pt2", None);
     case.counts("model.pt2", Some("model_best.pth.tar"));
+}
+
+#[test]
+fn folded_networks_are_unfolded_with_their_checkpoint() {
+    let (Some(case), Some(data)) = (dscnn(), cifar10()) else {
+        return;
+    };
+    let weights = Some("weights.safetensors");
+    case.counts("model-torch-dynamo.onnx", weights);
+    case.agrees(("model-torch-dynamo.onnx", weights), "reference.json");
+    let case = akamaster(data);
+    let checkpoint = Some("../../weights/resnet20-12fca82f.th");
+    let exact = shared("reference/resnet20-cifar10-128.json").unwrap();
+    let exact: Value = serde_json::from_slice(&std::fs::read(exact).unwrap()).unwrap();
+    for file in ["model-torch-dynamo.onnx", "model-torch-legacy.onnx"] {
+        case.counts(file, checkpoint);
+        let (model, state) = case.measured(file, checkpoint);
+        assert_eq!(model.normalization().word(), "kept");
+        for layer in &state.layers {
+            let want = &exact["layers"][format!("{}.weight", layer.layer)]["top1"];
+            let want = want.as_f64().expect("the layer has the name of its module");
+            let got = layer.eigenvalue.unwrap();
+            assert!(
+                (got / want - 1.0).abs() < 1e-4,
+                "{}: {got}, {want}",
+                layer.layer
+            );
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub enum Values {
     Transposed,
     /// They were computed with others, such as those of a normalisation.
     Folded,
+    /// They are those of a checkpoint that were folded in the file.
+    Unfolded,
 }
 
 impl Values {
@@ -30,6 +32,7 @@ impl Values {
             Self::Original => "original",
             Self::Transposed => "transposed",
             Self::Folded => "folded",
+            Self::Unfolded => "unfolded",
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod demo;
 pub mod resnet;
 mod source;
 mod structure;
+mod unfold;
 mod wanted;
 pub mod weights;
 
@@ -173,7 +174,19 @@ impl Model {
     /// When a file cannot be read, holds operations that are not supported (all of them are listed), or
     /// numbers that no network can have.
     pub fn import(path: &Path, options: import::Options, weights: Option<Source>) -> Result<Self> {
-        let network = import::read(path, options)?;
+        let mut network = import::read(path, options)?;
+        let mut notes = Vec::new();
+        if let Some(source) = weights
+            && is_folded(&network)
+        {
+            let file = weights::read(source.path)?;
+            let layers = unfold::unfold(&mut network, &file)
+                .map_err(|error| Error::format(source.path, error.to_string()))?;
+            notes.push(format!(
+                "batch normalisation was taken out of the {layers} layers of {} that it was folded into",
+                path.display()
+            ));
+        }
         let refused = |reason: String| Error::format(path, reason);
         let lowered = network.lower();
         let import::Lowered {
@@ -195,7 +208,7 @@ impl Model {
             graph,
             parameters,
             weights_sha256: network.sha256,
-            notes: Vec::new(),
+            notes,
             imported: Some(imported),
         };
         if let Some(source) = weights {
@@ -207,7 +220,9 @@ impl Model {
     /// Takes the parameters from a weights file, by name.
     fn replace(&mut self, source: Source) -> Result<()> {
         let file = weights::read(source.path)?;
-        (self.parameters, self.notes) = matched(&self.graph, &file, source)?;
+        let (parameters, notes) = matched(&self.graph, &file, source)?;
+        self.parameters = parameters;
+        self.notes.extend(notes);
         self.weights_sha256 = source.identity(&file.sha256);
         Ok(())
     }
@@ -323,6 +338,12 @@ fn outputs(file: &WeightsFile) -> Option<usize> {
     let mut linear = file.tensors.iter().filter(|tensor| tensor.shape.len() == 2);
     let only = linear.next()?;
     linear.next().is_none().then(|| only.shape[0])
+}
+
+/// Whether batch normalisation was folded into layers of the file.
+const fn is_folded(network: &import::Network) -> bool {
+    use import::Normalization::{Folded, Mixed};
+    matches!(network.normalization, Folded | Mixed)
 }
 
 /// The parameters of a graph from a weights file, and what was done to find them.
