@@ -16,6 +16,8 @@ pub mod folders;
 #[cfg(feature = "cli")]
 pub mod numbers;
 #[cfg(feature = "cli")]
+pub mod overwriting;
+#[cfg(feature = "cli")]
 pub mod pace;
 #[cfg(feature = "cli")]
 pub mod project;

@@ -99,6 +99,21 @@ impl InputFile {
         read_toml(path)
     }
 
+    /// The files and folders that they name.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let model = self.model.parse::<ModelSource>().ok();
+        let model = model.and_then(|model| model.file().map(Path::to_owned));
+        let data = self.data.parse::<DataSpec>();
+        let data = data.map(|spec| spec.paths().into_iter().map(Path::to_owned).collect());
+        let named = [&self.weights, &self.classes, &self.labels];
+        let named = named.into_iter().flatten().cloned();
+        named
+            .chain(model)
+            .chain(data.unwrap_or_else(|_| Vec::new()))
+            .collect()
+    }
+
     /// What the network is called.
     #[must_use]
     pub fn model_name(&self) -> String {

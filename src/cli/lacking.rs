@@ -55,7 +55,7 @@ fn command(lacking: &[LayerWidth], source: Source) -> String {
         Some(model) if !model.name.is_empty() => {
             add(&format!("--model {} --weights FILE", model.name));
         }
-        _ => add("--model ARCH --weights FILE"),
+        _ => add("--model MODEL --weights FILE"),
     }
     match data {
         _ if on_demo => add("--data demo"),

@@ -34,9 +34,10 @@ pub fn seal(bytes: &mut [u8]) {
 /// A sentence with the next step.
 pub fn check(bytes: &[u8], header: usize) -> Result<(), String> {
     let damaged = || {
-        Err("it is not what its checksum says, so that it was damaged; export it again, or copy it \
-             again from where it is whole"
-            .to_owned())
+        Err(
+            "it is not what its checksum says: make it again, or copy it again from where it is whole"
+                .to_owned(),
+        )
     };
     let Some(key) = find(&bytes[..header.min(bytes.len())], KEY.as_bytes()) else {
         return Ok(());

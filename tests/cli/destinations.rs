@@ -112,3 +112,83 @@ fn a_dash_is_stdout_where_a_text_is_written() {
     assert_eq!(dash.stdout, text);
     hawqeye(&["export", "run", "-o", "-"]).refused(2, &["needs a file"]);
 }
+
+#[test]
+fn a_result_is_no_place_for_one_of_another_kind() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    let measured = r#"{"format": "hawqeye/sensitivity", "layers": []}"#;
+    for name in ["s.json", "net.json"] {
+        fs::write(folder.join(name), measured).unwrap();
+    }
+    let kept = |name: &str| fs::read(folder.join(name)).unwrap();
+    let plan = kept("plan.toml");
+    let refused = |arguments: &[&str], words: &[&str]| at(folder, arguments).refused(1, words);
+    refused(
+        &["export", "run", "-o", "s.json"],
+        &["s.json holds measurements"],
+    );
+    refused(
+        &["report", "run", "-o", "s.json"],
+        &["s.json holds measurements"],
+    );
+    let qonnx = ["export", "run", "--format", "qonnx", "-o", "plan.toml"];
+    refused(&qonnx, &["plan.toml is a plan"]);
+    let beside = [
+        "export",
+        "run",
+        "--format",
+        "safetensors",
+        "-o",
+        "net.safetensors",
+    ];
+    refused(&beside, &["net.json holds measurements"]);
+    at(folder, &["export", "run", "-o", "net.packed"]).done();
+    at(folder, &["export", "run", "-o", "net.packed"]).done();
+    refused(
+        &["report", "run", "-o", "net.packed"],
+        &["net.packed is an exported network"],
+    );
+    assert!(kept("s.json") == measured.as_bytes() && kept("plan.toml") == plan);
+}
+
+#[test]
+fn no_command_writes_over_a_file_of_a_run_whatever_was_told() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    for (command, name) in [
+        (&["config", "--print", "theme"][..], "settings.json"),
+        (&["completions", "bash"], "events.jsonl"),
+        (&["man"], "plan.toml"),
+        (&["inspect", "--operations"], "network.json"),
+        (&["bench", "--only", "forward"], "best.safetensors"),
+    ] {
+        let to = format!("run/{name}");
+        let before = fs::read(folder.join(&to)).unwrap();
+        let arguments = [command, &["-o", &to, "--force"]].concat();
+        at(folder, &arguments).refused(1, &["is a file of the run in"]);
+        assert!(fs::read(folder.join(&to)).unwrap() == before, "{name}");
+    }
+}
+
+#[test]
+fn a_new_run_writes_over_nothing_that_is_there() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    fs::create_dir(folder.join("own")).unwrap();
+    fs::write(folder.join("own/best.safetensors"), "precious").unwrap();
+    let own = tune(folder, &[&JOINT[..], &["1", "-o", "own"]].concat());
+    own.refused(1, &["own holds best.safetensors but no settings.json"]);
+    let best = fs::read(folder.join("own/best.safetensors")).unwrap();
+    assert_eq!(best, b"precious");
+    fs::remove_file(folder.join("run/settings.json")).unwrap();
+    let before = fs::read(folder.join("run/checkpoint.safetensors")).unwrap();
+    for more in [&[][..], &["--resume"]] {
+        let again = tune(folder, &[&JOINT[..], &["1", "-o", "run"], more].concat());
+        again.refused(1, &["but no settings.json"]);
+    }
+    assert!(fs::read(folder.join("run/checkpoint.safetensors")).unwrap() == before);
+}

@@ -114,7 +114,7 @@ fn mistakes_on_the_command_line_exit_with_2() {
         assert!(ended.stderr.contains(expected), "{ended:?}");
     }
     let cifar = ["eval", "--data", "cifar10:x"];
-    hawqeye(&cifar).refused(2, &["--model ARCH", "resnet56"]);
+    hawqeye(&cifar).refused(2, &["--model FILE.pt2", "resnet56"]);
     let untrained = Untrained::new();
     untrained
         .run(&["analyze", "--tolerance", "5"])

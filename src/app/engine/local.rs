@@ -11,7 +11,7 @@ use crate::app::project::InputFile;
 use crate::engine::autodiff::Program;
 use crate::engine::data::{Order, Selection, sample};
 use crate::engine::evaluation::evaluate;
-use crate::engine::export::{self, About, Request, Written};
+use crate::engine::export::{self, About, Format, Request, Written};
 use crate::engine::finetune::load_run;
 use crate::engine::graph::operations::BatchNormMode;
 use crate::engine::graph::operations::rules::Purpose;
@@ -20,6 +20,7 @@ use crate::engine::job::{Event, Observer, Outcome, Score};
 use crate::engine::plan::Plan;
 use crate::engine::quant::post_training;
 use crate::engine::{Error, Result};
+use crate::overwriting::{self, Input, Kind};
 
 /// The engine on the files of a project, in this process.
 pub struct Local {
@@ -119,6 +120,36 @@ impl Local {
         tune::tune(&*self.loaded()?, request, observer)
     }
 
+    /// Refuses to write an export over what the project reads, a file of a run or a project, or anything
+    /// but an earlier export.
+    fn refuse_overwriting(&self, request: &ExportRequest) -> Result<()> {
+        let path = &request.path;
+        let read = self.inputs.files();
+        let inputs: Vec<Input> = read
+            .iter()
+            .map(|path| Input {
+                path,
+                what: "one of the project's inputs",
+            })
+            .collect();
+        let beside =
+            (request.format == Format::Safetensors).then(|| export::path_beside(path, "json"));
+        let written = [
+            Some((path, Kind::Export)),
+            beside.as_ref().map(|beside| (beside, Kind::Description)),
+        ];
+        for (path, own) in written.into_iter().flatten() {
+            overwriting::refuse_input(path, &inputs)?;
+            if let Some(there) = overwriting::occupant(path, own) {
+                return Err(Error::invalid(format!(
+                    "{} {there}; choose another file with p",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// See [`Engine::export`](crate::app::jobs::Engine::export).
     ///
     /// # Errors
@@ -128,6 +159,7 @@ impl Local {
         request: &ExportRequest,
         observer: &mut dyn Observer,
     ) -> Result<Option<Written>> {
+        self.refuse_overwriting(request)?;
         let loaded = self.loaded()?;
         let run = load_run(&request.run)?;
         for message in run.doubts.clone() {

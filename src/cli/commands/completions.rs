@@ -36,5 +36,5 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         "hawqeye",
         &mut script,
     );
-    args.file.deliver(&String::from_utf8_lossy(&script))
+    args.file.deliver(&String::from_utf8_lossy(&script), &[])
 }

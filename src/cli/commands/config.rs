@@ -46,14 +46,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     match args.print {
         Some(What::Config) => args
             .file
-            .deliver(include_str!("../../../assets/config.toml")),
+            .deliver(include_str!("../../../assets/config.toml"), &[]),
         Some(What::Keymap) => args
             .file
-            .deliver(include_str!("../../../assets/keymap.toml")),
+            .deliver(include_str!("../../../assets/keymap.toml"), &[]),
         Some(What::Theme) => args
             .file
-            .deliver(include_str!("../../../themes/terminal.toml")),
-        None => args.file.deliver(&places()?),
+            .deliver(include_str!("../../../themes/terminal.toml"), &[]),
+        None => args.file.deliver(&places()?, &[]),
     }
 }
 

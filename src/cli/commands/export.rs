@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Shared;
-use crate::cli::destination::{self, Destination, Input};
+use crate::cli::destination::{self, Destination, Input, Kind};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{images, images_of};
@@ -70,7 +70,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     for doubt in &run.doubts {
         reporter.warn(doubt);
     }
-    if !run.is_done() {
+    if !run.is_done() && !run.is_replaced {
         let step = run.position.step;
         reporter.warn(format!(
             "the run is not done: this is its network after {step} steps"
@@ -112,9 +112,13 @@ impl Args {
             .collect();
         let beside =
             (self.format == Format::Safetensors).then(|| export::path_beside(file, "json"));
-        for written in [Some(file), beside.as_deref()].into_iter().flatten() {
+        let written = [
+            Some((file, Kind::Export)),
+            beside.as_deref().map(|beside| (beside, Kind::Description)),
+        ];
+        for (written, own) in written.into_iter().flatten() {
             destination::refuse_input(written, &inputs)?;
-            destination::refuse_foreign(written, self.force)?;
+            destination::refuse_others(written, own, self.force)?;
         }
         output::probe(file)
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::destination::ToFile;
+use crate::cli::destination::{Input, ToFile};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::table::{Align, Table};
 use crate::engine::import::document::Document;
@@ -64,7 +64,11 @@ fn size(text: &str) -> Result<Size, &'static str> {
 /// When it cannot be read, or something in it is not supported.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let Some(path) = &args.file else {
-        return args.to.deliver(&operations(args.json)?);
+        return args.to.deliver(&operations(args.json)?, &[]);
+    };
+    let input = Input {
+        path,
+        what: "the network",
     };
     let options = Options {
         size: args.size.map(|Size(size)| size),
@@ -75,7 +79,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         page(&document)
     };
-    args.to.deliver(&text)?;
+    args.to.deliver(&text, &[input])?;
     if document.unsupported.is_empty() {
         return Ok(());
     }

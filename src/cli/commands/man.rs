@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Man::new(command)
         .render(&mut text)
         .map_err(|refused| Failure::failed(format!("cannot write the page: {refused}")))?;
-    args.file.deliver(&String::from_utf8_lossy(&text))
+    args.file.deliver(&String::from_utf8_lossy(&text), &[])
 }
 
 fn page(root: &clap::Command, name: &str) -> Result<clap::Command, Failure> {

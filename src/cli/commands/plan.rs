@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Shared;
-use crate::cli::destination::{self, Destination, Input, holds_something, refuse_foreign};
+use crate::cli::destination::{self, Destination, Input, Kind, holds_something, refuse_others};
 use crate::cli::failure::Failure;
 use crate::cli::lacking::{self, Source};
 use crate::cli::output;
@@ -112,7 +112,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let output = Destination::file(args.output.as_ref()).filter(|_| !args.dry_run);
     if let Some(path) = output {
         destination::refuse_input(path, &args.files())?;
-        refuse_foreign(path, args.force)?;
+        refuse_others(path, Kind::Plan, args.force)?;
         output::probe(path)?;
     }
     let mut sensitivity = Sensitivity::read(&args.sensitivity)?;

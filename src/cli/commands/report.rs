@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Shared;
-use crate::cli::destination::{self, Destination, Input};
+use crate::cli::destination::{self, Destination, Input, Kind};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::engine::files::write_atomically;
@@ -81,7 +81,7 @@ impl Args {
         let measurements = source.folder.join("sensitivity.json");
         let inputs = [&source.folder, &measurements].map(|path| Input { path, what });
         destination::refuse_input(path, &inputs)?;
-        destination::refuse_foreign(path, self.force)
+        destination::refuse_others(path, Kind::Report, self.force)
     }
 
     /// Writes every table twice.

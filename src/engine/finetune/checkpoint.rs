@@ -15,7 +15,7 @@ use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::Score;
 use crate::engine::model::weights::{ElementType, Entry, damage, serialize_safetensors};
 use crate::engine::quant::{LayerBits, QuantizedNetwork, ScaleRule};
-use crate::engine::{Error, Result, files, text};
+use crate::engine::{Error, Result, files, seal, text};
 
 /// Key of the metadata.
 const POSITION: &str = "hawqeye/checkpoint";
@@ -143,8 +143,13 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
         .collect();
     let position =
         serde_json::to_string(position).map_err(|error| Error::format(path, error.to_string()))?;
-    let metadata = BTreeMap::from([(POSITION.to_owned(), position)]);
-    files::write_atomically(path, &serialize_safetensors(&entries, &metadata)?)
+    let metadata = BTreeMap::from([
+        (POSITION.to_owned(), position),
+        (seal::KEY.to_owned(), seal::open()),
+    ]);
+    let mut bytes = serialize_safetensors(&entries, &metadata)?;
+    seal::seal(&mut bytes);
+    files::write_atomically(path, &bytes)
 }
 
 /// Reads a state back.
@@ -155,7 +160,8 @@ pub fn read(path: &Path, outline: &Outline) -> Result<State> {
     let bytes = files::read_limited(path, LIMIT)?;
     let damaged =
         |reason: String| Error::format(path, format!("the checkpoint is damaged ({reason})"));
-    let (position, tensors) = parse(&bytes).map_err(damaged)?;
+    let whole = seal::check(&bytes, seal::safetensors_header(&bytes));
+    let (position, tensors) = whole.and_then(|()| parse(&bytes)).map_err(damaged)?;
     restore(outline, position, tensors).map_err(|error| match error {
         Failure::Content(reason) => damaged(reason),
         Failure::Engine(error) => error,

@@ -38,6 +38,9 @@ pub const RUN_FILES: [&str; 9] = [
     "wish",
 ];
 
+/// Those of them that training makes.
+const RESULTS: [&str; 3] = ["events.jsonl", "checkpoint.safetensors", "best.safetensors"];
+
 /// Largest `settings.json` that is read.
 const LIMIT: u64 = 16 << 20;
 
@@ -63,12 +66,14 @@ impl RunFolder {
             return Err(taken(path));
         }
         let folder = Self::claimed(path)?;
+        refuse_remains(path)?;
         if holds_run(path) {
             return Err(taken(path));
         }
         files::sync_folder(files::folder_of(path));
-        plan::file::write(&plan_path(path), plan)?;
+        // In this order: a plan without a network is none that a run has left.
         structure.write(&network_path(path))?;
+        plan::file::write(&plan_path(path), plan)?;
         folder.write_record(record)?;
         Ok(folder)
     }
@@ -154,6 +159,32 @@ impl RunFolder {
     pub fn events(&self) -> PathBuf {
         events_path(&self.path)
     }
+}
+
+/// Refuses a folder without a run that holds what a run would write over: a run whose settings are lost,
+/// or files of something else. What a run that was killed while it began has left is its plan and its
+/// network; it begins again.
+///
+/// # Errors
+/// A sentence with the files.
+pub fn refuse_remains(folder: &Path) -> Result<()> {
+    if holds_run(folder) {
+        return Ok(());
+    }
+    let is_there = |name: &&str| folder.join(name).exists();
+    let results = RUN_FILES.iter().filter(|name| RESULTS.contains(name));
+    let found: Vec<&str> = results.copied().filter(|name| is_there(name)).collect();
+    let begun = is_there(&"network.json") || !is_there(&"plan.toml");
+    let lost = match (&found[..], begun) {
+        ([], true) => return Ok(()),
+        ([], false) => "plan.toml".to_owned(),
+        _ => found.join(", "),
+    };
+    Err(Error::invalid(format!(
+        "{} holds {lost} but no settings.json, so that a new run would write over what is there: put the \
+         settings of that run back, or choose another folder",
+        folder.display()
+    )))
 }
 
 fn taken(path: &Path) -> Error {
@@ -309,6 +340,8 @@ pub struct Run {
     pub network: QuantizedNetwork,
     /// Where that checkpoint stands.
     pub position: Position,
+    /// Whether the last checkpoint is damaged, and this is the network of the best epoch.
+    pub is_replaced: bool,
     /// What is doubtful in it, a sentence each: that it is not the last checkpoint but that of the best
     /// epoch, and what the run warned of.
     pub doubts: Vec<String>,
@@ -360,6 +393,7 @@ pub fn load_run(folder: &Path) -> Result<Run> {
     Ok(Run {
         network: state.network,
         position: state.position,
+        is_replaced: instead.is_some(),
         doubts: instead
             .into_iter()
             .chain(

@@ -410,7 +410,7 @@ fn check_values(
         place / (values.len() / channels).max(1)
     };
     if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-        let (channel, value) = (channel(place), values[place]);
+        let (channel, value) = (channel(place), values[place] as f32);
         return Err(format!(
             "{name}, channel {channel}: {value} is not finite; use a sound checkpoint"
         ));
@@ -424,7 +424,7 @@ fn check_values(
         Some(place) => Err(format!(
             "{name}, channel {place}: {:e} is not above -{epsilon:e}, and a variance cannot be \
              negative; use a sound checkpoint",
-            values[place]
+            values[place] as f32
         )),
     }
 }

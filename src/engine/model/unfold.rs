@@ -220,7 +220,7 @@ impl Statistics<'_> {
         let epsilons = EPSILONS.into_iter().chain(self.epsilon(ratios));
         let mut epsilons = epsilons.filter(|&epsilon| {
             let factors: Vec<f64> = (0..ratios.len()).map(|c| self.factor(c, epsilon)).collect();
-            self.gives(&factors, ratios) && self.shifts(&factors, shift, own)
+            Self::gives(&factors, ratios) && self.shifts(&factors, shift, own)
         });
         epsilons.next()
     }
@@ -239,7 +239,7 @@ impl Statistics<'_> {
         (epsilon.is_finite() && epsilon > 0.0).then_some(epsilon)
     }
 
-    fn gives(&self, factors: &[f64], ratios: &[f64]) -> bool {
+    fn gives(factors: &[f64], ratios: &[f64]) -> bool {
         let pairs = factors.iter().zip(ratios);
         // The filter of a channel may be zero: then its bias alone tells.
         pairs

@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::cli::args::Shared;
+use crate::cli::destination::{self, holds_something};
 use crate::cli::device::{Device, DeviceArgs, Work};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::InputArgs;
@@ -94,6 +95,9 @@ pub struct Args {
     /// File of the result [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Result")]
     pub output: Option<PathBuf>,
+    /// Overwrite a file
+    #[arg(long, help_heading = "Result")]
+    pub force: bool,
 }
 
 impl Args {
@@ -109,6 +113,13 @@ impl Args {
 /// See [`Failure`].
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     if let Some(path) = &args.output {
+        destination::refuse_input(path, &args.inputs.files())?;
+        if !args.force && holds_something(path) {
+            return Err(Failure::failed(format!(
+                "{} exists; choose another file, or overwrite it with --force",
+                path.display()
+            )));
+        }
         output::probe(path)?;
     }
     let mut reporter = shared.reporter()?;

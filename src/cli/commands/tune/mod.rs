@@ -194,6 +194,7 @@ impl Args {
     /// Whether the run begins or goes on; refuses a folder that suits neither, before any work.
     fn start(&self, folder: &Path) -> Result<Start, Failure> {
         let shown = folder.display();
+        finetune::refuse_remains(folder)?;
         match (self.resume, finetune::holds_run(folder)) {
             (true, true) => Ok(self.resumed()),
             (false, false) => {
