@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use hawqeye::engine::autodiff::Program;
 use hawqeye::engine::backend::cpu::{Cpu, Isa};
@@ -16,7 +17,7 @@ use hawqeye::engine::hessian::analysis::{Subject, prepare, run};
 use hawqeye::engine::hessian::sensitivity::Sensitivity;
 use hawqeye::engine::hessian::{Analysis, Metric};
 use hawqeye::engine::job::Silent;
-use hawqeye::engine::model::weights::Source;
+use hawqeye::engine::model::weights::{self, Source};
 use hawqeye::engine::model::{Model, ModelSource, Opened, Wanted};
 use hawqeye::engine::quant::ScaleRule;
 use serde_json::Value;
@@ -288,5 +289,68 @@ fn folded_networks_are_unfolded_with_their_checkpoint() {
                 layer.layer
             );
         }
+    }
+}
+
+/// Runs a command of the program to its end; what it prints.
+fn hawqeye(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hawqeye"));
+    let ran = command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{arguments:?}: {said}");
+    String::from_utf8_lossy(&ran.stdout).into_owned()
+}
+
+#[test]
+fn a_network_from_a_file_goes_the_whole_way() {
+    let (Some(model), Some(data)) = (
+        shared("zoo/dscnn-kws/model.pt2"),
+        shared("zoo/dscnn-kws/kws01.npz"),
+    ) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let data = format!("npz:{}", data.display());
+    let model = model.display().to_string();
+    let (model, data) = (["--model", &model], ["--data", &data]);
+    let analyze = ["analyze", "--samples", "64", "-o", "s.json"];
+    hawqeye(folder, &[&analyze[..], &model, &data].concat());
+    let budget = ["plan", "s.json", "--budget", "compression=8x"];
+    let plan = [&budget[..], &["--activation-bits", "8", "-o", "p.toml"]].concat();
+    hawqeye(folder, &plan);
+    let tune = ["tune", "--plan", "p.toml", "--epochs", "1", "-o", "run"];
+    hawqeye(folder, &[&tune[..], &model, &data].concat());
+    let mut answers = vec![hawqeye(
+        folder,
+        &[&["eval", "--run", "run"][..], &data].concat(),
+    )];
+    for format in ["packed", "qonnx", "safetensors"] {
+        let export = ["export", "run", "--format", format, "-o", format];
+        let said = hawqeye(folder, &[&export[..], &data].concat());
+        assert!(said.contains("0 other predictions"), "{said}");
+    }
+    answers.push(hawqeye(
+        folder,
+        &[&["eval", "--packed", "packed"][..], &data].concat(),
+    ));
+    let accuracy = |said: &str| said.split('(').nth(1).map(str::to_owned);
+    assert_eq!(accuracy(&answers[0]), accuracy(&answers[1]), "{answers:?}");
+    let [packed, float] = ["packed", "safetensors"].map(|name| {
+        let found = std::fs::metadata(folder.join(name));
+        found.unwrap().len()
+    });
+    assert!(5 * packed < float, "{packed} of {float} bytes");
+    // The names and shapes of the module, so that it takes them.
+    let there = weights::read(&shared("zoo/dscnn-kws/weights.safetensors").unwrap()).unwrap();
+    let written = weights::read(&folder.join("safetensors")).unwrap();
+    let counted = |name: &str| name.ends_with("num_batches_tracked");
+    for (name, tensor) in there.names().filter(|(name, _)| !counted(name)) {
+        let own = written.tensor(name).unwrap();
+        assert_eq!(own.shape, tensor.shape, "{name}");
     }
 }

@@ -123,7 +123,7 @@ fn a_result_is_no_place_for_one_of_another_kind() {
         fs::write(folder.join(name), measured).unwrap();
     }
     let kept = |name: &str| fs::read(folder.join(name)).unwrap();
-    let plan = kept("plan.toml");
+    let plan = kept("p.toml");
     let refused = |arguments: &[&str], words: &[&str]| at(folder, arguments).refused(1, words);
     refused(
         &["export", "run", "-o", "s.json"],
@@ -133,8 +133,8 @@ fn a_result_is_no_place_for_one_of_another_kind() {
         &["report", "run", "-o", "s.json"],
         &["s.json holds measurements"],
     );
-    let qonnx = ["export", "run", "--format", "qonnx", "-o", "plan.toml"];
-    refused(&qonnx, &["plan.toml is a plan"]);
+    let qonnx = ["export", "run", "--format", "qonnx", "-o", "p.toml"];
+    refused(&qonnx, &["p.toml is a plan"]);
     let beside = [
         "export",
         "run",
@@ -150,7 +150,7 @@ fn a_result_is_no_place_for_one_of_another_kind() {
         &["report", "run", "-o", "net.packed"],
         &["net.packed is an exported network"],
     );
-    assert!(kept("s.json") == measured.as_bytes() && kept("plan.toml") == plan);
+    assert!(kept("s.json") == measured.as_bytes() && kept("p.toml") == plan);
 }
 
 #[test]

@@ -87,11 +87,6 @@ pub(super) fn run<B: Backend>(
         calibrated: None,
         memory: BatchStep::default(),
     };
-    if begun && session.state.position.step > 0 {
-        // The journal goes on from before the line that tells of it.
-        let step = session.state.position.step;
-        session.reporter.record(Event::Checkpoint { step })?;
-    }
     for message in notes {
         session.reporter.record(Event::Warning { message })?;
     }
