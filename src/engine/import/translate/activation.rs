@@ -64,19 +64,39 @@ impl<'g> Translator<'g> {
     pub(super) fn softmax(&mut self, node: &'g Node, axis: i64) -> Parsed {
         let wire = self.wire(node, 0)?;
         let place = super::super::call::place(axis, wire.axes.len())?;
-        let is_last = node
-            .outputs
-            .first()
-            .is_some_and(|name| self.graph.outputs.contains(name));
-        let others = wire
-            .shape()
-            .iter()
-            .enumerate()
-            .all(|(at, &extent)| at == 0 || at == place || extent == 1);
-        if !is_last || !others || place == 0 {
+        // Before opset 13 everything from the axis on is taken together.
+        let is_old = self.graph.container == super::Container::Onnx && self.graph.opset < 13;
+        let is_taken = |at: usize| at == place || (is_old && at > place);
+        let mut extents = wire.shape().into_iter().enumerate();
+        let others = extents.all(|(at, extent)| at == 0 || is_taken(at) || extent == 1);
+        if place == 0 || !others || !self.is_answer(node) {
             return self.opaque(node, "it is not at the end, over the classes");
         }
         self.softmax = Some(node.operation.clone());
         Ok(vec![Value::Wire(wire)])
+    }
+
+    /// Whether what a node writes is what is answered, perhaps over views and copies.
+    fn is_answer(&self, node: &Node) -> bool {
+        let mut node = node;
+        loop {
+            let Some(written) = node.outputs.first() else {
+                return false;
+            };
+            if self.graph.outputs.contains(written) {
+                return true;
+            }
+            let readers = self.readers.get(&**written);
+            let Some(next) = readers
+                .filter(|readers| readers.count == 1)
+                .and_then(|r| r.last)
+            else {
+                return false;
+            };
+            if !super::table::KEEPING.contains(&&*self.listed(next)) {
+                return false;
+            }
+            node = next;
+        }
     }
 }

@@ -93,6 +93,15 @@ fn image(graph: &SourceGraph) -> Read<&Given> {
 /// A node that cannot be translated, and why.
 pub(super) type Parsed = Read<Vec<Value>>;
 
+/// Who reads a value.
+#[derive(Default)]
+struct Readers<'g> {
+    /// How many nodes; outputs count too.
+    count: usize,
+    /// The last of the nodes.
+    last: Option<&'g Node>,
+}
+
 struct Translator<'g> {
     graph: &'g SourceGraph,
     table: HashMap<&'static str, &'static Entry>,
@@ -101,8 +110,10 @@ struct Translator<'g> {
     batch: usize,
     values: HashMap<String, Value>,
     budget: Budget,
-    /// How many nodes read a value; outputs count too.
-    readers: HashMap<&'g str, usize>,
+    /// Who reads a value.
+    readers: HashMap<&'g str, Readers<'g>>,
+    /// The node that writes a value.
+    writers: HashMap<&'g str, &'g Node>,
     steps: Vec<Draft<'g>>,
     parameters: Vec<Parameter>,
     /// Layers by the tensor of their weights.
@@ -124,11 +135,18 @@ impl<'g> Translator<'g> {
     fn new(graph: &'g SourceGraph, input: &'g Given, how: (Layout, Options)) -> Read<Self> {
         let (layout, options) = how;
         let entries = table::entries(graph.container).iter();
-        let mut readers = HashMap::new();
-        let read = graph.nodes.iter().flat_map(|node| &node.inputs);
-        for name in read.chain(&graph.outputs) {
-            *readers.entry(&**name).or_insert(0) += 1;
+        let mut readers: HashMap<&str, Readers> = HashMap::new();
+        let read = graph
+            .nodes
+            .iter()
+            .flat_map(|node| node.inputs.iter().map(move |name| (name, Some(node))));
+        let answered = graph.outputs.iter().map(|name| (name, None));
+        for (name, node) in read.chain(answered) {
+            let readers = readers.entry(&**name).or_default();
+            readers.count += 1;
+            readers.last = node.or(readers.last);
         }
+        let written = |node: &'g Node| node.outputs.iter().map(move |name| (&**name, node));
         let stored: usize = graph
             .constants
             .values()
@@ -144,6 +162,7 @@ impl<'g> Translator<'g> {
             values: HashMap::new(),
             budget: Budget::new(stored.saturating_mul(COPIES).saturating_add(FREE_ELEMENTS)),
             readers,
+            writers: graph.nodes.iter().flat_map(written).collect(),
             steps: Vec::new(),
             parameters: Vec::new(),
             layers: HashMap::new(),
@@ -188,10 +207,7 @@ impl<'g> Translator<'g> {
             )
         });
         let on_images = wires.count() > 0;
-        let listed = match self.graph.container {
-            Container::Onnx => node.operation.clone(),
-            Container::Pt2 => pt2::listed(&node.operation),
-        };
+        let listed = self.listed(node);
         let Some(&entry) = self.table.get(&*listed) else {
             self.refuse(node, "it is not known");
             return self.unknown(node);
@@ -200,11 +216,15 @@ impl<'g> Translator<'g> {
             (false, Some(evaluate)) => self.evaluated(node, evaluate),
             _ if self.reads_unknown(node) => {
                 *self.operations.entry(node.operation.clone()).or_insert(0) += 1;
+                if let Some(reason) = entry.refused {
+                    self.refuse(node, reason);
+                }
                 return self.unknown(node);
             }
-            _ => match entry.parse {
-                Some(parse) => parse(self, node),
-                None => Err("it is computed from the image: expected constants".into()),
+            _ => match (entry.parse, entry.refused) {
+                (Some(parse), _) => parse(self, node),
+                (None, Some(reason)) => self.opaque(node, reason),
+                (None, None) => Err("it is computed from the image: expected constants".into()),
             },
         };
         match written {
@@ -224,6 +244,14 @@ impl<'g> Translator<'g> {
                 self.refuse(node, &reason);
                 self.unknown(node);
             }
+        }
+    }
+
+    /// The name under which the operation of a node is in the table.
+    fn listed(&self, node: &Node) -> String {
+        match self.graph.container {
+            Container::Onnx => node.operation.clone(),
+            Container::Pt2 => pt2::listed(&node.operation),
         }
     }
 
@@ -329,9 +357,38 @@ impl<'g> Translator<'g> {
         }
     }
 
-    /// How many nodes read a wire's value.
-    fn has_one_reader(&self, name: &str) -> bool {
-        self.readers.get(name) == Some(&1)
+    /// Whether a node is the only one that reads what a step writes: views of it count as their readers.
+    fn is_alone(&self, node: &Node, step: usize) -> bool {
+        let reads = |node: &'_ Node| {
+            let mut read = node.inputs.iter();
+            let name = read.find(|name| {
+                matches!(self.values.get(*name), Some(Value::Wire(wire)) if wire.step == step)
+            });
+            name.cloned()
+        };
+        let own = self.steps[step].node;
+        if own.is_some_and(|own| std::ptr::eq(own, node)) {
+            return true;
+        }
+        let mut name = reads(node);
+        while let Some(read) = name {
+            if self
+                .readers
+                .get(&*read)
+                .is_none_or(|readers| readers.count != 1)
+            {
+                return false;
+            }
+            let Some(&writer) = self.writers.get(&*read) else {
+                return false;
+            };
+            // The views between the step and the node write the same wire.
+            name = reads(writer);
+            if name.is_none() {
+                return true;
+            }
+        }
+        false
     }
 
     /// A wire as a map that is seen in the usual order, whichever layout the file has.
@@ -352,6 +409,17 @@ impl<'g> Translator<'g> {
         };
         let step = self.step(node, Operation::Unflatten, &[wire.step], form);
         Ok((Wire::map(step, form, self.batch, layout), layout))
+    }
+
+    /// A wire as a map whose channels come before its rows and columns in the file, as windows read it.
+    fn as_images(&mut self, node: &'g Node, wire: &Wire) -> Read<Wire> {
+        match self.as_map(node, wire)? {
+            (map, Layout::ChannelsFirst) => Ok(map),
+            (_, Layout::ChannelsLast) => Err(format!(
+                "the channels of {} are its last extent: expected channels, rows and columns in this order",
+                super::tensor::spelled(&wire.shape())
+            )),
+        }
     }
 
     /// A wire as features in channel, row, column order.
@@ -478,6 +546,7 @@ fn image_form(input: &Given, layout: Layout, options: Options) -> Read<Wire> {
         }
         (rank, _) => return Err(refused(&format!("{rank} extents"))),
     };
+    checked(wire.form).map_err(|_| refused(&super::tensor::spelled(&wire.form.extents())))?;
     Ok(wire)
 }
 

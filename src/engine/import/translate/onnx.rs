@@ -1,7 +1,7 @@
 //! The operators of ONNX, opset 9 to 25, and how each is read.
 
 use super::super::call::{Call, Value, place, places};
-use super::super::evaluate::{self, Compare, Cut, Reduction, Steps};
+use super::super::evaluate::{self, Compare, Cut, Number, Reduction, Steps};
 use super::super::lowered::Operation;
 use super::super::source::{Attribute, Node, Read};
 use super::super::tensor::Tensor;
@@ -9,7 +9,7 @@ use super::elementwise::Pair;
 use super::layer::{Convolution, Product, scaled, turned};
 use super::norm::Norm;
 use super::pooling::{Placing, Pool};
-use super::table::{Entry, REFUSED};
+use super::table::{CURVED, Entry, NOT_KNOWN};
 use super::{Parsed, Translator, made};
 
 /// All of them.
@@ -103,7 +103,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::both("Identity", "nothing", same, keep),
     Entry::both("Dropout", "nothing", same, dropout),
     Entry::both("Cast", "nothing, to floats", cast_constants, cast),
-    Entry::both("CastLike", "nothing", same, cast_like),
+    Entry::both("CastLike", "nothing", cast_like_constants, cast_like),
     Entry::both(
         "Expand",
         "nothing, to its own shape",
@@ -143,7 +143,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Ok(vec![evaluate::tiled(c.tensor(0)?, &repeats, c.budget)?])
     }),
     Entry::evaluated("DequantizeLinear", dequantize),
-    Entry::evaluated("Mod", |c| two(c, "Mod")),
+    Entry::evaluated("Mod", |c| {
+        let has_sign_of_first = c.flag("fmod", false)?;
+        two(c, if has_sign_of_first { "FMod" } else { "Mod" })
+    }),
     Entry::evaluated("Pow", |c| two(c, "Pow")),
     Entry::evaluated("And", |c| two(c, "And")),
     Entry::evaluated("Or", |c| two(c, "Or")),
@@ -160,42 +163,34 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::evaluated("Floor", |c| one(c, "Floor")),
     Entry::evaluated("Round", |c| one(c, "Round")),
     Entry::evaluated("Reciprocal", |c| one(c, "Reciprocal")),
-    Entry::both("Sqrt", REFUSED, |c| one(c, "Sqrt"), curved),
-    Entry::both("Exp", REFUSED, |c| one(c, "Exp"), curved),
-    Entry::both("Log", REFUSED, |c| one(c, "Log"), curved),
+    Entry::refused_but("Sqrt", |c| one(c, "Sqrt")),
+    Entry::refused_but("Exp", |c| one(c, "Exp")),
+    Entry::refused_but("Log", |c| one(c, "Log")),
     Entry::evaluated("ReduceSum", |c| reduce(c, Reduction::Sum)),
     Entry::evaluated("ReduceProd", |c| reduce(c, Reduction::Product)),
     Entry::evaluated("ReduceMax", |c| reduce(c, Reduction::Max)),
     Entry::evaluated("ReduceMin", |c| reduce(c, Reduction::Min)),
-    Entry::parsed("Sigmoid", REFUSED, curved),
-    Entry::parsed("Tanh", REFUSED, curved),
-    Entry::parsed("Erf", REFUSED, curved),
-    Entry::parsed("Elu", REFUSED, curved),
-    Entry::parsed("Selu", REFUSED, curved),
-    Entry::parsed("Celu", REFUSED, curved),
-    Entry::parsed("Gelu", REFUSED, curved),
-    Entry::parsed("Swish", REFUSED, curved),
-    Entry::parsed("Mish", REFUSED, curved),
-    Entry::parsed("Softplus", REFUSED, curved),
-    Entry::parsed("Softsign", REFUSED, curved),
-    Entry::parsed("HardSigmoid", REFUSED, not_yet),
-    Entry::parsed("HardSwish", REFUSED, curved),
-    Entry::parsed("ThresholdedRelu", REFUSED, not_yet),
-    Entry::parsed("LRN", REFUSED, curved),
-    Entry::parsed("InstanceNormalization", REFUSED, curved),
-    Entry::parsed("LayerNormalization", REFUSED, curved),
-    Entry::parsed("GroupNormalization", REFUSED, curved),
-    Entry::parsed("RMSNormalization", REFUSED, curved),
-    Entry::parsed("QuantizeLinear", REFUSED, not_yet),
+    Entry::refused("Sigmoid", CURVED),
+    Entry::refused("Tanh", CURVED),
+    Entry::refused("Erf", CURVED),
+    Entry::refused("Elu", CURVED),
+    Entry::refused("Selu", CURVED),
+    Entry::refused("Celu", CURVED),
+    Entry::refused("Gelu", CURVED),
+    Entry::refused("Swish", CURVED),
+    Entry::refused("Mish", CURVED),
+    Entry::refused("Softplus", CURVED),
+    Entry::refused("Softsign", CURVED),
+    Entry::refused("HardSigmoid", NOT_KNOWN),
+    Entry::refused("HardSwish", CURVED),
+    Entry::refused("ThresholdedRelu", NOT_KNOWN),
+    Entry::refused("LRN", CURVED),
+    Entry::refused("InstanceNormalization", CURVED),
+    Entry::refused("LayerNormalization", CURVED),
+    Entry::refused("GroupNormalization", CURVED),
+    Entry::refused("RMSNormalization", CURVED),
+    Entry::refused("QuantizeLinear", NOT_KNOWN),
 ];
-
-fn curved<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
-    of.opaque(node, "it is curved: expected piecewise linear operations")
-}
-
-fn not_yet<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
-    of.opaque(node, "it is not known")
-}
 
 fn conv<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
     let call = of.call(node);
@@ -345,11 +340,7 @@ fn clipped(call: &Call) -> Read<Vec<Tensor>> {
         if bound.is_infinite() {
             return Ok(tensor.clone());
         }
-        let bound = evaluate::cast(
-            &Tensor::float(bound),
-            matches!(tensor.values, super::super::tensor::Values::Floats(_)),
-            call.budget,
-        )?;
+        let bound = evaluate::cast(&Tensor::float(bound), Number::of(tensor), call.budget)?;
         evaluate::binary(how, tensor, &bound, call.budget)
     };
     let above = clip(tensor, "Max", min)?;
@@ -434,7 +425,8 @@ fn split_constants(call: &Call) -> Read<Vec<Tensor>> {
         .iter()
         .try_fold(0_usize, |sum, &length| sum.checked_add(length));
     if sum != Some(tensor.shape[axis]) {
-        return Err("its parts do not make the whole".into());
+        let extent = tensor.shape[axis];
+        return Err(format!("its parts do not make the whole, {extent} places"));
     }
     evaluate::split(tensor, axis, &lengths, call.budget)
 }
@@ -619,36 +611,53 @@ fn dropout<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
     keep(of, node)
 }
 
-/// Whether a number of `TensorProto.DataType` is one of floats.
-fn is_float(data_type: i64) -> bool {
-    matches!(data_type, 1 | 10 | 11 | 16)
+/// What a Cast makes, by the number of `TensorProto.DataType`.
+fn number(call: &Call) -> Read<Number> {
+    Ok(match call.integer("to", 1)? {
+        1 | 11 => Number::Float,
+        10 => Number::Half,
+        16 => Number::Brain,
+        9 => Number::Truth,
+        2..=7 | 12 | 13 => Number::Whole,
+        other => {
+            return Err(format!(
+                "it casts to numbers of type {other}: expected floats of 16, 32 or 64 bits, or whole \
+                 numbers"
+            ));
+        }
+    })
 }
 
 fn cast<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
-    if is_float(of.call(node).integer("to", 1)?) {
+    if number(&of.call(node))?.is_float() {
         return keep(of, node);
     }
     Err("it makes whole numbers of what the image gives".into())
 }
 
 fn cast_constants(call: &Call) -> Read<Vec<Tensor>> {
-    let to = call.integer("to", 1)?;
-    Ok(vec![evaluate::cast(
-        call.tensor(0)?,
-        is_float(to),
-        call.budget,
-    )?])
+    let to = number(call)?;
+    Ok(vec![evaluate::cast(call.tensor(0)?, to, call.budget)?])
 }
 
-/// What it is like is a wire, whose elements are floats; what is cast may be a constant.
+fn cast_like_constants(call: &Call) -> Read<Vec<Tensor>> {
+    let to = Number::of(call.tensor(1)?);
+    Ok(vec![evaluate::cast(call.tensor(0)?, to, call.budget)?])
+}
+
+/// What it is like, or what is cast, is a wire, whose elements are floats.
 fn cast_like<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
-    match of.constant(node, 0) {
-        Some(constant) => {
-            let tensor = evaluate::cast(&constant.tensor, true, &of.budget)?;
-            Ok(vec![made(tensor)])
+    let Some(constant) = of.constant(node, 0) else {
+        if of
+            .constant(node, 1)
+            .is_some_and(|like| !Number::of(&like.tensor).is_float())
+        {
+            return Err("it makes whole numbers of what the image gives".into());
         }
-        None => keep(of, node),
-    }
+        return keep(of, node);
+    };
+    let tensor = evaluate::cast(&constant.tensor, Number::Float, &of.budget)?;
+    Ok(vec![made(tensor)])
 }
 
 fn expand<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {

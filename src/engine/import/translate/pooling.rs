@@ -147,6 +147,23 @@ pub(super) fn placed(window: &Window, map: Form, channels: usize) -> Read<Form> 
     })
 }
 
+/// Whether every place of a window over a map, which writes `out`, holds something of the map.
+fn covers(window: &Window, map: Form, out: Form) -> bool {
+    let (extents, places) = (map.extents(), out.extents());
+    let along = |at: usize| {
+        let (extent, before) = (extents[1 + at], window.pads[at]);
+        let inside = |place: usize| {
+            // The first of the kernel's places that is not before the map.
+            let start = place * window.strides[at];
+            let steps = before.saturating_sub(start).div_ceil(window.dilations[at]);
+            let first = start + steps * window.dilations[at];
+            steps < window.kernel[at] && first < before + extent
+        };
+        (0..places[1 + at]).all(inside)
+    };
+    along(0) && along(1)
+}
+
 /// What is taken of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
@@ -165,12 +182,10 @@ impl<'g> Translator<'g> {
         placing: &Placing,
     ) -> Parsed {
         let wire = self.wire(node, 0)?;
-        let (input, _) = self.as_map(node, &wire)?;
+        let input = self.as_images(node, &wire)?;
         let window = placing.window(kernel, input.form)?;
         let out = placed(&window, input.form, input.form.channels())?;
-        if window.pads.iter().any(|&pad| pad > 0)
-            && (0..4).any(|at| window.pads[at] > (kernel[at % 2] - 1) * window.dilations[at % 2])
-        {
+        if !covers(&window, input.form, out) {
             return Err("its window may lie outside of the map altogether".into());
         }
         if kernel == [1, 1] && out == input.form && window.pads == [0; 4] {
@@ -241,7 +256,8 @@ impl<'g> Translator<'g> {
             .into_iter()
             .filter(is_wide)
             .collect();
-        if taken != wanted {
+        let is_part = !taken.is_empty() && taken.iter().all(|axis| wanted.contains(axis));
+        if taken != wanted && !is_part {
             return Err(format!(
                 "it is the mean over axes {places:?} of {}: expected the rows and columns of a map",
                 spelled(&wire.shape())
@@ -255,13 +271,37 @@ impl<'g> Translator<'g> {
                 false => seen.push(axes.clone()),
             }
         }
+        if taken != wanted {
+            let seen = Wire { axes: seen, ..wire };
+            return self.mean_along(node, &seen, taken[0]);
+        }
         self.global_average(node, &wire, seen)
+    }
+
+    /// The mean over the rows, or over the columns, of a map that is seen without them.
+    fn mean_along(&mut self, node: &'g Node, wire: &Wire, axis: Axis) -> Parsed {
+        let kernel = match axis {
+            Axis::Row => [wire.extent(Axis::Row), 1],
+            _ => [1, wire.extent(Axis::Column)],
+        };
+        let window = Placing::default().window(kernel, wire.form)?;
+        let form = placed(&window, wire.form, wire.form.channels())?;
+        let operation = Operation::AveragePool {
+            window,
+            count_include_pad: true,
+        };
+        let step = self.step(node, operation, &[wire.step], form);
+        Ok(vec![Value::Wire(Wire {
+            step,
+            form,
+            ..wire.clone()
+        })])
     }
 
     /// The mean of as many equal parts of a map as are asked for.
     pub(super) fn adaptive_average(&mut self, node: &'g Node, asked: [usize; 2]) -> Parsed {
         let wire = self.wire(node, 0)?;
-        let (input, _) = self.as_map(node, &wire)?;
+        let input = self.as_images(node, &wire)?;
         let extents = [input.extent(Axis::Row), input.extent(Axis::Column)];
         if asked == [1, 1] {
             let seen = input.axes.iter().map(|axes| {

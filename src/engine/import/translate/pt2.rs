@@ -2,7 +2,7 @@
 //! that do not: that nobody sees the difference was checked before.
 
 use super::super::call::{Call, Constant, Value, place, places};
-use super::super::evaluate::{self, Cut};
+use super::super::evaluate::{self, Cut, Number};
 use super::super::lowered::Operation;
 use super::super::source::{Attribute, Node, Read};
 use super::super::tensor::Tensor;
@@ -12,7 +12,7 @@ use super::layer::{Convolution, Product, scaled, turned};
 use super::norm::Norm;
 use super::pooling::{Around, Placing, Pool};
 use super::shape::flattened;
-use super::table::{Entry, REFUSED};
+use super::table::{CURVED, Entry, NOT_KNOWN};
 use super::{Parsed, Translator, made};
 
 /// All of them.
@@ -289,23 +289,21 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::evaluated("_operator.mul", |c| sizes(c, "Mul")),
     Entry::evaluated("_operator.floordiv", |c| sizes(c, "FloorDiv")),
     Entry::evaluated("_operator.mod", |c| sizes(c, "Mod")),
-    Entry::parsed("aten.sigmoid.default", REFUSED, curved),
-    Entry::parsed("aten.silu.default", REFUSED, curved),
-    Entry::parsed("aten.gelu.default", REFUSED, curved),
-    Entry::parsed("aten.tanh.default", REFUSED, curved),
-    Entry::parsed("aten.elu.default", REFUSED, curved),
-    Entry::parsed("aten.selu.default", REFUSED, curved),
-    Entry::parsed("aten.celu.default", REFUSED, curved),
-    Entry::parsed("aten.mish.default", REFUSED, curved),
-    Entry::parsed("aten.softplus.default", REFUSED, curved),
-    Entry::parsed("aten.exp.default", REFUSED, curved),
-    Entry::parsed("aten.hardswish.default", REFUSED, curved),
-    Entry::parsed("aten.hardsigmoid.default", REFUSED, |of, node| {
-        of.opaque(node, "it is not known")
-    }),
-    Entry::parsed("aten.layer_norm.default", REFUSED, curved),
-    Entry::parsed("aten.group_norm.default", REFUSED, curved),
-    Entry::parsed("aten.instance_norm.default", REFUSED, curved),
+    Entry::refused("aten.sigmoid.default", CURVED),
+    Entry::refused("aten.silu.default", CURVED),
+    Entry::refused("aten.gelu.default", CURVED),
+    Entry::refused("aten.tanh.default", CURVED),
+    Entry::refused("aten.elu.default", CURVED),
+    Entry::refused("aten.selu.default", CURVED),
+    Entry::refused("aten.celu.default", CURVED),
+    Entry::refused("aten.mish.default", CURVED),
+    Entry::refused("aten.softplus.default", CURVED),
+    Entry::refused("aten.exp.default", CURVED),
+    Entry::refused("aten.hardswish.default", CURVED),
+    Entry::refused("aten.hardsigmoid.default", NOT_KNOWN),
+    Entry::refused("aten.layer_norm.default", CURVED),
+    Entry::refused("aten.group_norm.default", CURVED),
+    Entry::refused("aten.instance_norm.default", CURVED),
 ];
 
 /// The name under which an operation is listed: without the mark of those that work in place.
@@ -315,10 +313,6 @@ pub(super) fn listed(operation: &str) -> String {
         *name = name.strip_suffix('_').unwrap_or(name);
     }
     parts.join(".")
-}
-
-fn curved<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
-    of.opaque(node, "it is curved: expected piecewise linear operations")
 }
 
 /// A constant argument that must be there.
@@ -784,27 +778,27 @@ fn dropout<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
     keep(of, node)
 }
 
-/// Whether the type that is asked for, if any, is one of floats.
-fn to_floats(call: &Call) -> bool {
+/// What kind of numbers is asked for, if any, by the number of the exporter's types.
+fn number(call: &Call) -> Number {
     match call.text("dtype").strip_prefix("type ") {
-        Some(number) => matches!(number, "6" | "7" | "8" | "13"),
-        None => true,
+        None | Some("7" | "8") => Number::Float,
+        Some("6") => Number::Half,
+        Some("13") => Number::Brain,
+        Some("12") => Number::Truth,
+        Some(_) => Number::Whole,
     }
 }
 
 fn cast<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
-    if to_floats(&of.call(node)) {
+    if number(&of.call(node)).is_float() {
         return keep(of, node);
     }
     Err("it makes whole numbers of what the image gives".into())
 }
 
 fn cast_constants(call: &Call) -> Read<Vec<Tensor>> {
-    Ok(vec![evaluate::cast(
-        call.tensor(0)?,
-        to_floats(call),
-        call.budget,
-    )?])
+    let to = number(call);
+    Ok(vec![evaluate::cast(call.tensor(0)?, to, call.budget)?])
 }
 
 fn softmax<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
