@@ -43,6 +43,8 @@ pub struct Case {
     pub name: &'static str,
     pub file: File,
     pub judge: Judge,
+    /// Rows and columns, where the file leaves them open.
+    pub size: Option<[usize; 2]>,
     /// Files beside it.
     pub beside: Vec<(&'static str, Vec<u8>)>,
 }
@@ -53,6 +55,7 @@ pub fn case(name: &'static str, file: File) -> Case {
         name,
         file,
         judge: Judge::Runtime,
+        size: None,
         beside: Vec::new(),
     }
 }
@@ -88,15 +91,15 @@ fn judge(case: &Case) -> Result<(), String> {
     for (name, bytes) in &case.beside {
         std::fs::write(folder.path().join(name), bytes).unwrap();
     }
-    let model = Model::import(&path, Options::default(), None);
+    let options = Options { size: case.size };
+    let model = Model::import(&path, options, None);
     let model = model.map_err(|error| format!("refused: {error}"))?;
-    let layout = read(&path, Options::default()).unwrap().layout;
-    let extents: Vec<usize> = case
-        .file
-        .image
-        .iter()
-        .map(|&extent| extent as usize)
-        .collect();
+    let layout = read(&path, options).unwrap().layout;
+    let extents = case.file.image.iter().map(|&extent| extent as usize);
+    let mut extents: Vec<usize> = extents.collect();
+    if let Some(size) = case.size {
+        extents[2..].copy_from_slice(&size);
+    }
     let batch = if extents[0] == 0 { IMAGES } else { extents[0] };
     let elements: usize = extents[1..].iter().product();
     let mut random = Random::of(case.name);

@@ -1,7 +1,7 @@
 //! Habits of exporters: whole small networks in the words of each.
 
 use crate::compare::{Case, case, judged};
-use crate::onnx::{File, Tensor};
+use crate::onnx::{File, Style, Tensor};
 
 fn kernels(file: File, line: &str, dims: &[i64]) -> File {
     let name = line.split_whitespace().nth(2).unwrap().to_owned();
@@ -287,8 +287,59 @@ fn networks() -> Vec<Case> {
     ]
 }
 
+/// One network in the ways in which programs write files.
+fn written() -> Vec<Case> {
+    let net = || {
+        let file = kernels(
+            File::of(&[0, 3, 6, 6]).opset(11),
+            "Conv x k -> a",
+            &[4, 3, 3, 3],
+        );
+        let file = file.with("strides", [1, 2]).with("pads", [1, 0, 0, 1]);
+        let file = file.node("LeakyRelu a -> b").with("alpha", 0.25_f32);
+        let file = file.integers("to", &[0, -1]).node("Reshape b to -> f");
+        let file = file
+            .node("Constant -> w")
+            .with("value", Tensor::random("w", &[60, 5]));
+        file.node("Gemm f w -> y").with("alpha", 0.5_f32)
+    };
+    let styled = |name: &'static str, style: Style| case(name, net().style(style));
+    let mut open = case("open rows and columns", {
+        let file = kernels(File::of(&[0, 3, 0, 0]), "Conv x k -> a", &[4, 3, 3, 3]);
+        file.node("GlobalAveragePool a -> b").node("Flatten b -> y")
+    });
+    open.size = Some([7, 5]);
+    let statistics = |line: &str| {
+        let file = File::of(&[0, 4, 3, 3])
+            .opset(9)
+            .weights("g", &[4])
+            .weights("s", &[4]);
+        let file = file.weights("m", &[4]).floats("v", &[0.5, 1.0, 2.0, 4.0]);
+        file.node(line).flat("a")
+    };
+    vec![
+        styled("plain", Style::Plain),
+        styled("weights are inputs", Style::WeightsAreInputs),
+        styled("settings without a type", Style::Untyped).twin(net()),
+        styled("packed", Style::Packed).twin(net()),
+        styled("lists of numbers", Style::Lists).twin(net()),
+        styled("the long name of the domain", Style::LongDomain).twin(net()),
+        open,
+        case(
+            "statistics that nobody reads",
+            statistics("BatchNormalization x g s m v -> a b c d e"),
+        )
+        .twin(statistics("BatchNormalization x g s m v -> a")),
+    ]
+}
+
 pub fn all() -> Vec<Case> {
-    networks()
+    networks().into_iter().chain(written()).collect()
+}
+
+#[test]
+fn files_are_read_however_they_are_written() {
+    judged(&written());
 }
 
 #[test]

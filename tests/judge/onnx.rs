@@ -54,6 +54,36 @@ impl Message {
     }
 }
 
+/// How files of some programs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// As most do.
+    Plain,
+    /// Weights are inputs too, as in files before version 4 of the format.
+    WeightsAreInputs,
+    /// Settings do not say what they are, as in the oldest files.
+    Untyped,
+    /// Repeated numbers as one field.
+    Packed,
+    /// Numbers of tensors as lists of their type.
+    Lists,
+    /// The operators' domain has its long name.
+    LongDomain,
+}
+
+/// Numbers of a field that may be there several times.
+fn repeated(message: Message, field: u64, (numbers, style): (&[i64], Style)) -> Message {
+    if style != Style::Packed {
+        let each = numbers.iter();
+        return each.fold(message, |message, &number| {
+            message.number(field, number as u64)
+        });
+    }
+    let mut all = Message::default();
+    numbers.iter().for_each(|&number| all.varint(number as u64));
+    message.message(field, &all)
+}
+
 /// A stored tensor.
 #[derive(Debug, Clone)]
 pub struct Tensor {
@@ -92,12 +122,12 @@ impl Tensor {
         Self::floats(name, dims, &Random::of(name).floats(count))
     }
 
-    fn message(&self) -> Message {
-        let dims = self.dims.iter();
-        let message = dims.fold(Message::default(), |message, &dim| {
-            message.number(1, dim as u64)
-        });
+    fn message(&self, style: Style) -> Message {
+        let message = repeated(Message::default(), 1, (&self.dims, style));
         let message = message.number(2, self.data_type).text(8, &self.name);
+        if self.external.is_empty() && style == Style::Lists {
+            return self.list(message);
+        }
         if self.external.is_empty() {
             return message.bytes(9, &self.raw);
         }
@@ -106,6 +136,22 @@ impl Tensor {
             message.message(13, &Message::default().text(1, key).text(2, value))
         });
         message.number(14, 1)
+    }
+}
+
+impl Tensor {
+    /// The numbers in the list of their type.
+    fn list(&self, message: Message) -> Message {
+        let mut all = Message::default();
+        if self.data_type == INT64 {
+            for number in self.raw.chunks_exact(8) {
+                all.varint(u64::from_le_bytes(number.try_into().unwrap()));
+            }
+            return message.message(7, &all);
+        }
+        assert_eq!(self.data_type, FLOAT);
+        // Little-endian floats one after another are a packed field.
+        message.bytes(4, &self.raw)
     }
 }
 
@@ -157,24 +203,23 @@ impl From<Tensor> for Setting {
 }
 
 impl Setting {
-    fn message(&self, name: &str) -> Message {
+    fn message(&self, name: &str, style: Style) -> Message {
         let message = Message::default().text(1, name);
-        match self {
-            Self::Integer(number) => message.number(3, *number as u64).number(20, 2),
-            Self::Integers(numbers) => {
-                let numbers = numbers.iter();
-                let all = numbers.fold(message, |all, &number| all.number(8, number as u64));
-                all.number(20, 7)
-            }
-            Self::Float(number) => message.float(2, *number).number(20, 1),
+        let (message, kind) = match self {
+            Self::Integer(number) => (message.number(3, *number as u64), 2),
+            Self::Integers(numbers) => (repeated(message, 8, (numbers, style)), 7),
+            Self::Float(number) => (message.float(2, *number), 1),
             Self::Floats(numbers) => {
-                let numbers = numbers.iter();
-                let all = numbers.fold(message, |all, &number| all.float(7, number));
-                all.number(20, 6)
+                let all = numbers.iter();
+                (all.fold(message, |all, &number| all.float(7, number)), 6)
             }
-            Self::Text(text) => message.text(4, text).number(20, 3),
-            Self::Tensor(tensor) => message.message(5, &tensor.message()).number(20, 4),
+            Self::Text(text) => (message.text(4, text), 3),
+            Self::Tensor(tensor) => (message.message(5, &tensor.message(style)), 4),
+        };
+        if style == Style::Untyped {
+            return message;
         }
+        message.number(20, kind)
     }
 }
 
@@ -188,7 +233,7 @@ pub struct Node {
 }
 
 impl Node {
-    fn message(&self) -> Message {
+    fn message(&self, style: Style) -> Message {
         let inputs = self.inputs.iter();
         let message = inputs.fold(Message::default(), |message, name| message.text(1, name));
         let outputs = self.outputs.iter();
@@ -200,7 +245,7 @@ impl Node {
         let message = message.text(4, operation).text(7, domain);
         let settings = self.settings.iter();
         settings.fold(message, |message, (name, setting)| {
-            message.message(5, &setting.message(name))
+            message.message(5, &setting.message(name, style))
         })
     }
 }
@@ -215,6 +260,7 @@ pub struct File {
     pub outputs: Vec<String>,
     pub tensors: Vec<Tensor>,
     pub nodes: Vec<Node>,
+    pub style: Style,
 }
 
 impl File {
@@ -227,7 +273,13 @@ impl File {
             outputs: vec!["y".into()],
             tensors: Vec::new(),
             nodes: Vec::new(),
+            style: Style::Plain,
         }
+    }
+
+    pub fn style(mut self, style: Style) -> Self {
+        self.style = style;
+        self
     }
 
     pub fn opset(mut self, opset: i64) -> Self {
@@ -292,15 +344,29 @@ impl File {
     pub fn bytes(&self) -> Vec<u8> {
         let nodes = self.nodes.iter();
         let graph = nodes.fold(Message::default(), |graph, node| {
-            graph.message(1, &node.message())
+            graph.message(1, &node.message(self.style))
         });
         let graph = graph.text(2, "judged");
         let tensors = self.tensors.iter();
-        let graph = tensors.fold(graph, |graph, tensor| graph.message(5, &tensor.message()));
+        let graph = tensors.fold(graph, |graph, tensor| {
+            graph.message(5, &tensor.message(self.style))
+        });
         let graph = graph.message(11, &value("x", Some((self.data_type, &self.image))));
+        let are_inputs = self.style == Style::WeightsAreInputs;
+        let inputs = self.tensors.iter().filter(|_| are_inputs);
+        let graph = inputs.fold(graph, |graph, tensor| {
+            let of = Some((tensor.data_type, &*tensor.dims));
+            graph.message(11, &value(&tensor.name, of))
+        });
         let outputs = self.outputs.iter();
         let graph = outputs.fold(graph, |graph, name| graph.message(12, &value(name, None)));
-        let own = Message::default().text(1, "").number(2, self.opset as u64);
+        let domain = match self.style {
+            Style::LongDomain => "ai.onnx",
+            _ => "",
+        };
+        let own = Message::default()
+            .text(1, domain)
+            .number(2, self.opset as u64);
         let model = Message::default().number(1, 8).text(2, "judge");
         model.message(7, &graph).message(8, &own).0
     }

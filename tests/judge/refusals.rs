@@ -483,6 +483,20 @@ fn constants_of_anything_but_channels_are_refused() {
 fn turned_images_and_pads_that_are_no_zeros_are_refused() {
     refused([
         (
+            image()
+                .node("LeakyRelu x -> a")
+                .with("alpha", f32::INFINITY)
+                .flat("a"),
+            "finite",
+        ),
+        (
+            image()
+                .float("nan", f32::NAN)
+                .node("Max x nan -> a")
+                .flat("a"),
+            "bounds",
+        ),
+        (
             File::of(&[4, 6])
                 .weights("w", &[4, 3])
                 .node("Gemm x w -> y")
