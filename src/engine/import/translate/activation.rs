@@ -19,8 +19,7 @@ impl<'g> Translator<'g> {
     }
 
     /// Between two bounds, of which either may be infinite.
-    pub(super) fn clip(&mut self, node: &'g Node, [min, max]: [f32; 2]) -> Parsed {
-        let wire = self.wire(node, 0)?;
+    pub(super) fn clip(&mut self, node: &'g Node, wire: &Wire, [min, max]: [f32; 2]) -> Parsed {
         // Exporters write the largest number where they mean that there is no bound.
         let min = if min <= f32::MIN {
             f32::NEG_INFINITY
@@ -32,10 +31,20 @@ impl<'g> Translator<'g> {
             return Err(format!("its bounds are {min} and {max}"));
         }
         match (min, max) {
-            (f32::NEG_INFINITY, f32::INFINITY) => Ok(vec![Value::Wire(wire)]),
-            (0.0, f32::INFINITY) => self.pointwise(node, &wire, Operation::Relu),
-            (min, max) => self.pointwise(node, &wire, Operation::Clip { min, max }),
+            (f32::NEG_INFINITY, f32::INFINITY) => Ok(vec![Value::Wire(wire.clone())]),
+            (0.0, f32::INFINITY) => self.pointwise(node, wire, Operation::Relu),
+            (min, max) => self.pointwise(node, wire, Operation::Clip { min, max }),
         }
+    }
+
+    /// A slope below zero.
+    pub(super) fn leaky(&mut self, node: &'g Node, slope: f64) -> Parsed {
+        let wire = self.wire(node, 0)?;
+        let slope = slope as f32;
+        if !slope.is_finite() {
+            return Err(format!("its slope is {slope}: expected a finite number"));
+        }
+        self.pointwise(node, &wire, Operation::LeakyRelu { slope })
     }
 
     /// A slope below zero, one for all or one a channel.
@@ -74,29 +83,5 @@ impl<'g> Translator<'g> {
         }
         self.softmax = Some(node.operation.clone());
         Ok(vec![Value::Wire(wire)])
-    }
-
-    /// Whether what a node writes is what is answered, perhaps over views and copies.
-    fn is_answer(&self, node: &Node) -> bool {
-        let mut node = node;
-        loop {
-            let Some(written) = node.outputs.first() else {
-                return false;
-            };
-            if self.graph.outputs.contains(written) {
-                return true;
-            }
-            let readers = self.readers.get(&**written);
-            let Some(next) = readers
-                .filter(|readers| readers.count == 1)
-                .and_then(|r| r.last)
-            else {
-                return false;
-            };
-            if !super::table::KEEPING.contains(&&*self.listed(next)) {
-                return false;
-            }
-            node = next;
-        }
     }
 }

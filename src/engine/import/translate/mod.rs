@@ -1,24 +1,30 @@
 //! From the graph of a file to plain operations: one pass over its nodes in order.
 
 mod activation;
+mod common;
 mod elementwise;
 mod finish;
+mod image;
 mod layer;
+mod links;
 mod norm;
 mod onnx;
+mod operands;
 mod pooling;
 mod pt2;
 mod shape;
 mod table;
+mod whole;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::Options;
 use super::call::{Budget, Call, Constant, Origin, Value, Values};
 use super::lowered::{Form, Layout, Network, Operation, Parameter, ParameterId, Refused};
 use super::source::{Container, Given, Node, Read, SourceGraph};
 use super::tensor::Tensor;
-use super::view::Wire;
+use image::{image, image_form};
+use links::Links;
 use table::Entry;
 pub use table::{Supported, supported};
 
@@ -67,40 +73,8 @@ fn reach(network: &Network) -> (usize, usize) {
     (outputs.count(), layers.count())
 }
 
-/// The one input that is read.
-fn image(graph: &SourceGraph) -> Read<&Given> {
-    let read: HashSet<&str> = graph
-        .nodes
-        .iter()
-        .flat_map(|node| &node.inputs)
-        .map(|n| &**n)
-        .collect();
-    let mut used = graph
-        .inputs
-        .iter()
-        .filter(|given| read.contains(&*given.name));
-    match (used.next(), used.next()) {
-        (Some(given), None) => Ok(given),
-        (None, _) => Err("the network reads no input; export it again".into()),
-        (Some(first), Some(second)) => Err(format!(
-            "the network reads several inputs ({}, {}): expected one, the image; export it with the \
-             others fixed",
-            first.name, second.name
-        )),
-    }
-}
-
 /// A node that cannot be translated, and why.
 pub(super) type Parsed = Read<Vec<Value>>;
-
-/// Who reads a value.
-#[derive(Default)]
-struct Readers<'g> {
-    /// How many nodes; outputs count too.
-    count: usize,
-    /// The last of the nodes.
-    last: Option<&'g Node>,
-}
 
 struct Translator<'g> {
     graph: &'g SourceGraph,
@@ -110,10 +84,8 @@ struct Translator<'g> {
     batch: usize,
     values: HashMap<String, Value>,
     budget: Budget,
-    /// Who reads a value.
-    readers: HashMap<&'g str, Readers<'g>>,
-    /// The node that writes a value.
-    writers: HashMap<&'g str, &'g Node>,
+    /// Who reads and writes values.
+    links: Links<'g>,
     steps: Vec<Draft<'g>>,
     parameters: Vec<Parameter>,
     /// Layers by the tensor of their weights.
@@ -135,18 +107,6 @@ impl<'g> Translator<'g> {
     fn new(graph: &'g SourceGraph, input: &'g Given, how: (Layout, Options)) -> Read<Self> {
         let (layout, options) = how;
         let entries = table::entries(graph.container).iter();
-        let mut readers: HashMap<&str, Readers> = HashMap::new();
-        let read = graph
-            .nodes
-            .iter()
-            .flat_map(|node| node.inputs.iter().map(move |name| (name, Some(node))));
-        let answered = graph.outputs.iter().map(|name| (name, None));
-        for (name, node) in read.chain(answered) {
-            let readers = readers.entry(&**name).or_default();
-            readers.count += 1;
-            readers.last = node.or(readers.last);
-        }
-        let written = |node: &'g Node| node.outputs.iter().map(move |name| (&**name, node));
         let stored: usize = graph
             .constants
             .values()
@@ -161,8 +121,7 @@ impl<'g> Translator<'g> {
             batch: image.batch,
             values: HashMap::new(),
             budget: Budget::new(stored.saturating_mul(COPIES).saturating_add(FREE_ELEMENTS)),
-            readers,
-            writers: graph.nodes.iter().flat_map(written).collect(),
+            links: Links::of(graph),
             steps: Vec::new(),
             parameters: Vec::new(),
             layers: HashMap::new(),
@@ -336,113 +295,6 @@ impl<'g> Translator<'g> {
         });
         Ok(ParameterId(self.parameters.len() - 1))
     }
-
-    /// The wire at a place among what a node reads.
-    fn wire(&self, node: &Node, place: usize) -> Read<Wire> {
-        match self.call(node).value(place) {
-            Some(Value::Wire(wire)) => Ok(wire.clone()),
-            Some(_) => Err(format!(
-                "{} is constant: expected what an image gives",
-                node.inputs[place]
-            )),
-            None => Err(format!("its input {} is missing", place + 1)),
-        }
-    }
-
-    /// The constant at a place among what a node reads; nothing when it is a wire or left out.
-    fn constant(&self, node: &Node, place: usize) -> Option<Constant> {
-        match self.call(node).value(place) {
-            Some(Value::Constant(constant)) => Some(constant.clone()),
-            _ => None,
-        }
-    }
-
-    /// Whether a node is the only one that reads what a step writes: views of it count as their readers.
-    fn is_alone(&self, node: &Node, step: usize) -> bool {
-        let reads = |node: &'_ Node| {
-            let mut read = node.inputs.iter();
-            let name = read.find(|name| {
-                matches!(self.values.get(*name), Some(Value::Wire(wire)) if wire.step == step)
-            });
-            name.cloned()
-        };
-        let own = self.steps[step].node;
-        if own.is_some_and(|own| std::ptr::eq(own, node)) {
-            return true;
-        }
-        let mut name = reads(node);
-        while let Some(read) = name {
-            if self
-                .readers
-                .get(&*read)
-                .is_none_or(|readers| readers.count != 1)
-            {
-                return false;
-            }
-            let Some(&writer) = self.writers.get(&*read) else {
-                return false;
-            };
-            // The views between the step and the node write the same wire.
-            name = reads(writer);
-            if name.is_none() {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// A wire as a map that is seen in the usual order, whichever layout the file has.
-    fn as_map(&mut self, node: &'g Node, wire: &Wire) -> Read<(Wire, Layout)> {
-        let layout = wire.layout().ok_or_else(|| {
-            format!(
-                "it reads {}: expected images of channels, rows and columns",
-                super::tensor::spelled(&wire.shape())
-            )
-        })?;
-        let Form::Features(features) = wire.form else {
-            return Ok((wire.clone(), layout));
-        };
-        let form = Form::Map {
-            channels: features,
-            rows: 1,
-            columns: 1,
-        };
-        let step = self.step(node, Operation::Unflatten, &[wire.step], form);
-        Ok((Wire::map(step, form, self.batch, layout), layout))
-    }
-
-    /// A wire as a map whose channels come before its rows and columns in the file, as windows read it.
-    fn as_images(&mut self, node: &'g Node, wire: &Wire) -> Read<Wire> {
-        match self.as_map(node, wire)? {
-            (map, Layout::ChannelsFirst) => Ok(map),
-            (_, Layout::ChannelsLast) => Err(format!(
-                "the channels of {} are its last extent: expected channels, rows and columns in this order",
-                super::tensor::spelled(&wire.shape())
-            )),
-        }
-    }
-
-    /// A wire as features in channel, row, column order.
-    fn as_features(&mut self, node: &'g Node, wire: &Wire) -> Read<Wire> {
-        if !wire.is_vector() {
-            let shape = super::tensor::spelled(&wire.shape());
-            return Err(format!("it reads {shape}: expected vectors"));
-        }
-        if !wire.axes[1].is_sorted() {
-            return Err("its features are of a map in another order".into());
-        }
-        if matches!(wire.form, Form::Features(_)) {
-            return Ok(wire.clone());
-        }
-        let features = wire.form.elements();
-        let step = self.step(
-            node,
-            Operation::Flatten,
-            &[wire.step],
-            Form::Features(features),
-        );
-        Ok(Wire::features(step, features, self.batch))
-    }
 }
 
 /// Which tensor of the file the result of an evaluation came from; none where it is about shapes.
@@ -481,73 +333,6 @@ fn origin(call: &Call, result: &Tensor) -> Option<Origin> {
         tensor: origin.tensor.clone(),
         values: origin.values.max(done),
     })
-}
-
-/// The image as the file sees it.
-fn image_form(input: &Given, layout: Layout, options: Options) -> Read<Wire> {
-    let refused = |got: &str| {
-        format!(
-            "input {}: expected images of channels, rows and columns, or vectors, got {got}; export \
-             the network with such an input",
-            input.name
-        )
-    };
-    let extents = input.extents.as_ref().ok_or_else(|| refused("no shape"))?;
-    let batch = extents.first().copied().flatten().unwrap_or(1);
-    let rank = extents.len();
-    let open = |axis: &str| {
-        format!(
-            "input {}: the number of its {axis} is open; say it with --size, or export the network \
-             with a fixed size",
-            input.name
-        )
-    };
-    let size = options.size;
-    let extent = |at: usize, axis: &str, given: Option<usize>| {
-        let length = extents[at].or(given).ok_or_else(|| open(axis))?;
-        let fits = (1..=EXTENT).contains(&length);
-        fits.then_some(length)
-            .ok_or_else(|| refused(&format!("{length} {axis}")))
-    };
-    let (rows, columns) = (size.map(|size| size[0]), size.map(|size| size[1]));
-    let map = |channels, rows, columns| Form::Map {
-        channels,
-        rows,
-        columns,
-    };
-    if !(1..=EXTENT).contains(&batch) {
-        return Err(refused(&format!("{batch} images")));
-    }
-    let wire = match (rank, layout) {
-        (2, _) => Wire::features(0, extent(1, "features", None)?, batch),
-        (3, _) => {
-            let form = map(1, extent(1, "rows", rows)?, extent(2, "columns", columns)?);
-            let mut wire = Wire::map(0, form, batch, Layout::ChannelsFirst);
-            wire.axes.remove(1);
-            wire
-        }
-        (4, Layout::ChannelsFirst) => {
-            let channels = extent(1, "channels", None)?;
-            let form = map(
-                channels,
-                extent(2, "rows", rows)?,
-                extent(3, "columns", columns)?,
-            );
-            Wire::map(0, form, batch, layout)
-        }
-        (4, Layout::ChannelsLast) => {
-            let channels = extent(3, "channels", None)?;
-            let form = map(
-                channels,
-                extent(1, "rows", rows)?,
-                extent(2, "columns", columns)?,
-            );
-            Wire::map(0, form, batch, layout)
-        }
-        (rank, _) => return Err(refused(&format!("{rank} extents"))),
-    };
-    checked(wire.form).map_err(|_| refused(&super::tensor::spelled(&wire.form.extents())))?;
-    Ok(wire)
 }
 
 /// A tensor as the constant of a file that no name is known of.
