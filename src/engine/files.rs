@@ -247,6 +247,25 @@ pub fn sync_folder(folder: &Path) {
 /// larger than `limit`.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::file("read", path, source);
+    let size = regular(path)?;
+    if size > limit {
+        return Err(Error::format(
+            path,
+            format!("{size} bytes, but at most {limit} are expected here; is it the right file?"),
+        ));
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    let opened = File::open(path).map_err(failed)?;
+    opened.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Bytes of a file that can be read again, and from anywhere.
+///
+/// # Errors
+/// [`Error::File`] when it is not there or is a folder, [`Error::Format`] when it is not a regular file.
+pub fn regular(path: &Path) -> Result<u64> {
+    let failed = |source| Error::file("read", path, source);
     let found = fs::metadata(path).map_err(failed)?;
     if found.is_dir() {
         return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
@@ -257,17 +276,7 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
             "expected a regular file; copy it to disk first",
         ));
     }
-    if found.len() > limit {
-        let size = found.len();
-        return Err(Error::format(
-            path,
-            format!("{size} bytes, but at most {limit} are expected here; is it the right file?"),
-        ));
-    }
-    let mut bytes = Vec::with_capacity(found.len() as usize);
-    let opened = File::open(path).map_err(failed)?;
-    opened.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    Ok(found.len())
 }
 
 /// SHA-256 of `bytes` in lower-case hexadecimal.

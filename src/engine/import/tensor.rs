@@ -196,6 +196,19 @@ impl Tensor {
     }
 }
 
+/// Most extents of a tensor.
+const RANK: usize = 64;
+
+/// Refuses shapes of more extents than any network has.
+pub(crate) fn ranked(rank: usize) -> Result<(), String> {
+    if rank <= RANK {
+        return Ok(());
+    }
+    Err(format!(
+        "a shape of {rank} extents: expected at most {RANK}; export the network again"
+    ))
+}
+
 /// The product of extents; `None` when no memory can hold as much.
 pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
     const MOST: usize = 1 << 40;

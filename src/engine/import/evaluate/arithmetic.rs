@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use half::{bf16, f16};
+
 use super::super::call::Budget;
 use super::super::source::Read;
 use super::super::tensor::{Tensor, Values, elements, spelled};
@@ -109,6 +111,7 @@ fn integers(operation: &str, x: i64, y: i64) -> Read<i64> {
                 rest
             }
         }
+        "FMod" => x.checked_rem(y).ok_or_else(divisible)?,
         "Pow" => x.wrapping_pow(u32::try_from(y).map_err(|_| "a negative exponent".to_owned())?),
         "Min" => x.min(y),
         "Max" => x.max(y),
@@ -125,7 +128,8 @@ fn floats(operation: &str, x: f32, y: f32) -> Read<f32> {
         "Mul" => x * y,
         "Div" => x / y,
         "FloorDiv" => (x / y).floor(),
-        "Mod" => x % y,
+        "Mod" if x % y != 0.0 && (x < 0.0) != (y < 0.0) => x % y + y,
+        "Mod" | "FMod" => x % y,
         "Pow" => x.powf(y),
         "Min" => x.min(y),
         "Max" => x.max(y),
@@ -227,14 +231,58 @@ pub(crate) fn unary(operation: &str, tensor: &Tensor, budget: &Budget) -> Read<T
     Ok(Tensor::floats(tensor.shape.clone(), values))
 }
 
-/// As floats or as integers.
-pub(crate) fn cast(tensor: &Tensor, to_floats: bool, budget: &Budget) -> Read<Tensor> {
-    let values = match (&tensor.values, to_floats) {
-        (Values::Integers(_), true) => Values::Floats(tensor.to_floats()),
-        (Values::Floats(_), false) => Values::Integers(tensor.to_integers()),
-        _ => return Ok(tensor.clone()),
-    };
+/// What numbers are cast to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// Floats of 32 bits or more.
+    Float,
+    /// Floats of 16 bits: larger ones become infinite.
+    Half,
+    /// Floats of 8 significant bits.
+    Brain,
+    /// Whole numbers; floats are cut off.
+    Whole,
+    /// 0, and 1 for everything else.
+    Truth,
+}
+
+impl Number {
+    /// The kind of a tensor's numbers.
+    pub(crate) const fn of(tensor: &Tensor) -> Self {
+        match tensor.values {
+            Values::Floats(_) => Self::Float,
+            Values::Integers(_) => Self::Whole,
+        }
+    }
+
+    /// Whether it is one of floats.
+    pub(crate) const fn is_float(self) -> bool {
+        matches!(self, Self::Float | Self::Half | Self::Brain)
+    }
+}
+
+/// As numbers of another kind.
+pub(crate) fn cast(tensor: &Tensor, to: Number, budget: &Budget) -> Read<Tensor> {
+    if to == Number::of(tensor) {
+        return Ok(tensor.clone());
+    }
     budget.take(&tensor.shape)?;
+    let floats = |of: fn(f32) -> f32| {
+        let values = tensor.to_floats();
+        Values::Floats(Arc::new(values.iter().map(|&value| of(value)).collect()))
+    };
+    let values = match (to, &tensor.values) {
+        (Number::Float, _) => Values::Floats(tensor.to_floats()),
+        (Number::Half, _) => floats(|value| f16::from_f32(value).to_f32()),
+        (Number::Brain, _) => floats(|value| bf16::from_f32(value).to_f32()),
+        (Number::Whole, _) => Values::Integers(tensor.to_integers()),
+        (Number::Truth, Values::Floats(values)) => Values::Integers(Arc::new(
+            values.iter().map(|&v| (v != 0.0).into()).collect(),
+        )),
+        (Number::Truth, Values::Integers(values)) => {
+            Values::Integers(Arc::new(values.iter().map(|&v| (v != 0).into()).collect()))
+        }
+    };
     Ok(Tensor {
         shape: tensor.shape.clone(),
         values,
@@ -300,12 +348,15 @@ pub(crate) fn reduce(
     if each == 0 {
         return Err("there is nothing to reduce".into());
     }
-    let values = tensor.to_floats();
+    let values: Vec<f64> = match &tensor.values {
+        Values::Floats(values) => values.iter().map(|&value| value.into()).collect(),
+        Values::Integers(values) => values.iter().map(|&value| value as f64).collect(),
+    };
     let first = if how == Reduction::Product { 1.0 } else { 0.0 };
     let mut reduced = vec![first; count];
     let mut seen = vec![false; count];
     for (&value, place) in values.iter().zip(stretched(&kept, &tensor.shape)) {
-        let (value, old) = (f64::from(value), &mut reduced[place]);
+        let old = &mut reduced[place];
         *old = match how {
             Reduction::Sum | Reduction::Mean => *old + value,
             Reduction::Product => *old * value,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::call::{Budget, place};
 use super::super::source::Read;
-use super::super::tensor::{Tensor, Values, elements, spelled};
+use super::super::tensor::{Tensor, Values, elements, ranked, spelled};
 
 /// Which places of an extent are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,7 @@ pub(crate) fn gather(
     budget: &Budget,
 ) -> Read<Tensor> {
     let axis = place(axis, tensor.shape.len())?;
+    ranked(tensor.shape.len() + indices.shape.len() - 1)?;
     let extent = tensor.shape[axis];
     let places = indices.to_integers();
     let places = places.iter().map(|&index| place(index, extent));

@@ -2,12 +2,13 @@
 
 use super::super::call::{Budget, places};
 use super::super::source::Read;
-use super::super::tensor::{Tensor, Values, elements, spelled};
+use super::super::tensor::{Tensor, Values, elements, ranked, spelled};
 use super::arithmetic::{between, broadcast_shape};
 
 /// The shape that a request asks for: -1 stands for what is left, 0 for the extent at its place unless
 /// zeros mean themselves.
 pub(crate) fn resized(shape: &[usize], request: &[i64], zeros_count: bool) -> Read<Vec<usize>> {
+    ranked(request.len())?;
     let told = || format!("a shape of {} does not become {request:?}", spelled(shape));
     let count = elements(shape).ok_or_else(told)?;
     let mut extents = Vec::with_capacity(request.len());
@@ -94,6 +95,7 @@ pub(crate) fn squeezed(shape: &[usize], axes: Option<&[i64]>) -> Read<Vec<usize>
 /// With extents of 1 at these places of the result.
 pub(crate) fn unsqueezed(shape: &[usize], axes: &[i64]) -> Read<Vec<usize>> {
     let rank = shape.len() + axes.len();
+    ranked(rank)?;
     let axes = places(axes, rank)?;
     let mut extents = shape.iter().copied();
     let each = (0..rank).map(|at| {
@@ -109,6 +111,7 @@ pub(crate) fn unsqueezed(shape: &[usize], axes: &[i64]) -> Read<Vec<usize>> {
 
 /// Stretched to a shape, as in a sum with it.
 pub(crate) fn expand(tensor: &Tensor, request: &[i64], budget: &Budget) -> Read<Tensor> {
+    ranked(request.len())?;
     let shift = request.len().saturating_sub(tensor.shape.len());
     let extent = |(at, &asked): (usize, &i64)| match asked {
         -1 => Ok(at.checked_sub(shift).map_or(1, |at| tensor.shape[at])),
@@ -153,6 +156,7 @@ pub(crate) fn tiled(tensor: &Tensor, repeats: &[i64], budget: &Budget) -> Read<T
 
 /// One number in every place of a shape.
 pub(crate) fn filled(request: &[i64], value: &Tensor, budget: &Budget) -> Read<Tensor> {
+    ranked(request.len())?;
     let extent = |&asked: &i64| usize::try_from(asked).map_err(|_| format!("an extent of {asked}"));
     let shape = request.iter().map(extent).collect::<Read<Vec<_>>>()?;
     budget.take(&shape)?;

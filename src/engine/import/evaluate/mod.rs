@@ -7,8 +7,8 @@ mod layout;
 mod quantized;
 
 pub(crate) use arithmetic::{
-    Compare, Reduction, between, binary, broadcast_shape, cast, compare, range, reduce, select,
-    unary,
+    Compare, Number, Reduction, between, binary, broadcast_shape, cast, compare, range, reduce,
+    select, unary,
 };
 pub(crate) use indexing::{Cut, concat, cut_places, gather, slice, split};
 pub(crate) use layout::{expand, filled, order, permuted, resized, squeezed, tiled, unsqueezed};

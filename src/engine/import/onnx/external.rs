@@ -1,20 +1,17 @@
 //! Numbers that lie in a file beside the ONNX file. Such a file is looked for in the folder of the
 //! ONNX file and below it, nowhere else, and is never a link out of it.
 
-use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::proto::Property;
 use crate::engine::files;
 use crate::engine::import::source::Read;
 
-/// Largest file beside the network that is read, in bytes.
-const LIMIT: u64 = 16 << 30;
-
-/// The files beside an ONNX file that were read so far.
+/// Where the files beside an ONNX file are.
 pub(super) struct Beside {
     folder: PathBuf,
-    contents: HashMap<String, Vec<u8>>,
 }
 
 /// Which bytes of which file.
@@ -26,43 +23,43 @@ struct Place {
 }
 
 impl Beside {
-    /// Nothing is read yet.
+    /// Those of this file.
     pub(super) fn new(file: &Path) -> Self {
         Self {
             folder: files::folder_of(file).to_owned(),
-            contents: HashMap::new(),
         }
     }
 
-    /// The `bytes` bytes of a tensor.
-    pub(super) fn bytes(&mut self, entries: &[Property], bytes: usize) -> Read<&[u8]> {
+    /// The `bytes` bytes of a tensor; nothing else of its file is read.
+    pub(super) fn bytes(&self, entries: &[Property], bytes: usize) -> Read<Vec<u8>> {
         let place = place(entries)?;
-        let expected = bytes as u64;
+        let (location, expected) = (&*place.location, bytes as u64);
         if place.length.is_some_and(|length| length != expected) {
             let length = place.length.unwrap_or(0);
             return Err(format!(
-                "{length} bytes are announced in {}, expected {expected}; export the network again",
-                place.location
+                "{length} bytes are announced in {location}, expected {expected}; export the network again"
             ));
         }
-        if !self.contents.contains_key(&place.location) {
-            let content = self.read(&place.location)?;
-            self.contents.insert(place.location.clone(), content);
+        let path = self.inside(location)?;
+        let size = files::regular(&path).map_err(|error| missing(location, &error))?;
+        let end = place.offset.saturating_add(expected);
+        if end > size {
+            return Err(format!(
+                "{location} ends before byte {end} of its data ({size} bytes); copy it again, beside \
+                 the network"
+            ));
         }
-        let content = &self.contents[&place.location];
-        let end = place.offset.checked_add(expected);
-        let range = end.and_then(|end| content.get(place.offset as usize..end as usize));
-        range.ok_or_else(|| {
-            format!(
-                "{} ends before byte {} of its data ({} bytes); copy it again, beside the network",
-                place.location,
-                place.offset.saturating_add(expected),
-                content.len()
-            )
-        })
+        let mut read = vec![0; bytes];
+        let part = File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(place.offset))?;
+            file.read_exact(&mut read)
+        });
+        part.map_err(|error| missing(location, &error))?;
+        Ok(read)
     }
 
-    fn read(&self, location: &str) -> Read<Vec<u8>> {
+    /// The file of this name in the folder, or below it.
+    fn inside(&self, location: &str) -> Read<PathBuf> {
         let relative = Path::new(location);
         let inside = relative
             .components()
@@ -77,21 +74,21 @@ impl Beside {
             return Err(outside());
         }
         let path = self.folder.join(relative);
-        let missing = |error: &dyn std::fmt::Display| {
-            format!(
-                "its data cannot be read from {location} ({error}); put that file beside the network"
-            )
+        let found = |path: &Path| {
+            let real = path.canonicalize();
+            real.map_err(|error| missing(location, &error))
         };
-        let real = path.canonicalize().map_err(|error| missing(&error))?;
-        let folder = self
-            .folder
-            .canonicalize()
-            .map_err(|error| missing(&error))?;
-        if !real.starts_with(&folder) {
-            return Err(outside());
+        let real = found(&path)?;
+        if real.starts_with(found(&self.folder)?) {
+            Ok(real)
+        } else {
+            Err(outside())
         }
-        files::read_limited(&real, LIMIT).map_err(|error| missing(&error))
     }
+}
+
+fn missing(location: &str, error: &dyn std::fmt::Display) -> String {
+    format!("its data cannot be read from {location} ({error}); put that file beside the network")
 }
 
 fn place(entries: &[Property]) -> Read<Place> {

@@ -105,7 +105,7 @@ struct Reader {
 impl Reader {
     fn initializers(&mut self, stored: &[proto::Tensor]) -> Read<()> {
         for each in stored {
-            let tensor = tensor(each, &mut self.beside)
+            let tensor = tensor(each, &self.beside)
                 .map_err(|reason| format!("tensor {}: {reason}", each.name))?;
             self.keep(&each.name, tensor)?;
         }
@@ -162,7 +162,7 @@ impl Reader {
             kind::INT => Attribute::Integer(attribute.i),
             kind::STRING => Attribute::Text(text(&attribute.s)),
             kind::TENSOR => match &attribute.t {
-                Some(stored) => Attribute::Tensor(tensor(stored, &mut self.beside)?),
+                Some(stored) => Attribute::Tensor(tensor(stored, &self.beside)?),
                 None => return Err("expected a tensor, got none; export the network again".into()),
             },
             kind::FLOATS => {

@@ -6,13 +6,13 @@ use half::{bf16, f16};
 use super::external::Beside;
 use super::proto::{self, element};
 use crate::engine::import::source::Read;
-use crate::engine::import::tensor::{Element, Tensor, elements, spelled};
+use crate::engine::import::tensor::{Element, Tensor, elements, ranked, spelled};
 
 /// The tensor that is stored.
 ///
 /// # Errors
 /// A sentence without the tensor's name, when the type is not understood or the numbers are not there.
-pub(super) fn tensor(stored: &proto::Tensor, beside: &mut Beside) -> Read<Tensor> {
+pub(super) fn tensor(stored: &proto::Tensor, beside: &Beside) -> Read<Tensor> {
     let shape = shape(&stored.dims)?;
     let count = elements(&shape).ok_or_else(|| too_large(&shape))?;
     let element = element_type(stored.data_type)?;
@@ -30,7 +30,7 @@ pub(super) fn tensor(stored: &proto::Tensor, beside: &mut Beside) -> Read<Tensor
     };
     if stored.data_location == proto::EXTERNAL {
         let bytes = beside.bytes(&stored.external_data, bytes)?;
-        return Ok(decoded(element, bytes, shape));
+        return Ok(decoded(element, &bytes, shape));
     }
     if !stored.raw_data.is_empty() {
         lengths.check(stored.raw_data.len(), "bytes")?;
@@ -67,6 +67,7 @@ fn decoded(element: Element, bytes: &[u8], shape: Vec<usize>) -> Tensor {
 }
 
 fn shape(dims: &[i64]) -> Read<Vec<usize>> {
+    ranked(dims.len())?;
     let extent = |&extent: &i64| {
         usize::try_from(extent)
             .map_err(|_| format!("its shape has an extent of {extent}; export the network again"))
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     fn read(stored: &proto::Tensor) -> Read<Tensor> {
-        tensor(stored, &mut Beside::new(Path::new("none.onnx")))
+        tensor(stored, &Beside::new(Path::new("none.onnx")))
     }
 
     fn stored(data_type: i32, dims: &[i64]) -> proto::Tensor {

@@ -8,7 +8,7 @@ use super::Places;
 use super::schema::{Meta, Weight, Weights, integer};
 use crate::engine::archive::Archive;
 use crate::engine::import::source::Read;
-use crate::engine::import::tensor::{Element, Tensor, elements, spelled};
+use crate::engine::import::tensor::{Element, Tensor, elements, ranked, spelled};
 
 /// Tensors by their names in the network.
 pub(super) type Named = HashMap<String, Tensor>;
@@ -135,6 +135,7 @@ impl View {
         if shape.len() != strides.len() {
             return Err("expected a stride for every extent; save it again".into());
         }
+        ranked(shape.len())?;
         let count = elements(&shape)
             .ok_or_else(|| format!("a shape of {} is more than any file holds", spelled(&shape)))?;
         Ok(Self {

@@ -19,8 +19,7 @@ impl<'g> Translator<'g> {
     }
 
     /// Between two bounds, of which either may be infinite.
-    pub(super) fn clip(&mut self, node: &'g Node, [min, max]: [f32; 2]) -> Parsed {
-        let wire = self.wire(node, 0)?;
+    pub(super) fn clip(&mut self, node: &'g Node, wire: &Wire, [min, max]: [f32; 2]) -> Parsed {
         // Exporters write the largest number where they mean that there is no bound.
         let min = if min <= f32::MIN {
             f32::NEG_INFINITY
@@ -32,10 +31,20 @@ impl<'g> Translator<'g> {
             return Err(format!("its bounds are {min} and {max}"));
         }
         match (min, max) {
-            (f32::NEG_INFINITY, f32::INFINITY) => Ok(vec![Value::Wire(wire)]),
-            (0.0, f32::INFINITY) => self.pointwise(node, &wire, Operation::Relu),
-            (min, max) => self.pointwise(node, &wire, Operation::Clip { min, max }),
+            (f32::NEG_INFINITY, f32::INFINITY) => Ok(vec![Value::Wire(wire.clone())]),
+            (0.0, f32::INFINITY) => self.pointwise(node, wire, Operation::Relu),
+            (min, max) => self.pointwise(node, wire, Operation::Clip { min, max }),
         }
+    }
+
+    /// A slope below zero.
+    pub(super) fn leaky(&mut self, node: &'g Node, slope: f64) -> Parsed {
+        let wire = self.wire(node, 0)?;
+        let slope = slope as f32;
+        if !slope.is_finite() {
+            return Err(format!("its slope is {slope}: expected a finite number"));
+        }
+        self.pointwise(node, &wire, Operation::LeakyRelu { slope })
     }
 
     /// A slope below zero, one for all or one a channel.
@@ -64,16 +73,12 @@ impl<'g> Translator<'g> {
     pub(super) fn softmax(&mut self, node: &'g Node, axis: i64) -> Parsed {
         let wire = self.wire(node, 0)?;
         let place = super::super::call::place(axis, wire.axes.len())?;
-        let is_last = node
-            .outputs
-            .first()
-            .is_some_and(|name| self.graph.outputs.contains(name));
-        let others = wire
-            .shape()
-            .iter()
-            .enumerate()
-            .all(|(at, &extent)| at == 0 || at == place || extent == 1);
-        if !is_last || !others || place == 0 {
+        // Before opset 13 everything from the axis on is taken together.
+        let is_old = self.graph.container == super::Container::Onnx && self.graph.opset < 13;
+        let is_taken = |at: usize| at == place || (is_old && at > place);
+        let mut extents = wire.shape().into_iter().enumerate();
+        let others = extents.all(|(at, extent)| at == 0 || is_taken(at) || extent == 1);
+        if place == 0 || !others || !self.is_answer(node) {
             return self.opaque(node, "it is not at the end, over the classes");
         }
         self.softmax = Some(node.operation.clone());

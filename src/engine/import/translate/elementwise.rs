@@ -4,7 +4,7 @@ use super::super::call::{Constant, Value};
 use super::super::evaluate::broadcast_shape;
 use super::super::lowered::Operation;
 use super::super::source::{Node, Read};
-use super::super::tensor::{elements, spelled};
+use super::super::tensor::{Tensor, elements, spelled};
 use super::super::view::Wire;
 use super::norm::mapped;
 use super::{Parsed, Translator};
@@ -45,7 +45,8 @@ impl<'g> Translator<'g> {
             [Operand::Constant(constant), Operand::Wire(wire)] => match pair {
                 Pair::Add => self.plus(node, &wire, &constant),
                 Pair::Mul => self.times(node, &wire, &constant),
-                Pair::Sub | Pair::Div => self.opaque_like(node, &wire, "it begins with a constant"),
+                Pair::Sub => self.less(node, &wire, &constant),
+                Pair::Div => self.opaque_like(node, &wire, "it divides a constant"),
             },
             [Operand::Constant(_), Operand::Constant(_)] => {
                 Err("it computes with constants in a way that is not known".into())
@@ -70,6 +71,15 @@ impl<'g> Translator<'g> {
         };
         let step = self.step(node, Operation::Add, &[a.step, b.step], a.form);
         Ok(vec![Value::Wire(a.like(step, a.form))])
+    }
+
+    /// Constants less a wire.
+    fn less(&mut self, node: &'g Node, wire: &Wire, constant: &Constant) -> Parsed {
+        let negative = Constant::made(Tensor::float(-1.0));
+        match &self.times(node, wire, &negative)?[..] {
+            [Value::Wire(turned)] => self.plus(node, &turned.clone(), constant),
+            _ => unreachable!("a wire"),
+        }
     }
 
     /// Several wires, one after another.

@@ -35,6 +35,12 @@ pub(super) struct Product {
 
 impl<'g> Translator<'g> {
     pub(super) fn convolution(&mut self, node: &'g Node, of: Convolution) -> Parsed {
+        let input = self.as_images(node, &of.input)?;
+        self.convolved(node, Convolution { input, ..of })
+    }
+
+    /// A convolution of a map, whichever layout the file has.
+    fn convolved(&mut self, node: &'g Node, of: Convolution) -> Parsed {
         let (input, layout) = self.as_map(node, &of.input)?;
         let &[outputs, inputs, rows, columns] = &of.weights.tensor.shape[..] else {
             return Err(format!(
@@ -135,7 +141,7 @@ impl<'g> Translator<'g> {
             placing: Placing::default(),
             groups: 1,
         };
-        self.convolution(node, convolution)
+        self.convolved(node, convolution)
     }
 
     /// One number an output; nothing for zeros that an exporter made.
@@ -151,10 +157,11 @@ impl<'g> Translator<'g> {
         if bias.origin.is_none() && values.iter().all(|&value| value == 0.0) {
             return Ok(None);
         }
-        if values.len() != outputs {
+        // One number an image, of as many images as there are outputs, is none.
+        if values.len() != outputs || bias.tensor.shape.last() != Some(&outputs) {
             return Err(format!(
-                "a bias of {} numbers does not go with {outputs} outputs",
-                values.len()
+                "a bias of shape {} does not go with {outputs} outputs",
+                spelled(&bias.tensor.shape)
             ));
         }
         self.parameter(&[outputs], &bias).map(Some)

@@ -1,24 +1,30 @@
 //! From the graph of a file to plain operations: one pass over its nodes in order.
 
 mod activation;
+mod common;
 mod elementwise;
 mod finish;
+mod image;
 mod layer;
+mod links;
 mod norm;
 mod onnx;
+mod operands;
 mod pooling;
 mod pt2;
 mod shape;
 mod table;
+mod whole;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::Options;
 use super::call::{Budget, Call, Constant, Origin, Value, Values};
 use super::lowered::{Form, Layout, Network, Operation, Parameter, ParameterId, Refused};
 use super::source::{Container, Given, Node, Read, SourceGraph};
 use super::tensor::Tensor;
-use super::view::Wire;
+use image::{image, image_form};
+use links::Links;
 use table::Entry;
 pub use table::{Supported, supported};
 
@@ -67,29 +73,6 @@ fn reach(network: &Network) -> (usize, usize) {
     (outputs.count(), layers.count())
 }
 
-/// The one input that is read.
-fn image(graph: &SourceGraph) -> Read<&Given> {
-    let read: HashSet<&str> = graph
-        .nodes
-        .iter()
-        .flat_map(|node| &node.inputs)
-        .map(|n| &**n)
-        .collect();
-    let mut used = graph
-        .inputs
-        .iter()
-        .filter(|given| read.contains(&*given.name));
-    match (used.next(), used.next()) {
-        (Some(given), None) => Ok(given),
-        (None, _) => Err("the network reads no input; export it again".into()),
-        (Some(first), Some(second)) => Err(format!(
-            "the network reads several inputs ({}, {}): expected one, the image; export it with the \
-             others fixed",
-            first.name, second.name
-        )),
-    }
-}
-
 /// A node that cannot be translated, and why.
 pub(super) type Parsed = Read<Vec<Value>>;
 
@@ -101,8 +84,8 @@ struct Translator<'g> {
     batch: usize,
     values: HashMap<String, Value>,
     budget: Budget,
-    /// How many nodes read a value; outputs count too.
-    readers: HashMap<&'g str, usize>,
+    /// Who reads and writes values.
+    links: Links<'g>,
     steps: Vec<Draft<'g>>,
     parameters: Vec<Parameter>,
     /// Layers by the tensor of their weights.
@@ -124,11 +107,6 @@ impl<'g> Translator<'g> {
     fn new(graph: &'g SourceGraph, input: &'g Given, how: (Layout, Options)) -> Read<Self> {
         let (layout, options) = how;
         let entries = table::entries(graph.container).iter();
-        let mut readers = HashMap::new();
-        let read = graph.nodes.iter().flat_map(|node| &node.inputs);
-        for name in read.chain(&graph.outputs) {
-            *readers.entry(&**name).or_insert(0) += 1;
-        }
         let stored: usize = graph
             .constants
             .values()
@@ -143,7 +121,7 @@ impl<'g> Translator<'g> {
             batch: image.batch,
             values: HashMap::new(),
             budget: Budget::new(stored.saturating_mul(COPIES).saturating_add(FREE_ELEMENTS)),
-            readers,
+            links: Links::of(graph),
             steps: Vec::new(),
             parameters: Vec::new(),
             layers: HashMap::new(),
@@ -188,10 +166,7 @@ impl<'g> Translator<'g> {
             )
         });
         let on_images = wires.count() > 0;
-        let listed = match self.graph.container {
-            Container::Onnx => node.operation.clone(),
-            Container::Pt2 => pt2::listed(&node.operation),
-        };
+        let listed = self.listed(node);
         let Some(&entry) = self.table.get(&*listed) else {
             self.refuse(node, "it is not known");
             return self.unknown(node);
@@ -200,11 +175,15 @@ impl<'g> Translator<'g> {
             (false, Some(evaluate)) => self.evaluated(node, evaluate),
             _ if self.reads_unknown(node) => {
                 *self.operations.entry(node.operation.clone()).or_insert(0) += 1;
+                if let Some(reason) = entry.refused {
+                    self.refuse(node, reason);
+                }
                 return self.unknown(node);
             }
-            _ => match entry.parse {
-                Some(parse) => parse(self, node),
-                None => Err("it is computed from the image: expected constants".into()),
+            _ => match (entry.parse, entry.refused) {
+                (Some(parse), _) => parse(self, node),
+                (None, Some(reason)) => self.opaque(node, reason),
+                (None, None) => Err("it is computed from the image: expected constants".into()),
             },
         };
         match written {
@@ -224,6 +203,14 @@ impl<'g> Translator<'g> {
                 self.refuse(node, &reason);
                 self.unknown(node);
             }
+        }
+    }
+
+    /// The name under which the operation of a node is in the table.
+    fn listed(&self, node: &Node) -> String {
+        match self.graph.container {
+            Container::Onnx => node.operation.clone(),
+            Container::Pt2 => pt2::listed(&node.operation),
         }
     }
 
@@ -308,73 +295,6 @@ impl<'g> Translator<'g> {
         });
         Ok(ParameterId(self.parameters.len() - 1))
     }
-
-    /// The wire at a place among what a node reads.
-    fn wire(&self, node: &Node, place: usize) -> Read<Wire> {
-        match self.call(node).value(place) {
-            Some(Value::Wire(wire)) => Ok(wire.clone()),
-            Some(_) => Err(format!(
-                "{} is constant: expected what an image gives",
-                node.inputs[place]
-            )),
-            None => Err(format!("its input {} is missing", place + 1)),
-        }
-    }
-
-    /// The constant at a place among what a node reads; nothing when it is a wire or left out.
-    fn constant(&self, node: &Node, place: usize) -> Option<Constant> {
-        match self.call(node).value(place) {
-            Some(Value::Constant(constant)) => Some(constant.clone()),
-            _ => None,
-        }
-    }
-
-    /// How many nodes read a wire's value.
-    fn has_one_reader(&self, name: &str) -> bool {
-        self.readers.get(name) == Some(&1)
-    }
-
-    /// A wire as a map that is seen in the usual order, whichever layout the file has.
-    fn as_map(&mut self, node: &'g Node, wire: &Wire) -> Read<(Wire, Layout)> {
-        let layout = wire.layout().ok_or_else(|| {
-            format!(
-                "it reads {}: expected images of channels, rows and columns",
-                super::tensor::spelled(&wire.shape())
-            )
-        })?;
-        let Form::Features(features) = wire.form else {
-            return Ok((wire.clone(), layout));
-        };
-        let form = Form::Map {
-            channels: features,
-            rows: 1,
-            columns: 1,
-        };
-        let step = self.step(node, Operation::Unflatten, &[wire.step], form);
-        Ok((Wire::map(step, form, self.batch, layout), layout))
-    }
-
-    /// A wire as features in channel, row, column order.
-    fn as_features(&mut self, node: &'g Node, wire: &Wire) -> Read<Wire> {
-        if !wire.is_vector() {
-            let shape = super::tensor::spelled(&wire.shape());
-            return Err(format!("it reads {shape}: expected vectors"));
-        }
-        if !wire.axes[1].is_sorted() {
-            return Err("its features are of a map in another order".into());
-        }
-        if matches!(wire.form, Form::Features(_)) {
-            return Ok(wire.clone());
-        }
-        let features = wire.form.elements();
-        let step = self.step(
-            node,
-            Operation::Flatten,
-            &[wire.step],
-            Form::Features(features),
-        );
-        Ok(Wire::features(step, features, self.batch))
-    }
 }
 
 /// Which tensor of the file the result of an evaluation came from; none where it is about shapes.
@@ -413,72 +333,6 @@ fn origin(call: &Call, result: &Tensor) -> Option<Origin> {
         tensor: origin.tensor.clone(),
         values: origin.values.max(done),
     })
-}
-
-/// The image as the file sees it.
-fn image_form(input: &Given, layout: Layout, options: Options) -> Read<Wire> {
-    let refused = |got: &str| {
-        format!(
-            "input {}: expected images of channels, rows and columns, or vectors, got {got}; export \
-             the network with such an input",
-            input.name
-        )
-    };
-    let extents = input.extents.as_ref().ok_or_else(|| refused("no shape"))?;
-    let batch = extents.first().copied().flatten().unwrap_or(1);
-    let rank = extents.len();
-    let open = |axis: &str| {
-        format!(
-            "input {}: the number of its {axis} is open; say it with --size, or export the network \
-             with a fixed size",
-            input.name
-        )
-    };
-    let size = options.size;
-    let extent = |at: usize, axis: &str, given: Option<usize>| {
-        let length = extents[at].or(given).ok_or_else(|| open(axis))?;
-        let fits = (1..=EXTENT).contains(&length);
-        fits.then_some(length)
-            .ok_or_else(|| refused(&format!("{length} {axis}")))
-    };
-    let (rows, columns) = (size.map(|size| size[0]), size.map(|size| size[1]));
-    let map = |channels, rows, columns| Form::Map {
-        channels,
-        rows,
-        columns,
-    };
-    if !(1..=EXTENT).contains(&batch) {
-        return Err(refused(&format!("{batch} images")));
-    }
-    let wire = match (rank, layout) {
-        (2, _) => Wire::features(0, extent(1, "features", None)?, batch),
-        (3, _) => {
-            let form = map(1, extent(1, "rows", rows)?, extent(2, "columns", columns)?);
-            let mut wire = Wire::map(0, form, batch, Layout::ChannelsFirst);
-            wire.axes.remove(1);
-            wire
-        }
-        (4, Layout::ChannelsFirst) => {
-            let channels = extent(1, "channels", None)?;
-            let form = map(
-                channels,
-                extent(2, "rows", rows)?,
-                extent(3, "columns", columns)?,
-            );
-            Wire::map(0, form, batch, layout)
-        }
-        (4, Layout::ChannelsLast) => {
-            let channels = extent(3, "channels", None)?;
-            let form = map(
-                channels,
-                extent(1, "rows", rows)?,
-                extent(2, "columns", columns)?,
-            );
-            Wire::map(0, form, batch, layout)
-        }
-        (rank, _) => return Err(refused(&format!("{rank} extents"))),
-    };
-    Ok(wire)
 }
 
 /// A tensor as the constant of a file that no name is known of.

@@ -1,6 +1,7 @@
 //! Normalisation by statistics that are known, in every form, and what exporters leave of it.
 
 use super::super::call::{Constant, Origin, Value, Values};
+use super::super::evaluate::broadcast_shape;
 use super::super::lowered::{Axis, Operation, ParameterId};
 use super::super::source::{Node, Read};
 use super::super::tensor::{Tensor, spelled};
@@ -56,7 +57,7 @@ impl<'g> Translator<'g> {
 
     /// A wire in which an axis of the file is its channels, or its features.
     fn channelled(&mut self, node: &'g Node, wire: &Wire, at: usize) -> Read<Wire> {
-        if wire.is_vector() && wire.axes[1].len() > 1 {
+        if at == 1 && wire.is_vector() && wire.axes[1].len() > 1 {
             return self.as_features(node, wire);
         }
         match (wire.axes.get(at), wire.axes.len()) {
@@ -111,7 +112,7 @@ impl<'g> Translator<'g> {
 
     /// A wire times constants.
     pub(super) fn times(&mut self, node: &'g Node, wire: &Wire, factor: &Constant) -> Parsed {
-        if factor.tensor.to_floats().iter().all(|&value| value == 1.0) {
+        if changes_nothing(wire, factor, 1.0)? {
             return Ok(vec![Value::Wire(wire.clone())]);
         }
         let (wire, factor) = self.per_channel(node, wire, factor)?;
@@ -121,15 +122,12 @@ impl<'g> Translator<'g> {
 
     /// A wire and constants: the bias of the layer before, the summand of the factor before, or neither.
     pub(super) fn plus(&mut self, node: &'g Node, wire: &Wire, shift: &Constant) -> Parsed {
-        if shift.tensor.to_floats().iter().all(|&value| value == 0.0) {
+        if changes_nothing(wire, shift, 0.0)? {
             return Ok(vec![Value::Wire(wire.clone())]);
         }
         let (wire, shift) = self.per_channel(node, wire, shift)?;
         let channels = wire.form.channels();
-        let alone = node.inputs.iter().any(|name| {
-            self.has_one_reader(name)
-                && matches!(self.values.get(name), Some(Value::Wire(read)) if read.step == wire.step)
-        });
+        let alone = self.is_alone(node, wire.step);
         let open = match &self.steps[wire.step].operation {
             Operation::Conv { bias: None, .. }
             | Operation::Linear { bias: None, .. }
@@ -159,6 +157,14 @@ impl<'g> Translator<'g> {
         let step = self.step(node, operation, &[wire.step], wire.form);
         vec![Value::Wire(wire.like(step, wire.form))]
     }
+}
+
+/// Whether constants are all the one that changes nothing, and stretch no extent.
+fn changes_nothing(wire: &Wire, constant: &Constant, idle: f32) -> Read<bool> {
+    let values = constant.tensor.to_floats();
+    let shape = wire.shape();
+    let fits = broadcast_shape(&shape, &constant.tensor.shape)? == shape;
+    Ok(fits && values.iter().all(|&value| value == idle))
 }
 
 /// Numbers under a function of each.

@@ -1,10 +1,9 @@
 //! Windows over maps: where they stand, and what they take.
 
 use super::super::call::{Call, Value};
-use super::super::lowered::{Axis, Form, Operation, Window};
+use super::super::lowered::{Form, Operation, Window};
 use super::super::source::{Node, Read};
 use super::super::tensor::spelled;
-use super::super::view::Wire;
 use super::{Parsed, Translator, checked};
 
 /// Zeros around a map, as files ask for them.
@@ -147,6 +146,23 @@ pub(super) fn placed(window: &Window, map: Form, channels: usize) -> Read<Form> 
     })
 }
 
+/// Whether every place of a window over a map, which writes `out`, holds something of the map.
+fn covers(window: &Window, map: Form, out: Form) -> bool {
+    let (extents, places) = (map.extents(), out.extents());
+    let along = |at: usize| {
+        let (extent, before) = (extents[1 + at], window.pads[at]);
+        let inside = |place: usize| {
+            // The first of the kernel's places that is not before the map.
+            let start = place * window.strides[at];
+            let steps = before.saturating_sub(start).div_ceil(window.dilations[at]);
+            let first = start + steps * window.dilations[at];
+            steps < window.kernel[at] && first < before + extent
+        };
+        (0..places[1 + at]).all(inside)
+    };
+    along(0) && along(1)
+}
+
 /// What is taken of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
@@ -165,12 +181,10 @@ impl<'g> Translator<'g> {
         placing: &Placing,
     ) -> Parsed {
         let wire = self.wire(node, 0)?;
-        let (input, _) = self.as_map(node, &wire)?;
+        let input = self.as_images(node, &wire)?;
         let window = placing.window(kernel, input.form)?;
         let out = placed(&window, input.form, input.form.channels())?;
-        if window.pads.iter().any(|&pad| pad > 0)
-            && (0..4).any(|at| window.pads[at] > (kernel[at % 2] - 1) * window.dilations[at % 2])
-        {
+        if !covers(&window, input.form, out) {
             return Err("its window may lie outside of the map altogether".into());
         }
         if kernel == [1, 1] && out == input.form && window.pads == [0; 4] {
@@ -185,108 +199,6 @@ impl<'g> Translator<'g> {
         };
         let step = self.step(node, operation, &[input.step], out);
         Ok(vec![Value::Wire(input.like(step, out))])
-    }
-
-    /// The largest of each channel.
-    pub(super) fn global_max(&mut self, node: &'g Node) -> Parsed {
-        let wire = self.wire(node, 0)?;
-        let kernel = [wire.extent(Axis::Row), wire.extent(Axis::Column)];
-        self.pool(node, Pool::Max, kernel, &Placing::default())
-    }
-
-    /// The mean of each channel, seen as `seen` sees it.
-    pub(super) fn global_average(
-        &mut self,
-        node: &'g Node,
-        wire: &Wire,
-        seen: Vec<Vec<Axis>>,
-    ) -> Parsed {
-        let Form::Map { channels, .. } = wire.form else {
-            return Ok(vec![Value::Wire(Wire {
-                axes: seen,
-                ..wire.clone()
-            })]);
-        };
-        let form = Form::Map {
-            channels,
-            rows: 1,
-            columns: 1,
-        };
-        let step = if form == wire.form {
-            wire.step
-        } else {
-            self.step(node, Operation::GlobalAveragePool, &[wire.step], form)
-        };
-        Ok(vec![Value::Wire(Wire {
-            step,
-            form,
-            batch: self.batch,
-            axes: seen,
-        })])
-    }
-
-    /// The mean over some axes of the file, which must be the rows and columns of a map.
-    pub(super) fn mean(&mut self, node: &'g Node, axes: Option<&[i64]>, keep: bool) -> Parsed {
-        let wire = self.wire(node, 0)?;
-        let rank = wire.axes.len();
-        let all: Vec<i64> = (0..rank as i64).collect();
-        let places = super::super::call::places(axes.unwrap_or(&all), rank)?;
-        let mut taken: Vec<Axis> = places
-            .iter()
-            .flat_map(|&at| wire.axes[at].clone())
-            .collect();
-        taken.sort_unstable();
-        let is_wide = |axis: &Axis| wire.extent(*axis) > 1;
-        let wanted: Vec<Axis> = [Axis::Row, Axis::Column]
-            .into_iter()
-            .filter(is_wide)
-            .collect();
-        if taken != wanted {
-            return Err(format!(
-                "it is the mean over axes {places:?} of {}: expected the rows and columns of a map",
-                spelled(&wire.shape())
-            ));
-        }
-        let mut seen = Vec::new();
-        for (at, axes) in wire.axes.iter().enumerate() {
-            match places.contains(&at) {
-                true if keep => seen.push(Vec::new()),
-                true => {}
-                false => seen.push(axes.clone()),
-            }
-        }
-        self.global_average(node, &wire, seen)
-    }
-
-    /// The mean of as many equal parts of a map as are asked for.
-    pub(super) fn adaptive_average(&mut self, node: &'g Node, asked: [usize; 2]) -> Parsed {
-        let wire = self.wire(node, 0)?;
-        let (input, _) = self.as_map(node, &wire)?;
-        let extents = [input.extent(Axis::Row), input.extent(Axis::Column)];
-        if asked == [1, 1] {
-            let seen = input.axes.iter().map(|axes| {
-                axes.iter()
-                    .copied()
-                    .filter(|axis| matches!(axis, Axis::Batch | Axis::Channel))
-                    .collect()
-            });
-            let seen = seen.collect();
-            return self.global_average(node, &input, seen);
-        }
-        let divides = |at: usize| asked[at] > 0 && extents[at] % asked[at] == 0;
-        if !divides(0) || !divides(1) {
-            return Err(format!(
-                "{} places of {} are not equal parts",
-                spelled(&asked),
-                spelled(&extents)
-            ));
-        }
-        let kernel = [extents[0] / asked[0], extents[1] / asked[1]];
-        let placing = Placing {
-            strides: kernel,
-            ..Placing::default()
-        };
-        self.pool(node, Pool::Average(true), kernel, &placing)
     }
 }
 

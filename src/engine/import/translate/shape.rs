@@ -69,6 +69,13 @@ impl<'g> Translator<'g> {
     pub(super) fn split(&mut self, node: &'g Node, at: usize, lengths: &[usize]) -> Parsed {
         let wire = self.wire(node, 0)?;
         let (mut start, mut parts) = (0, Vec::with_capacity(lengths.len()));
+        let extent = wire.shape()[at];
+        let sum = lengths
+            .iter()
+            .try_fold(0_usize, |sum, &length| sum.checked_add(length));
+        if sum != Some(extent) {
+            return Err(format!("its parts do not make the whole, {extent} places"));
+        }
         for &length in lengths {
             let cut = Cut {
                 axis: at,
@@ -78,10 +85,6 @@ impl<'g> Translator<'g> {
             };
             start = cut.end;
             parts.push(Value::Wire(self.cut(node, &wire, &cut)?));
-        }
-        let extent = wire.shape()[at];
-        if usize::try_from(start) != Ok(extent) {
-            return Err(format!("parts of {lengths:?} do not make {extent}"));
         }
         Ok(parts)
     }

@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub evaluate: Option<Evaluate>,
     /// How it is translated.
     pub parse: Option<Parse>,
+    /// Why it cannot be used on images, when it cannot; its form is that of what it reads.
+    pub refused: Option<&'static str>,
 }
 
 impl Entry {
@@ -30,6 +32,7 @@ impl Entry {
             meaning,
             evaluate: None,
             parse: Some(parse),
+            refused: None,
         }
     }
 
@@ -40,6 +43,26 @@ impl Entry {
             meaning: CONSTANTS,
             evaluate: Some(evaluate),
             parse: None,
+            refused: None,
+        }
+    }
+
+    /// Known, but of no use on images.
+    pub(super) const fn refused(name: &'static str, reason: &'static str) -> Self {
+        Self {
+            name,
+            meaning: REFUSED,
+            evaluate: None,
+            parse: None,
+            refused: Some(reason),
+        }
+    }
+
+    /// The same, and computed from constants.
+    pub(super) const fn refused_but(name: &'static str, evaluate: Evaluate) -> Self {
+        Self {
+            evaluate: Some(evaluate),
+            ..Self::refused(name, CURVED)
         }
     }
 
@@ -55,14 +78,19 @@ impl Entry {
             meaning,
             evaluate: Some(evaluate),
             parse: Some(parse),
+            refused: None,
         }
     }
 }
 
 /// What becomes of operations on constants.
 const CONSTANTS: &str = "of constants";
+/// Why operations that are not linear in pieces cannot be used.
+pub(super) const CURVED: &str = "it is curved: expected piecewise linear operations";
+/// Why others cannot.
+pub(super) const NOT_KNOWN: &str = "it is not known";
 /// What becomes of operations that are understood but cannot be used.
-pub(super) const REFUSED: &str = "not supported";
+const REFUSED: &str = "not supported";
 
 /// Operations that leave numbers as they are.
 pub(super) const KEEPING: [&str; 21] = [
@@ -143,7 +171,9 @@ mod tests {
             let mut names = HashSet::new();
             for entry in entries(container) {
                 assert!(names.insert(entry.name), "{} is there twice", entry.name);
-                assert!(entry.evaluate.is_some() || entry.parse.is_some());
+                assert!(
+                    entry.evaluate.is_some() || entry.parse.is_some() || entry.refused.is_some()
+                );
             }
         }
     }
