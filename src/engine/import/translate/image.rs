@@ -31,67 +31,70 @@ pub(super) fn image(graph: &SourceGraph) -> Read<&Given> {
     }
 }
 
-/// The image as the file sees it.
-pub(super) fn image_form(input: &Given, layout: Layout, options: Options) -> Read<Wire> {
-    let refused = |got: &str| {
-        format!(
-            "input {}: expected images of channels, rows and columns, or vectors, got {got}; export \
-             the network with such an input",
-            input.name
-        )
-    };
-    let extents = input.extents.as_ref().ok_or_else(|| refused("no shape"))?;
-    let batch = extents.first().copied().flatten().unwrap_or(1);
-    let rank = extents.len();
-    let open = |axis: &str| {
-        format!(
-            "input {}: the number of its {axis} is open; say it with --size, or export the network \
-             with a fixed size",
-            input.name
-        )
-    };
-    let size = options.size;
-    let extent = |at: usize, axis: &str, given: Option<usize>| {
-        let length = extents[at].or(given).ok_or_else(|| open(axis))?;
+/// The extents of an image, some of which the file may leave open.
+struct Extents<'a> {
+    name: &'a str,
+    of: &'a [Option<usize>],
+}
+
+impl Extents<'_> {
+    /// A length of an extent, from elsewhere where the file does not say it.
+    fn length(&self, at: usize, axis: &str, given: Option<usize>) -> Read<usize> {
+        let length = self.of[at].or(given).ok_or_else(|| {
+            format!(
+                "input {}: the number of its {axis} is open; say it with --size, or export the network \
+                 with a fixed size",
+                self.name
+            )
+        })?;
         let fits = (1..=EXTENT).contains(&length);
         fits.then_some(length)
-            .ok_or_else(|| refused(&format!("{length} {axis}")))
+            .ok_or_else(|| refused(self.name, &format!("{length} {axis}")))
+    }
+
+    /// A map whose channels, rows and columns are at these places; one channel where it has no place.
+    fn map(&self, channels: Option<usize>, rows: usize, options: Options) -> Read<Form> {
+        let size = options.size;
+        let channels = channels.map(|at| self.length(at, "channels", None));
+        Ok(Form::Map {
+            channels: channels.transpose()?.unwrap_or(1),
+            rows: self.length(rows, "rows", size.map(|size| size[0]))?,
+            columns: self.length(rows + 1, "columns", size.map(|size| size[1]))?,
+        })
+    }
+}
+
+fn refused(name: &str, got: &str) -> String {
+    format!(
+        "input {name}: expected images of channels, rows and columns, or vectors, got {got}; export the \
+         network with such an input"
+    )
+}
+
+/// The image as the file sees it.
+pub(super) fn image_form(input: &Given, layout: Layout, options: Options) -> Read<Wire> {
+    let refused = |got: &str| refused(&input.name, got);
+    let of = input.extents.as_ref().ok_or_else(|| refused("no shape"))?;
+    let extents = Extents {
+        name: &input.name,
+        of,
     };
-    let (rows, columns) = (size.map(|size| size[0]), size.map(|size| size[1]));
-    let map = |channels, rows, columns| Form::Map {
-        channels,
-        rows,
-        columns,
-    };
+    let batch = of.first().copied().flatten().unwrap_or(1);
     if !(1..=EXTENT).contains(&batch) {
         return Err(refused(&format!("{batch} images")));
     }
-    let wire = match (rank, layout) {
-        (2, _) => Wire::features(0, extent(1, "features", None)?, batch),
+    let wire = match (of.len(), layout) {
+        (2, _) => Wire::features(0, extents.length(1, "features", None)?, batch),
         (3, _) => {
-            let form = map(1, extent(1, "rows", rows)?, extent(2, "columns", columns)?);
+            let form = extents.map(None, 1, options)?;
             let mut wire = Wire::map(0, form, batch, Layout::ChannelsFirst);
             wire.axes.remove(1);
             wire
         }
         (4, Layout::ChannelsFirst) => {
-            let channels = extent(1, "channels", None)?;
-            let form = map(
-                channels,
-                extent(2, "rows", rows)?,
-                extent(3, "columns", columns)?,
-            );
-            Wire::map(0, form, batch, layout)
+            Wire::map(0, extents.map(Some(1), 2, options)?, batch, layout)
         }
-        (4, Layout::ChannelsLast) => {
-            let channels = extent(3, "channels", None)?;
-            let form = map(
-                channels,
-                extent(1, "rows", rows)?,
-                extent(2, "columns", columns)?,
-            );
-            Wire::map(0, form, batch, layout)
-        }
+        (4, Layout::ChannelsLast) => Wire::map(0, extents.map(Some(3), 1, options)?, batch, layout),
         (rank, _) => return Err(refused(&format!("{rank} extents"))),
     };
     checked(wire.form).map_err(|_| refused(&spelled(&wire.form.extents())))?;
