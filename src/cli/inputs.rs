@@ -12,6 +12,7 @@ use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part};
 use crate::engine::model::weights::Source;
 use crate::engine::model::{Architecture, Model, ModelSource, Opened, Wanted, demo, may_be_of};
 use crate::engine::plan::{self, Plan};
+use crate::numbers::counted;
 
 /// Which network, and which images.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
@@ -218,9 +219,9 @@ pub fn images(data: Option<&DataSpec>) -> impl Iterator<Item = Input<'_>> {
 /// Says that images serve for everything, where they come in one part.
 pub fn tell_whole(dataset: &Dataset, reporter: &Reporter) {
     if dataset.origin.whole {
-        let (name, count) = (&dataset.name, dataset.len());
+        let (name, images) = (&dataset.name, counted(dataset.len(), "image"));
         reporter.note(&format!(
-            "{name} comes in one part: its {count} images serve as training and as test images"
+            "{name} comes in one part, {images}: it serves for training and for the test"
         ));
     }
 }

@@ -165,7 +165,7 @@ fn the_same_images_score_the_same_from_files_of_every_kind() {
 fn a_set_in_one_part_serves_for_everything_and_says_so() {
     let own = Own::new();
     let ended = own.eval(&["--data", "npy:x.npy,y.npy"]).done();
-    let said = "npy:x.npy comes in one part: its 40 images serve as training and as test images";
+    let said = "npy:x.npy comes in one part, 40 images: it serves for training and for the test";
     assert!(ended.stderr.contains(said), "{ended:?}");
     let analyze = [
         "analyze",

@@ -12,6 +12,7 @@ use crate::app::state::tune::{Run, RunStatus};
 use crate::app::theme::{Role, Theme};
 use crate::app::view::format::{bytes, count, cut, duration, number, percent};
 use crate::app::view::plot;
+use crate::numbers::counted;
 
 /// Batches that the shown loss is a mean of.
 const SMOOTHED: usize = 20;
@@ -93,11 +94,8 @@ fn next_run(state: &State, run: &Run) -> String {
         return String::new();
     }
     let settings = &state.tune.settings.training;
-    let (epochs, order) = (settings.epochs, settings.schedule);
-    format!(
-        "next run: {epochs} epochs, {order}, learning rate {}",
-        rate(state)
-    )
+    let (epochs, order) = (counted(settings.epochs, "epoch"), settings.schedule);
+    format!("next run: {epochs}, {order}, learning rate {}", rate(state))
 }
 
 fn saved(run: &Run) -> String {

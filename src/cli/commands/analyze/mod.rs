@@ -264,6 +264,8 @@ fn left_out(curvature: &CurvatureFacts) -> String {
         left_out,
     } = curvature;
     let (rows, images) = (counted(*rows, "row"), counted(*images, "image"));
+    // A difference that cancels may be -0.
+    let left_out = left_out.max(0.0) + 0.0;
     format!("curvature: {rows} of {images}; {left_out:.1e} of it is left to drawn rows")
 }
 

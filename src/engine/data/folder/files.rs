@@ -1,5 +1,6 @@
 //! What lies in folders, in an order that does not depend on the disk.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,14 +48,57 @@ fn is_picture(name: &str) -> bool {
     end.is_some_and(|end| EXTENSIONS.contains(&end.as_str()))
 }
 
+/// The folders of a set that were read, so that no link leads to one again, or around it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    root: PathBuf,
+    folders: HashMap<PathBuf, PathBuf>,
+}
+
+impl Seen {
+    /// Nothing but the root.
+    pub fn of(root: &Path) -> Self {
+        let place = canonical(root);
+        Self {
+            folders: HashMap::from([(place.clone(), root.to_owned())]),
+            root: place,
+        }
+    }
+
+    /// Refuses a folder that leads to one that was read, or that holds the whole set.
+    fn enter(&mut self, folder: &Path) -> Result<()> {
+        let place = canonical(folder);
+        let holds_all = self.root.starts_with(&place);
+        let before = self.folders.insert(place, folder.to_owned());
+        let there = match (before, holds_all) {
+            (Some(before), _) => before,
+            (None, true) => self.root.clone(),
+            (None, false) => return Ok(()),
+        };
+        Err(Error::invalid(format!(
+            "{} leads to {} again, whose pictures would be taken twice: remove that link",
+            folder.display(),
+            there.display()
+        )))
+    }
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The pictures in a folder and below it: folder by folder in the order of their paths.
-pub(super) fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn pictures(folder: &Path, seen: &mut Seen) -> Result<Vec<PathBuf>> {
+    seen.enter(folder)?;
     let mut all = vec![folder.to_owned()];
     let (mut level, mut depth) = (all.clone(), 0);
     while !level.is_empty() && depth < DEEPEST {
         let mut next = Vec::new();
         for at in &level {
             next.extend(folders(at)?.into_iter().map(|name| at.join(name)));
+        }
+        for at in &next {
+            seen.enter(at)?;
         }
         all.extend(next.iter().cloned());
         (level, depth) = (next, depth + 1);

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use self::files::Seen;
 use super::arrays::named;
 use super::picture::{Picture, decode};
 use super::preprocessing::{Channels, Preprocessing};
@@ -127,8 +128,9 @@ fn by_class(root: &Path, reading: &Reading, classes: Option<Vec<String>>) -> Res
         labels: Vec::new(),
         class_names,
     };
+    let mut seen = Seen::of(root);
     for (place, name) in folders.iter().enumerate() {
-        let found = files::pictures(&root.join(name))?;
+        let found = files::pictures(&root.join(name), &mut seen)?;
         if found.is_empty() {
             continue;
         }
@@ -330,6 +332,7 @@ mod tests {
             ("b/2.ppm,b\n", "line 1: label b"),
             ("b/3.ppm,1\n", "line 1: there is no file b/3.ppm"),
             ("../x.ppm,1\n", "line 1: "),
+            ("b/2.ppm,1\nb/2.ppm,2\n", "line 2: b/2.ppm comes twice"),
             ("file,label\n", "no file in it"),
         ] {
             fs::write(&table, content).unwrap();
@@ -343,6 +346,23 @@ mod tests {
         reading.classes = Some(list);
         let dataset = read(folder.path(), Part::Test, &reading).unwrap();
         assert_eq!((labels(&dataset), dataset.classes), (vec![1], 2));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_back_are_refused() {
+        for target in ["../..", "../../b", "..", "../../../.."] {
+            let folder = folder(&PICTURES);
+            let link = folder.path().join("a/deep/link");
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            let refused = read(folder.path(), Part::Test, &Reading::default());
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains("remove that link"), "{target}: {refused}");
+        }
+        let (folder, elsewhere) = (folder(&PICTURES), folder(&[("x.ppm", 5)]));
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("d")).unwrap();
+        let dataset = read(folder.path(), Part::Test, &Reading::default()).unwrap();
+        assert_eq!(grays(&dataset), [1, 2, 3, 5]);
     }
 
     #[test]

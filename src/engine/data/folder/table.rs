@@ -1,5 +1,6 @@
 //! A table of files and labels: `file,label`, with or without a heading.
 
+use std::collections::HashSet;
 use std::path::{Component, Path};
 
 use super::{Listing, Root};
@@ -26,6 +27,7 @@ pub(super) fn listed(
         labels: Vec::new(),
         class_names: Vec::new(),
     };
+    let mut seen = HashSet::new();
     for (place, row) in rows.iter().enumerate() {
         let wrong = |reason: String| Error::format(table, format!("line {}: {reason}", row.line));
         if place == 0 && is_heading(row) {
@@ -47,6 +49,9 @@ pub(super) fn listed(
         let found = within(&root.folder).or_else(|| within(folder));
         match found {
             Some(path) if !root.others.iter().any(|other| path.starts_with(other)) => {
+                if !seen.insert(path.clone()) {
+                    return Err(wrong(format!("{file} comes twice; list each file once")));
+                }
                 listing.files.push(path);
                 listing.labels.push(label);
             }
