@@ -6,7 +6,7 @@
 //! `b'`. Names do not matter, so files that lost them are unfolded too; nothing is accepted that does not
 //! fit to [`CLOSE`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::weights::{NamedTensor, WeightsFile};
@@ -267,7 +267,8 @@ impl Statistics<'_> {
 /// What names in the checkpoint begin with, and paths in the network do not: what most layers say, of
 /// which the network knows the path; else what all of them begin with.
 fn prefix(network: &Network, pairs: &HashMap<usize, Pair>) -> String {
-    let mut votes: HashMap<&str, usize> = HashMap::new();
+    // In order, so that equal counts are not decided by chance.
+    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
     for (place, pair) in pairs {
         let name = &*network.steps[*place].name;
         if let Some(before) = pair.layer.strip_suffix(name)
