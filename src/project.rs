@@ -141,6 +141,46 @@ impl InputFile {
         other_data || other_model
     }
 
+    /// The same with every path named from the root: a project is opened again from anywhere.
+    #[must_use]
+    pub fn absolute(self) -> Self {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let model = match self.model.parse::<ModelSource>() {
+            Ok(ModelSource::File(path)) => absolute(&path).display().to_string(),
+            _ => self.model,
+        };
+        let data = match self.data.parse::<DataSpec>() {
+            Ok(spec) => spec.with_paths(absolute).to_string(),
+            Err(_) => self.data,
+        };
+        let file = |path: Option<PathBuf>| path.map(|path| absolute(&path));
+        Self {
+            model,
+            data,
+            weights: file(self.weights),
+            classes: file(self.classes),
+            labels: file(self.labels),
+            ..self
+        }
+    }
+
+    /// A name for a project of these inputs below the user's data folder: that of the network and the
+    /// data; numbered where projects of other files have it.
+    #[must_use]
+    pub fn project_name(&self, data: &Path) -> String {
+        let kind = self.data.split(':').next().unwrap_or_default();
+        let plain = |c: char| if is_name(&format!("a{c}")) { c } else { '-' };
+        let model: String = self.model_name().chars().map(plain).collect();
+        let base = format!("{}-{kind}", model.trim_start_matches('.'));
+        let is_free = |name: &String| {
+            let path = folder(data, name).join("inputs.toml");
+            Self::read(&path).map_or(true, |kept| !kept.is_of_other_files(self))
+        };
+        let numbered = (2..).map(|number| format!("{base}-{number}"));
+        let mut names = std::iter::once(base.clone()).chain(numbered);
+        names.find(is_free).unwrap_or(base)
+    }
+
     /// What is done to pictures, by the keys of earlier versions too.
     #[must_use]
     pub fn preprocessing(&self) -> Preprocessing {

@@ -116,6 +116,7 @@ commands! {
     Mouse "mouse" Global "mouse" "Leave the mouse to the terminal, or take it back"
     Freeze "freeze" Global "freeze" "Hold what Sensitivity and Fine-tune show while the work goes on, or let it move again"
     Projects "projects" Global "projects" "Go to another project; work that a worker does goes on"
+    OpenNetwork "open" Global "open" "Open another network: pick its file, the images and what is done to them"
     Redraw "redraw" Global "redraw" "Draw the whole screen again"
     Suspend "suspend" Global "suspend" "Go back to the shell; `fg` returns"
     Quit "quit" Global "quit" "Leave; asks while work is running"

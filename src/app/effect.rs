@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::jobs::form::Opening;
 use super::jobs::{Inbox, Inputs, JobId, Jobs, Task};
 use super::msg::Msg;
 use super::notes;
@@ -61,6 +62,8 @@ pub enum Effect {
     DropEdited,
     /// Leave for the project of this name; what can outlive the application goes on.
     OpenProject(String),
+    /// Leave for another network, in a project of its own.
+    Open(Box<Opening>),
     /// Leave with an exit code.
     Leave {
         /// The exit code.
@@ -88,8 +91,28 @@ pub struct Edit {
     pub path: PathBuf,
 }
 
+/// What is opened next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// The project of this name, as it was left.
+    Project(String),
+    /// A network, in a project of its own.
+    Inputs(Box<Opening>),
+}
+
+impl Next {
+    /// The name of the project.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Project(name) => name,
+            Self::Inputs(opening) => &opening.project,
+        }
+    }
+}
+
 /// How the loop goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
     /// As before.
     Continue,
@@ -99,8 +122,8 @@ pub enum Flow {
     Suspend,
     /// After the editor had the terminal.
     Edit(Edit),
-    /// With the project of this name.
-    Open(String),
+    /// With another project.
+    Open(Next),
     /// Not at all.
     Leave(u8),
 }
@@ -246,7 +269,11 @@ impl Effects {
             Effect::Suspend => return Flow::Suspend,
             Effect::OpenProject(name) => {
                 self.jobs.leave(true);
-                return Flow::Open(name);
+                return Flow::Open(Next::Project(name));
+            }
+            Effect::Open(opening) => {
+                self.jobs.leave(true);
+                return Flow::Open(Next::Inputs(opening));
             }
             Effect::Leave { code, work } => {
                 self.jobs.leave(work == AtLeave::Keep);

@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::time::timeout;
 
-use effect::Edit;
+use effect::{Edit, Next};
 use engine::ProjectEngine;
 use jobs::Engine;
 use msg::Signal;
@@ -79,12 +79,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// The same wishes for another project, as it was left.
-    fn on(&self, project: &str) -> Self {
+    /// The same wishes for another project.
+    fn on(&self, next: &Next) -> Self {
+        let (inputs, project) = match next {
+            Next::Project(name) => (None, name),
+            Next::Inputs(opening) => (Some(opening.inputs.clone()), &opening.project),
+        };
         Self {
-            inputs: None,
+            inputs,
             seed: None,
-            project: Some(project.to_owned()),
+            project: Some(project.clone()),
             attach: None,
             fresh: false,
             ..self.clone()
@@ -92,8 +96,8 @@ impl Options {
     }
 }
 
-/// How another project is opened, by its name.
-type Reopen<'a> = &'a dyn Fn(&str) -> Result<Opened, Refusal>;
+/// How another project is opened.
+type Reopen<'a> = &'a dyn Fn(&Next) -> Result<Opened, Refusal>;
 
 /// How the engine of a project is made.
 type MakeEngine<'a> = &'a dyn Fn(&InputFile, &Project) -> Arc<dyn Engine>;
@@ -136,7 +140,7 @@ fn open(options: &Options, make: MakeEngine) -> Result<u8, Refusal> {
     term::check_interactive().map_err(|sentence| (USAGE, sentence))?;
     let around = Around::find()?;
     let first = around.open(options, make)?;
-    let reopen = |project: &str| around.open(&options.on(project), make);
+    let reopen = |next: &Next| around.open(&options.on(next), make);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -168,8 +172,9 @@ async fn in_terminal(mut opened: Opened, reopen: Reopen<'_>) -> Result<u8, Refus
         opened = match reopen(&next) {
             Ok(opened) => opened,
             Err((_, sentence)) => {
-                let mut back = reopen(&here)?;
-                back.state.notify(Level::Bad, format!("{next}: {sentence}"));
+                let mut back = reopen(&Next::Project(here))?;
+                back.state
+                    .notify(Level::Bad, format!("{}: {sentence}", next.name()));
                 back
             }
         };

@@ -75,6 +75,7 @@ impl Around {
             folder: project.folder().to_owned(),
             model: inputs.model_name(),
             data: inputs.data.clone(),
+            inputs: inputs.clone(),
             log,
         };
         let mut stored = stored(options, &project).map_err(failed)?;
@@ -189,7 +190,7 @@ fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal>
     let known = |name: &String| is_name(name) && project_folder(&folders.data, name).is_dir();
     let named = match (&options.project, &options.inputs) {
         (Some(name), _) => Some(name.clone()),
-        (None, Some(inputs)) => Some(named_after(inputs, folders)),
+        (None, Some(inputs)) => Some(inputs.project_name(&folders.data)),
         (None, None) => last().filter(known),
     };
     let name = named.unwrap_or_else(|| DEMO.to_owned());
@@ -201,21 +202,6 @@ fn project_name(options: &Options, folders: &Folders) -> Result<String, Refusal>
             format!("project {name:?}: expected letters, digits, -, _ and ."),
         ))
     }
-}
-
-/// A name after the network and the data; numbered where projects of other files have that name.
-fn named_after(inputs: &InputFile, folders: &Folders) -> String {
-    let data = inputs.data.split(':').next().unwrap_or_default();
-    let plain = |c: char| if is_name(&format!("a{c}")) { c } else { '-' };
-    let model: String = inputs.model_name().chars().map(plain).collect();
-    let base = format!("{}-{data}", model.trim_start_matches('.'));
-    let is_free = |name: &String| {
-        let path = project_folder(&folders.data, name).join("inputs.toml");
-        InputFile::read(&path).map_or(true, |kept| !kept.is_of_other_files(inputs))
-    };
-    let numbered = (2..).map(|number| format!("{base}-{number}"));
-    let mut names = std::iter::once(base.clone()).chain(numbered);
-    names.find(is_free).unwrap_or(base)
 }
 
 /// The next start opens the same project. Only a convenience: failing to write it is logged.

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use ratatui::Terminal;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
-use super::effect::{Edit, Effects, Flow};
+use super::effect::{Edit, Effects, Flow, Next};
 use super::msg::{Gesture, Msg, Signal};
 use super::state::State;
 use super::term::{Brackets, Input, translate};
@@ -47,12 +47,12 @@ pub trait Outside {
 }
 
 /// How the user left.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Left {
     /// For good, with an exit code.
     Code(u8),
-    /// For the project of this name.
-    For(String),
+    /// For another project.
+    For(Next),
 }
 
 /// The terminal is gone.
@@ -97,10 +97,10 @@ where
         queue.insert(0, Msg::Clock(start.elapsed()));
         match deliver(queue.drain(..), state, effects) {
             Flow::Leave(code) => return Ok(Left::Code(code)),
-            Flow::Open(name) => {
+            Flow::Open(next) => {
                 // The next project says itself whether it wants the mouse.
                 let _ = terminal.backend_mut().mouse(false);
-                return Ok(Left::For(name));
+                return Ok(Left::For(next));
             }
             flow @ (Flow::Suspend | Flow::Edit(_)) => {
                 // The stream would go on reading what is typed elsewhere.

@@ -10,6 +10,7 @@ pub mod args;
 pub mod commands;
 pub mod destination;
 pub mod device;
+pub mod expect;
 pub mod failure;
 mod home;
 pub mod inputs;

@@ -1,5 +1,6 @@
 //! The numerical engine. It knows nothing of terminals, clocks, printing or conventional paths.
 
+pub mod agreement;
 pub mod allocate;
 pub(crate) mod archive;
 pub mod autodiff;

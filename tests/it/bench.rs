@@ -42,6 +42,11 @@ impl Bench {
             folder: "project".into(),
             model: "resnet20".into(),
             data: "demo".into(),
+            inputs: hawqeye::app::project::InputFile {
+                model: "resnet20".into(),
+                data: "demo".into(),
+                ..hawqeye::app::project::InputFile::default()
+            },
             log: "project/hawqeye.log".into(),
         };
         let state = State::new(place, Keymap::default(), stored);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hawqeye::app::jobs::detail::{
     LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest,
 };
+use hawqeye::app::jobs::form::{Answer, Answers, Field, OpenRequest, Opening};
 use hawqeye::app::jobs::{
     AnalysisRequest, Engine, ExportRequest, Facts, Inputs, Known, LeftRun, Listed,
     LossChangesRequest, Runs, RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
@@ -187,6 +188,7 @@ fn inputs_of(count: usize) -> Inputs {
         data_source: "demo".into(),
         image: "1x28x28".into(),
         preprocessing: "pixel / 255, mean 0.286, deviation 0.353".into(),
+        preprocessing_identity: "5a".into(),
         whole: false,
         classes: 10,
         train_images: 2048,
@@ -306,6 +308,29 @@ impl Engine for Fake {
             ));
         }
         Ok(inputs_of(self.layers))
+    }
+
+    fn look(&self, request: &OpenRequest, _: &mut dyn Observer) -> Answers {
+        let wrong = request.inputs.model.ends_with("missing.pt2");
+        let network = if wrong {
+            Answer::Bad("cannot read missing.pt2: there is no such file".into())
+        } else {
+            Answer::Good("6 layers, 72,976 parameters".into())
+        };
+        let name = if request.project.is_empty() {
+            "net-npz"
+        } else {
+            &request.project
+        };
+        Answers {
+            request: request.clone(),
+            of: [(Field::Network, network)].into(),
+            score: (!wrong).then(|| Answer::Good("91.0 % right: 233 of 256 test images".into())),
+            found: (!wrong && !request.inputs.data.is_empty()).then(|| Opening {
+                inputs: request.inputs.clone(),
+                project: name.to_owned(),
+            }),
+        }
     }
 
     fn check(&self, _: &mut dyn Observer) -> Result<Option<Score>> {

@@ -249,6 +249,7 @@ gallery! {
     window_quit Tune "q" ""
     window_plans Bits "c" ""
     window_projects Model "ctrl-o" ""
+    window_open Model "ctrl-n" ""
     plans_compared Bits "c down enter" ""
     list_of_runs Tune "a" ""
     runs_compared Tune "a m c" ""

@@ -16,6 +16,7 @@ mod detail;
 mod detail_views;
 mod editor;
 mod fake;
+mod form;
 mod gallery;
 mod imports;
 mod kept;

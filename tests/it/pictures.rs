@@ -59,6 +59,7 @@ fn inputs() -> Inputs {
         data_source: "demo".into(),
         image: "1x28x28".into(),
         preprocessing: "pixel / 255, mean 0.286, deviation 0.353".into(),
+        preprocessing_identity: "5a".into(),
         whole: false,
         classes: 10,
         train_images: 2048,

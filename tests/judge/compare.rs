@@ -149,7 +149,7 @@ fn told_outright(case: &Case, folder: &Path) -> PathBuf {
 }
 
 /// The answer of the runtime.
-fn runtime(path: &Path, shape: &[usize], images: &[f32]) -> Result<Vec<f64>, String> {
+pub fn runtime(path: &Path, shape: &[usize], images: &[f32]) -> Result<Vec<f64>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("the runtime: {error}");
     let mut options = ModelOptions::with_all_ops();
     // As the file says it, without the runtime's own rewriting.

@@ -9,6 +9,7 @@ mod compare;
 mod constants;
 mod coverage;
 mod elementwise;
+mod expect;
 mod exporters;
 mod layers;
 mod loops;

@@ -9,10 +9,12 @@ use crate::engine::data::preprocessing::told;
 use crate::engine::data::{Dataset, Normalization, Part, Selection, image_shape};
 use crate::engine::hessian::analysis::{Subject, prepare};
 use crate::engine::hessian::estimate::Outline;
+use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 use crate::engine::model::weights::Source;
 use crate::engine::model::{Model, ModelSource, Opened, Wanted, check_fit};
+use crate::engine::quant::ScaleRule;
 use crate::engine::{Error, Result, files};
 
 /// Weights with a known accuracy over known test images: SHA-256 of the file, name of the data set,
@@ -110,6 +112,7 @@ impl Loaded {
         };
         let layers: Vec<LayerSensitivity> =
             prepare(&subject, &AnalysisRequest::default().settings(self.seed))?.layers;
+        let ground = Ground::of(&subject).identity(self.seed, ScaleRule::default());
         let identity = [
             model.weights_sha256.clone(),
             train.checksum(),
@@ -128,6 +131,7 @@ impl Loaded {
             data_source: inputs.data.clone(),
             image: image_shape(test).to_string(),
             preprocessing: told(test, normalization),
+            preprocessing_identity: ground.preprocessing,
             whole: test.origin.whole,
             classes: model.graph.classes(),
             train_images: train.len(),

@@ -178,3 +178,74 @@ impl Local {
         export::export(&loaded.backend, &request, &images, observer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::job::Silent;
+
+    #[test]
+    fn an_export_takes_the_place_of_an_earlier_one_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let write = |name: &str, text: &str| fs::write(at(name), text).unwrap();
+        fs::create_dir(at("run")).unwrap();
+        write("run/settings.json", "{\"format\":\"hawqeye/run\"}");
+        write("run/checkpoint.safetensors", "a checkpoint");
+        write("weights.safetensors", "weights");
+        write("sensitivity.json", "{\"format\":\"hawqeye/sensitivity\"}");
+        write("notes.txt", "mine");
+        write("net.json", "mine too");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(at("weights.safetensors"), at("link")).unwrap();
+        let inputs = InputFile {
+            model: "resnet20".into(),
+            data: "demo".into(),
+            weights: Some(at("weights.safetensors")),
+            ..InputFile::default()
+        };
+        let engine = Local::new(inputs, at("sensitivity.json"));
+        let told = |name: &str, format| {
+            let request = ExportRequest {
+                run: at("run"),
+                format,
+                path: at(name),
+            };
+            let error = engine.export(&request, &mut Silent).unwrap_err();
+            error.to_string()
+        };
+        let before: Vec<_> = files(folder.path());
+        for (name, reason) in [
+            ("weights.safetensors", "one of the project's inputs"),
+            #[cfg(unix)]
+            ("link", "one of the project's inputs"),
+            ("run/../weights.safetensors", "one of the project's inputs"),
+            ("run/checkpoint.safetensors", "a file of the run"),
+            ("sensitivity.json", "holds measurements"),
+            ("notes.txt", "was not written by hawqeye"),
+        ] {
+            let told = told(name, Format::Packed);
+            assert!(told.contains(reason), "{name}: {told}");
+        }
+        let beside = told("net.safetensors", Format::Safetensors);
+        assert!(beside.contains("net.json"), "{beside}");
+        let free = told("free.safetensors", Format::Packed);
+        assert!(free.contains("nothing is loaded yet"), "{free}");
+        assert_eq!(files(folder.path()), before, "and nothing changed");
+    }
+
+    /// Every file below a folder, and what it holds.
+    fn files(folder: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(files(&path));
+            } else {
+                found.push((path.clone(), fs::read(path).unwrap()));
+            }
+        }
+        found.sort();
+        found
+    }
+}

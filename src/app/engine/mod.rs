@@ -5,12 +5,14 @@ mod analysis;
 mod detail;
 mod load;
 mod local;
+mod look;
 mod runs;
 mod tune;
 
 use std::path::PathBuf;
 
 use super::jobs::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
+use super::jobs::form::{Answers, OpenRequest};
 use super::jobs::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LossChangesRequest, Runs, RunsRequest,
     Steered, TuneReport, TuneRequest,
@@ -66,6 +68,10 @@ impl ProjectEngine {
 impl Engine for ProjectEngine {
     fn open(&self, observer: &mut dyn Observer) -> Result<Inputs> {
         self.local.open(observer)
+    }
+
+    fn look(&self, request: &OpenRequest, observer: &mut dyn Observer) -> Answers {
+        look::look(request, observer)
     }
 
     fn check(&self, observer: &mut dyn Observer) -> Result<Option<Score>> {

@@ -13,7 +13,9 @@ use crate::app::state::tune::{Run, RunStatus};
 use crate::app::worker::is_worked_on;
 use crate::engine::events::for_each;
 use crate::engine::export::predicted_bytes;
-use crate::engine::finetune::{Record, events_path, read_plan, read_record, read_structure};
+use crate::engine::finetune::{
+    Record, events_path, read_plan, read_record, read_structure, saved_step,
+};
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 use crate::engine::plan::{LayerFacts, Totals};
 use crate::engine::{Error, Result};
@@ -167,10 +169,15 @@ fn facts(folder: &Path, record: Record) -> Result<Facts> {
     })
 }
 
-/// What happened in a run, and the bytes that tell it.
+/// What happened in a run, and the bytes that tell it. Which checkpoint is on disk, the disk says: the
+/// events of a run that went on and was killed tell of an earlier one.
 fn replay(folder: &Path) -> Result<(Run, u64)> {
     let mut run = Run::new(folder.to_owned(), RunStatus::Stopped);
     let told = for_each(&events_path(folder), |event| run.retell(&event))?;
+    // Of one that cannot be read, whoever opens it is told.
+    if let Ok(step) = saved_step(folder) {
+        run.history.checkpoint = step;
+    }
     Ok((run, told.bytes))
 }
 
@@ -274,9 +281,10 @@ mod tests {
         assert_eq!(known.facts.activation_compression, Some(8.0));
         assert_eq!(
             (known.run.history.checkpoint, &known.run.status),
-            (Some(7), &RunStatus::Stopped)
+            (None, &RunStatus::Stopped),
+            "the events tell of one that is not on disk"
         );
-        assert_eq!(known.read, known.run.history.checkpoint.map_or(0, |_| 32));
+        assert_eq!(known.read, 32);
         assert_eq!(runs.listed[1].note, "all at 8");
     }
 

@@ -10,7 +10,9 @@
 
 mod control;
 pub mod detail;
+pub mod form;
 mod inbox;
+mod paths;
 mod plans;
 mod port;
 mod projects;
@@ -19,6 +21,7 @@ mod task;
 
 pub use control::{Quiet, Steered, Wish};
 pub use inbox::Inbox;
+pub use paths::{SETTING_NAMES, expanded};
 pub use port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, LossChangesRequest,
     TuneReport, TuneRequest,

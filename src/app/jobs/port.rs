@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Steered;
 use super::detail::{LandscapeRequest, RemeasureRequest, SpectrumRequest, WeightsRequest};
+use super::form::{Answers, OpenRequest};
 use super::runs::{Runs, RunsRequest};
 use crate::engine::export::{Format, Written};
 use crate::engine::finetune::{Settings, Start};
@@ -28,6 +29,9 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When a file is missing or is not what it should be.
     fn open(&self, observer: &mut dyn Observer) -> Result<Inputs>;
+
+    /// What comes of inputs that are not opened yet.
+    fn look(&self, request: &OpenRequest, observer: &mut dyn Observer) -> Answers;
 
     /// Accuracy of the float network over the test images; `None` when stopped.
     ///
@@ -186,6 +190,8 @@ pub struct Inputs {
     pub image: String,
     /// What is done to an image before the network reads it.
     pub preprocessing: String,
+    /// What stands for it in the identity of measurements.
+    pub preprocessing_identity: String,
     /// Whether the images come in one part, and serve as training and as test images.
     pub whole: bool,
     /// Number of classes.

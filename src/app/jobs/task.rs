@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::detail::{Detail, DetailDone};
+use super::form::{Answers, Choices, Field, OpenRequest};
+use super::paths;
 use super::plans;
 use super::port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRunning, LossChangesRequest, TuneReport,
@@ -58,6 +60,15 @@ pub enum Task {
         /// The project that is open here.
         own: String,
     },
+    /// Look at what was typed to open a network.
+    Look(Box<OpenRequest>),
+    /// Find how a line may go on that names files.
+    Choices {
+        /// The line.
+        field: Field,
+        /// Its text.
+        text: String,
+    },
 }
 
 /// Kinds of tasks.
@@ -97,6 +108,10 @@ pub enum JobKind {
     PlanFile,
     /// [`Task::Projects`].
     Projects,
+    /// [`Task::Look`].
+    Look,
+    /// [`Task::Choices`].
+    Choices,
 }
 
 impl JobKind {
@@ -121,13 +136,18 @@ impl JobKind {
             Self::RunPlans => "plans of the runs",
             Self::PlanFile => "plan file",
             Self::Projects => "projects",
+            Self::Look => "looking at the files",
+            Self::Choices => "files",
         }
     }
 
     /// Whether it only reads small files, so that nobody has to be told that it runs.
     #[must_use]
     pub const fn is_brief(self) -> bool {
-        matches!(self, Self::RunPlans | Self::PlanFile | Self::Projects)
+        matches!(
+            self,
+            Self::RunPlans | Self::PlanFile | Self::Projects | Self::Look | Self::Choices
+        )
     }
 
     /// Whether the user asked for it and waits for it: asked about on leaving, one at a time.
@@ -161,7 +181,7 @@ impl JobKind {
             | Self::PlanFile => Some(Screen::Bits),
             Self::Tune | Self::Runs => Some(Screen::Tune),
             Self::Export => Some(Screen::Export),
-            Self::Projects => None,
+            Self::Projects | Self::Look | Self::Choices => None,
         }
     }
 
@@ -203,6 +223,8 @@ impl Task {
             Self::RunPlans(_) => JobKind::RunPlans,
             Self::PlanFile(_) => JobKind::PlanFile,
             Self::Projects { .. } => JobKind::Projects,
+            Self::Look(_) => JobKind::Look,
+            Self::Choices { .. } => JobKind::Choices,
         }
     }
 
@@ -242,6 +264,8 @@ impl Task {
             Self::Detail(detail) => Done::Detail(Box::new(detail.run(engine, observer)?)),
             Self::Runs(request) => Done::Runs(engine.runs(request, observer)?),
             Self::Projects { folder, own } => Done::Projects(projects::find(folder, own)),
+            Self::Look(request) => Done::Looked(Box::new(engine.look(request, observer))),
+            Self::Choices { field, text } => Done::Choices(paths::choices(*field, text)),
             Self::RunPlans(runs) => Done::RunPlans(plans::of_runs(runs)),
             Self::PlanFile(path) => Done::PlanFile {
                 text: plans::text(path)?,
@@ -299,6 +323,10 @@ pub enum Done {
     },
     /// The projects there are, the one used last first.
     Projects(Vec<FoundProject>),
+    /// What is said of what was typed.
+    Looked(Box<Answers>),
+    /// How a line may go on.
+    Choices(Choices),
 }
 
 impl Done {

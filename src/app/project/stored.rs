@@ -108,7 +108,8 @@ impl StoredRun {
     }
 
     /// What happened so far in the run of a folder. The last line may be cut by a crash, or not be
-    /// whole yet; it is left out.
+    /// whole yet; it is left out. Which checkpoint is on disk, the disk says: the events of a run that
+    /// went on and was killed tell of an earlier one.
     ///
     /// # Errors
     /// When the file of events cannot be read.
@@ -119,6 +120,9 @@ impl StoredRun {
                 events.push(event);
             }
         })?;
+        if let Ok(Some(step)) = finetune::saved_step(&folder) {
+            events.push(Event::Checkpoint { step });
+        }
         Ok(Self {
             folder,
             events,

@@ -8,6 +8,7 @@ pub mod detail;
 pub mod eta;
 pub mod export;
 mod filter;
+pub mod form;
 pub mod freeze;
 pub mod guide;
 pub mod look;
@@ -32,7 +33,7 @@ use super::command::{Command, Group};
 use super::jobs::{Inputs, JobId, JobKind};
 use super::key::Key;
 use super::keymap::Keymap;
-use super::project::Stored;
+use super::project::{InputFile, Stored};
 use super::settings::Settings;
 use crate::engine::finetune::Schedule;
 use crate::engine::hessian::LayerWidth;
@@ -151,7 +152,7 @@ pub enum LongWork {
 }
 
 /// What is known before anything is loaded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Place {
     /// The project's name.
     pub project: String,
@@ -161,6 +162,8 @@ pub struct Place {
     pub model: String,
     /// The data as asked for.
     pub data: String,
+    /// All that was asked for.
+    pub inputs: InputFile,
     /// The log file.
     pub log: PathBuf,
 }

@@ -2,6 +2,7 @@
 
 use tui_input::Input;
 
+use super::form::Form;
 use crate::app::command::{Command, fuzzy};
 use crate::app::jobs::FoundProject;
 
@@ -61,6 +62,8 @@ pub enum Overlay {
         /// Those there are; absent while they are looked for.
         found: Option<Vec<FoundProject>>,
     },
+    /// Open another network.
+    Open(Box<Form>),
     /// Choose the colours.
     Themes {
         /// The one that is shown.

@@ -16,7 +16,7 @@ use crate::engine::quant::Bits;
 
 use super::availability::why_not;
 use super::{
-    clipboard, comparison, detail, draft, edit, launch, leave, projects, runs, start, themes,
+    clipboard, comparison, detail, draft, edit, form, launch, leave, projects, runs, start, themes,
 };
 
 /// Sizes of the sample to choose from.
@@ -89,6 +89,7 @@ fn global(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Mouse => mouse(state),
         Command::Freeze => return detail::execute(state, command),
         Command::Projects => return projects::open(state),
+        Command::OpenNetwork => return form::open(state),
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => return quit(state),

@@ -15,7 +15,7 @@ use crate::app::state::{Checking, Leaving, Level, Loading, State, bits, planning
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Outcome, Phase};
 
-use super::{comparison, detail, edit, launch, leave, projects, runs, start};
+use super::{comparison, detail, edit, form, launch, leave, projects, runs, start};
 
 /// Work whose end is announced takes at least this long.
 const LONG: Duration = Duration::from_secs(10);
@@ -147,6 +147,8 @@ fn finished(state: &mut State, done: Done) -> Vec<Effect> {
         } => return analyzed(state, *sensitivity, outcome),
         Done::Allocated(plan) => return edit::allocated(state, *plan),
         Done::Projects(found) => projects::listed(state, found),
+        Done::Looked(answers) => return form::answered(state, *answers),
+        Done::Choices(found) => form::listed(state, found),
         Done::RunPlans(texts) => comparison::listed(state, texts),
         Done::PlanFile { path, text } => comparison::opened(state, &path, &text),
         Done::Frontier(points) => {
@@ -207,7 +209,9 @@ fn failed(state: &mut State, running: &Running, failure: &Failure) {
         | JobKind::Frontier
         | JobKind::RunPlans
         | JobKind::PlanFile
-        | JobKind::Projects => {}
+        | JobKind::Projects
+        | JobKind::Look
+        | JobKind::Choices => {}
     }
     if state.leaving == Some(Leaving::WhenDone) {
         state.leaving = None;
@@ -295,7 +299,8 @@ fn restore(state: &mut State, inputs: &Inputs) {
             state.analysis.adopt(sensitivity, status);
             tell_doubts(state);
         } else {
-            let text = "the saved measurements are of another network and were left aside";
+            let text = "the saved measurements are of another network, or of images that were \
+                        preprocessed otherwise, and were left aside";
             state.notify(Level::Warning, text);
         }
     }
@@ -326,7 +331,9 @@ fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {
         .as_ref()
         .and_then(|model| model.weights_sha256.as_ref());
     let layers = sensitivity.layers.iter().map(|layer| &layer.layer);
+    let identity = sensitivity.identity.as_ref();
     weights.is_none_or(|sum| *sum == inputs.weights_sha256)
+        && identity.is_none_or(|own| own.preprocessing == inputs.preprocessing_identity)
         && layers.eq(inputs.layers.iter().map(|layer| &layer.layer))
 }
 

@@ -7,6 +7,7 @@ mod comparison;
 mod detail;
 mod draft;
 mod edit;
+mod form;
 mod job;
 mod launch;
 mod mouse;
@@ -57,8 +58,7 @@ fn react(state: &mut State, message: Msg) -> Vec<Effect> {
         }
         Msg::Paste(text) => {
             state.dirty = true;
-            overlay::paste(state, &text);
-            Vec::new()
+            overlay::paste(state, &text)
         }
         Msg::Resize => {
             state.dirty = true;

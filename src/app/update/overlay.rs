@@ -12,10 +12,10 @@ use crate::app::state::tune::Run;
 use crate::app::state::{Leaving, Level, State};
 use crate::engine::finetune::{Kept, Start};
 
-use super::{command, comparison, draft, edit, launch, leave, projects, runs, themes};
+use super::{command, comparison, draft, edit, form, launch, leave, projects, runs, themes};
 
 /// Longest line that can be typed.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 
 /// What follows when a window closes; `None` while it stays.
 type Closed = Option<Vec<Effect>>;
@@ -36,6 +36,13 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     if closes {
         return Vec::new();
     }
+    if let Overlay::Open(form) = &mut top {
+        let (effects, closed) = form::press(state, key, form);
+        if !closed {
+            state.overlays.push(top);
+        }
+        return effects;
+    }
     let closed = match &mut top {
         Overlay::Help { input, scroll } => help(key, input, scroll),
         Overlay::Log { input, scroll } => log(state, key, (input, scroll)),
@@ -53,8 +60,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         } => suggest(state, key, (kind, input, suggested, problem)),
         Overlay::Plans { selected } => comparison::press(state, key, selected),
         Overlay::Projects { selected, found } => projects::press(state, key, (selected, found)),
-        // Handled above: escaping it has to show the former colours again.
-        Overlay::Themes { .. } => None,
+        // Handled above: escaping one has to show the former colours again, the other goes on asking.
+        Overlay::Themes { .. } | Overlay::Open(_) => None,
         Overlay::EditAgain { .. } => draft::press(state, key),
         Overlay::Quit => quit(state, key),
         Overlay::Confirm(asked) => confirm(state, key, *asked),
@@ -67,6 +74,13 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
 
 /// A click on a row of the list in the topmost window.
 pub(super) fn choose(state: &mut State, at: usize) -> Vec<Effect> {
+    if let Some(Overlay::Open(_)) = state.overlays.last()
+        && let Some(Overlay::Open(mut form)) = state.overlays.pop()
+    {
+        let effects = form::choose(state, &mut form, at);
+        state.overlays.push(Overlay::Open(form));
+        return effects;
+    }
     match state.overlays.last_mut() {
         Some(
             Overlay::Palette { selected, .. }
@@ -276,7 +290,19 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>
 }
 
 /// Pasted text goes where typed text goes.
-pub(super) fn paste(state: &mut State, text: &str) {
+pub(super) fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    if let Some(Overlay::Open(_)) = state.overlays.last()
+        && let Some(Overlay::Open(mut form)) = state.overlays.pop()
+    {
+        let effects = form::paste(state, &mut form, text);
+        state.overlays.push(Overlay::Open(form));
+        return effects;
+    }
+    insert(state, text);
+    Vec::new()
+}
+
+fn insert(state: &mut State, text: &str) {
     let Some(top) = state.overlays.last_mut() else {
         return;
     };
@@ -327,7 +353,7 @@ pub(super) fn scrolled(key: Key, at: &mut usize) -> bool {
 }
 
 /// Edits a line; whether its text changed.
-fn typed(input: &mut Input, key: Key) -> bool {
+pub(super) fn typed(input: &mut Input, key: Key) -> bool {
     let request = match (key.code, key.ctrl) {
         (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) => InputRequest::DeletePrevChar,
         (KeyCode::Delete, _) => InputRequest::DeleteNextChar,

@@ -58,9 +58,7 @@ fn go(state: &mut State, project: &FoundProject) -> Vec<Effect> {
     if project.held == Held::Here {
         return Vec::new();
     }
-    let stays = state.is_watching() || state.leaves_work_running();
-    let loads = state.job(JobKind::Open).is_some();
-    if let Some(reason) = availability::busy(state).filter(|_| !stays && !loads) {
+    if let Some(reason) = why_not_leave(state) {
         state.notify(Level::Info, format!("projects: {reason}"));
         return Vec::new();
     }
@@ -68,4 +66,11 @@ fn go(state: &mut State, project: &FoundProject) -> Vec<Effect> {
         Effect::SaveSession,
         Effect::OpenProject(project.name.clone()),
     ]
+}
+
+/// Why this project cannot be left for another now.
+pub(super) fn why_not_leave(state: &State) -> Option<String> {
+    let stays = state.is_watching() || state.leaves_work_running();
+    let loads = state.job(JobKind::Open).is_some();
+    availability::busy(state).filter(|_| !stays && !loads)
 }

@@ -406,6 +406,12 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             ("esc", "close"),
         ],
         Overlay::Projects { .. } => &[("up/down", "choose"), ("enter", "open"), ("esc", "close")],
+        Overlay::Open(_) => &[
+            ("tab", "next line"),
+            ("up/down", "choose"),
+            ("enter", "take, go on"),
+            ("esc", "close"),
+        ],
         Overlay::Themes { .. } => &[("up/down", "show"), ("enter", "keep"), ("esc", "as before")],
         Overlay::EditAgain { .. } => &[("e", "edit again"), ("k", "keep"), ("d", "drop")],
         Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],

@@ -16,6 +16,7 @@ mod comparison;
 mod detail;
 mod export;
 mod filter;
+mod form;
 pub mod format;
 mod freeze;
 mod help;

@@ -49,7 +49,7 @@ fn all<'a>(state: &'a State, area: Rect, theme: &Theme, told: Told) -> Vec<Line<
             fact("data", state.place.data.clone(), theme),
             Line::raw("being read ..."),
         ],
-        Loading::Failed(reason) => failed(reason, area, theme),
+        Loading::Failed(reason) => failed((state, reason), area, theme),
     };
     if state.loaded().is_some() {
         lines.push(Line::raw(""));
@@ -61,7 +61,8 @@ fn all<'a>(state: &'a State, area: Rect, theme: &Theme, told: Told) -> Vec<Line<
     lines
 }
 
-fn failed<'a>(reason: &str, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
+/// Why the inputs could not be read, and what can be done from here.
+fn failed<'a>((state, reason): (&State, &str), area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     let mut lines = vec![heading("Inputs", area.width, theme)];
     let wrapped = wrap(reason, area.width as usize);
     lines.extend(
@@ -69,6 +70,13 @@ fn failed<'a>(reason: &str, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
             .into_iter()
             .map(|text| Line::styled(text, theme.style(Role::Bad))),
     );
+    lines.push(Line::raw(""));
+    for command in [Command::Check, Command::OpenNetwork, Command::Projects] {
+        let keys = state.keymap.keys_of(&state.screen.scopes(), command);
+        if let Some(keys) = keys.into_iter().next() {
+            lines.push(fact(&keys, command.doc().to_owned(), theme));
+        }
+    }
     lines
 }
 

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use super::format::{cut, duration, wrap};
 use super::help::{Entry, entries};
 use super::line::{Told, typed};
-use super::{FILL, Hits, chrome, comparison, projects, question, rows};
+use super::{FILL, Hits, chrome, comparison, form, projects, question, rows};
 use crate::app::command::Command;
 use crate::app::key::{Key, KeyCode};
 use crate::app::msg::Target;
@@ -59,6 +59,7 @@ pub(super) fn draw(frame: &mut Frame, (state, hits): (&State, &mut Hits), theme:
         Some(Overlay::Projects { selected, found }) => {
             projects::choose(frame, (state, *selected, found.as_deref()), hits, theme);
         }
+        Some(Overlay::Open(form)) => form::draw(frame, (state, form), hits, theme),
         Some(Overlay::Quit) => question::quit(frame, state, hits, theme),
         Some(Overlay::Confirm(command)) => question::confirm(frame, *command, hits, theme),
     }

@@ -89,19 +89,19 @@ pub fn run(args: &Args, shared: &Shared) -> ExitCode {
     let inputs = given.then(|| InputFile {
         model: model
             .as_ref()
-            .map_or_else(|| "resnet20".to_owned(), absolute_model),
-        weights: weights.as_ref().map(|path| absolute(path)),
+            .map_or_else(|| "resnet20".to_owned(), ToString::to_string),
+        weights: weights.clone(),
         weights_key: weights_key.clone(),
         data: data
             .as_ref()
-            .map_or_else(|| "demo".to_owned(), absolute_data),
-        classes: lists.classes.as_deref().map(absolute),
-        labels: lists.labels.as_deref().map(absolute),
+            .map_or_else(|| "demo".to_owned(), ToString::to_string),
+        classes: lists.classes.clone(),
+        labels: lists.labels.clone(),
         input: said,
         ..InputFile::default()
     });
     app::run(&Options {
-        inputs,
+        inputs: inputs.map(InputFile::absolute),
         seed: shared.seed,
         project: args.project.clone(),
         theme: args.theme.clone(),
@@ -122,23 +122,10 @@ fn program() -> std::path::PathBuf {
     std::env::current_exe().unwrap_or_else(|_| "hawqeye".into())
 }
 
-/// A project is opened again from anywhere, so its files are named from the root.
+/// A run is looked at again later, from anywhere.
 #[cfg(feature = "tui")]
 fn absolute(path: &std::path::Path) -> std::path::PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-#[cfg(feature = "tui")]
-fn absolute_data(data: &crate::engine::data::DataSpec) -> String {
-    data.with_paths(absolute).to_string()
-}
-
-#[cfg(feature = "tui")]
-fn absolute_model(model: &crate::engine::model::ModelSource) -> String {
-    match model.file() {
-        Some(path) => absolute(path).display().to_string(),
-        None => model.to_string(),
-    }
 }
 
 /// Says that there is none.

@@ -1,12 +1,17 @@
 //! `inspect`: what is in a network file, and whether it can be used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::destination::{Input, ToFile};
+use crate::cli::device::Work;
+use crate::cli::expect::{self, ExpectArgs};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::table::{Align, Table};
+use crate::engine::agreement::Agreement;
+use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::import::document::Document;
 use crate::engine::import::{self, Options};
+use crate::engine::model::Model;
 use crate::engine::shown::shown;
 
 const EXAMPLES: &str = "\
@@ -14,6 +19,7 @@ Examples:
   hawqeye inspect net.pt2                  layers, shapes, normalisation, what is not supported
   hawqeye inspect net.onnx --json          the same, for programs
   hawqeye inspect net.onnx --size 224      for a file that leaves rows and columns open
+  hawqeye inspect net.onnx --expect x.npy,y.npy   the largest difference from your own outputs
   hawqeye inspect --operations             every operation that is supported
 
 A .pt2 file is written by
@@ -38,6 +44,9 @@ pub struct Args {
     /// Rows and columns of an image, where the file leaves them open
     #[arg(long, value_name = "N|RxC", value_parser = size)]
     pub size: Option<Size>,
+    /// What the outputs should be.
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     /// Where it is written to.
     #[command(flatten)]
     pub to: ToFile,
@@ -74,14 +83,27 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         size: args.size.map(|Size(size)| size),
     };
     let document = Document::of(&import::read(path, options)?);
-    let text = if args.json {
-        json(&document)?
+    let agreement = if document.unsupported.is_empty() {
+        args.agreement(path, options)?
     } else {
-        page(&document)
+        None
     };
-    args.to.deliver(&text, &[input])?;
+    let text = if args.json {
+        json(&Inspected {
+            document: &document,
+            expect: agreement,
+        })?
+    } else {
+        let told = agreement
+            .as_ref()
+            .map(|it| format!("\n{}\n", expect::sentence(it)));
+        page(&document) + &told.unwrap_or_default()
+    };
+    let inputs: Vec<Input> = std::iter::once(input).chain(args.expect.files()).collect();
+    args.to.deliver(&text, &inputs)?;
     if document.unsupported.is_empty() {
-        return Ok(());
+        let doubt = agreement.as_ref().and_then(expect::doubt);
+        return doubt.map_or(Ok(()), |doubt| Err(Failure::failed(doubt)));
     }
     let kinds = document.unsupported.iter().map(|refused| {
         let (operation, count, first) = (&refused.operation, refused.count, &refused.first);
@@ -98,6 +120,28 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             kinds.collect::<Vec<_>>().join("; ")
         ),
     })
+}
+
+/// What is told of a file.
+#[derive(serde::Serialize)]
+struct Inspected<'a> {
+    #[serde(flatten)]
+    document: &'a Document,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect: Option<Agreement>,
+}
+
+impl Args {
+    /// How far the outputs are from those that are expected, if there are any.
+    fn agreement(&self, path: &Path, options: Options) -> Result<Option<Agreement>, Failure> {
+        if self.expect.expect.is_none() {
+            return Ok(None);
+        }
+        let model = Model::import(path, options, None)?;
+        let comparing = self.expect.of(&model)?;
+        let compared = comparing.map(|work| work.run(&Cpu::new(Isa::detect())));
+        compared.transpose()
+    }
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {

@@ -114,6 +114,34 @@ pub(super) fn npy(images: &Path, labels: &Path, reading: &Reading) -> Result<Dat
     set.dataset(reading)
 }
 
+/// Inputs of a network without labels: numbers as it reads them.
+///
+/// # Errors
+/// When the file is no array of numbers of the network's input.
+pub fn inputs(path: &Path, expected: Shape) -> Result<Dataset> {
+    let images = Array::open(path)?;
+    let count = images.shape().first().copied().unwrap_or(0);
+    let reading = Reading {
+        expected: Some(expected),
+        ..Reading::default()
+    };
+    if images.element().is_byte() {
+        return Err(Error::format(
+            path,
+            "holds bytes, expected what the network reads: float32, preprocessed",
+        ));
+    }
+    let shape = format!("{:?}", images.shape());
+    let uniform = uniform(images, &reading)?;
+    let labels = vec![Label(0); count];
+    let dataset = reading.dataset(&named("npy", path), uniform, labels, true)?;
+    if dataset.suits(expected) {
+        return Ok(dataset);
+    }
+    let reason = format!("holds {shape}, expected N x {expected}, as the network reads it");
+    Err(Error::format(path, reason))
+}
+
 /// What a set of files is called in results: its kind and the last part of its path.
 pub(super) fn named(kind: &str, path: &Path) -> String {
     let last = path.file_name().map_or_else(
@@ -134,26 +162,8 @@ struct Set {
 impl Set {
     fn dataset(self, reading: &Reading) -> Result<Dataset> {
         let labels = self.labels()?;
-        let place = self.images.place().to_owned();
-        let wrong = |reason: String| Error::invalid(format!("{place}: {reason}"));
-        let layout = layout(&self.images, reading.expected).map_err(wrong)?;
-        let Uniform { images, extent } = if layout.pixels {
-            let pictures = Stack {
-                array: self.images,
-                layout,
-            };
-            shaped(Box::new(pictures), &reading.preprocessing)?
-        } else {
-            reading.refuse_shaping(&place)?;
-            let extent = layout.extent;
-            let images: Arc<dyn Samples> = Arc::new(Numbers {
-                array: self.images,
-                layout,
-            });
-            images.sample(0)?;
-            Uniform { images, extent }
-        };
-        reading.dataset(&self.name, Uniform { images, extent }, labels, self.whole)
+        let uniform = uniform(self.images, reading)?;
+        reading.dataset(&self.name, uniform, labels, self.whole)
     }
 
     /// One label for each image.
@@ -183,6 +193,21 @@ impl Set {
             .map(Label)
             .collect())
     }
+}
+
+/// The images of an array.
+fn uniform(array: Array, reading: &Reading) -> Result<Uniform> {
+    let place = array.place().to_owned();
+    let wrong = |reason: String| Error::invalid(format!("{place}: {reason}"));
+    let layout = layout(&array, reading.expected).map_err(wrong)?;
+    if layout.pixels {
+        return shaped(Box::new(Stack { array, layout }), &reading.preprocessing);
+    }
+    reading.refuse_shaping(&place)?;
+    let extent = layout.extent;
+    let images: Arc<dyn Samples> = Arc::new(Numbers { array, layout });
+    images.sample(0)?;
+    Ok(Uniform { images, extent })
 }
 
 /// How the values of an image lie in an array.

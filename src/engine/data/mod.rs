@@ -29,6 +29,7 @@ mod sampling;
 mod shaped;
 mod source;
 
+pub use arrays::inputs;
 pub use dataset::{ClassSource, Dataset, Origin, divided};
 pub use images::{Images, Selection, image_shape};
 pub use label::Label;

@@ -130,6 +130,12 @@ impl DataSpec {
         KINDS.iter().any(|kind| kind.name == name)
     }
 
+    /// What a set is asked for with, up to where it lies: `demo`, `npz:`, `folder:`, ...
+    pub fn kinds() -> impl Iterator<Item = String> {
+        let placed = KINDS.iter().map(|kind| format!("{}:", kind.name));
+        std::iter::once(demo::NAME.to_owned()).chain(placed)
+    }
+
     /// Whether two paths follow the name, with a comma between them.
     #[must_use]
     pub fn has_two_paths(name: &str) -> bool {

@@ -2,7 +2,9 @@
 //! every number is a float32 is stored as float32, any other as float64: what is read back is what was
 //! written, bit for bit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -178,14 +180,53 @@ pub fn read_position(path: &Path) -> Result<Position> {
     Ok(parsed.0)
 }
 
+/// The training steps behind a checkpoint, from the first bytes of its file alone, whose tensors may
+/// be damaged.
+///
+/// # Errors
+/// When the file cannot be read or does not begin as a checkpoint.
+pub fn read_step(path: &Path) -> Result<u64> {
+    let unreadable = |source| Error::file("read", path, source);
+    let size = files::regular(path)?;
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut head = Vec::new();
+    let mut read = |head: &mut Vec<u8>, to: usize| {
+        let missing = to.saturating_sub(head.len()) as u64;
+        file.by_ref().take(missing).read_to_end(head)
+    };
+    read(&mut head, LENGTH).map_err(unreadable)?;
+    let size = usize::try_from(size.min(LIMIT)).unwrap_or(usize::MAX);
+    let end = seal::safetensors_header(&head).min(size);
+    read(&mut head, end).map_err(unreadable)?;
+    let head = String::from_utf8_lossy(head.get(LENGTH..).unwrap_or_default());
+    let head = text::from_json::<Head>(&head);
+    let position = head.and_then(|head| position(Some(&head.metadata)));
+    let position = position.map_err(|reason| Error::format(path, reason))?;
+    Ok(position.step)
+}
+
+/// Bytes that tell how long the head of a safetensors file is.
+const LENGTH: usize = 8;
+
+/// The head of a safetensors file.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "__metadata__")]
+    metadata: HashMap<String, String>,
+}
+
+/// Where a run stands, by the metadata of its checkpoint.
+fn position(metadata: Option<&HashMap<String, String>>) -> std::result::Result<Position, String> {
+    let position = metadata.and_then(|metadata| metadata.get(POSITION));
+    let position = position.ok_or_else(|| format!("no metadata {POSITION}"))?;
+    text::from_json(position).map_err(|reason| format!("{POSITION}: {reason}"))
+}
+
 type Tensors = BTreeMap<String, Vec<f64>>;
 
 fn parse(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damage(&error))?;
-    let metadata = header.metadata().as_ref();
-    let position = metadata.and_then(|metadata| metadata.get(POSITION));
-    let position = position.ok_or_else(|| format!("no metadata {POSITION}"))?;
-    let position = text::from_json(position).map_err(|reason| format!("{POSITION}: {reason}"))?;
+    let position = position(header.metadata().as_ref())?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| damage(&error))?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {

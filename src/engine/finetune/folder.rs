@@ -326,6 +326,16 @@ pub fn read_position(folder: &Path) -> Result<Option<Position>> {
     checkpoint::read_position(&path).map(Some)
 }
 
+/// The training steps behind the last checkpoint of a run, by its first bytes; `None` before the first.
+///
+/// # Errors
+/// When it cannot be read or does not begin as a checkpoint.
+pub fn saved_step(folder: &Path) -> Result<Option<u64>> {
+    let path = checkpoint_path(folder);
+    let step = path.exists().then(|| checkpoint::read_step(&path));
+    step.transpose()
+}
+
 /// A run read back from its folder.
 #[derive(Debug, Clone)]
 pub struct Run {

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use checkpoint::{Best, Position};
 pub use folder::{
     RUN_FILES, Run, RunFolder, bits_after, events_path, holds_run, load_run, read_events,
-    read_plan, read_position, read_record, read_structure, refuse_remains,
+    read_plan, read_position, read_record, read_structure, refuse_remains, saved_step,
 };
 pub use optimizer::{Update, Velocities};
 pub use record::{DataRecord, ModelRecord, Record};

@@ -124,7 +124,10 @@ impl Document {
             source: network.container.word(),
             exporter: network.exporter.clone(),
             opset: network.opset,
-            identity: identity(network),
+            identity: match network.lower() {
+                Ok(lowered) => lowered.graph.identity(),
+                Err(_) => identity(network),
+            },
             input: network.steps[0].form.extents(),
             layout: network.layout.word(),
             classes,
@@ -188,7 +191,7 @@ fn trained(network: &Network) -> usize {
     all.sum::<usize>() - statistics
 }
 
-/// A hash of operations, forms and wiring; names and numbers do not count.
+/// A hash of operations, forms and wiring, of a network that cannot be computed here.
 fn identity(network: &Network) -> String {
     let mut text = String::new();
     for step in &network.steps {

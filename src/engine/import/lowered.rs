@@ -291,6 +291,17 @@ pub enum Normalization {
 }
 
 impl Normalization {
+    /// What it means for the weights that are ranked, in words.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Kept => "kept: the weights are those that were trained",
+            Self::Folded => "folded into the weights, and those are ranked",
+            Self::Mixed => "kept in some layers, folded into the weights of others",
+            Self::None => "none",
+        }
+    }
+
     /// The word in files.
     #[must_use]
     pub const fn word(self) -> &'static str {

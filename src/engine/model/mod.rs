@@ -203,6 +203,15 @@ impl Model {
             softmax: network.softmax,
             origins,
         };
+        if let import::Normalization::Folded | import::Normalization::Mixed = imported.normalization
+        {
+            notes.push(
+                "batch normalisation was folded into weights, and those are ranked: eigenvalues and their \
+                 order are others than those of what was trained; give the checkpoint with --weights to \
+                 take it out again"
+                    .to_owned(),
+            );
+        }
         let mut model = Self {
             name: ModelSource::File(path.to_owned()).name(),
             graph,

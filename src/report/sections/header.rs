@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::engine::model::ModelSource;
 use crate::numbers::count;
 use crate::project::InputFile;
 use crate::report::html::{facts, missing, warning};
@@ -45,7 +46,7 @@ fn model(report: &Report) -> Option<String> {
     let measured = report.sensitivity.found().and_then(|s| s.model.as_ref());
     let parameters = measured.and_then(|model| model.parameters);
     let parameters = parameters.or_else(|| Some(report.record()?.model.parameters));
-    let name = inputs(report).map(|inputs| inputs.model.clone());
+    let name = inputs(report).map(InputFile::model_name);
     let name = name.or_else(|| Some(report.record()?.model.name.clone()));
     let name = name.or_else(|| {
         measured
@@ -82,12 +83,10 @@ fn weights(report: &Report) -> Option<String> {
             .to_string_lossy()
             .into_owned()
     };
-    Some(
-        inputs
-            .weights
-            .as_deref()
-            .map_or_else(|| "embedded".to_owned(), name),
-    )
+    let model = inputs.model.parse::<ModelSource>().ok();
+    let whole = model.as_ref().and_then(ModelSource::file);
+    let file = inputs.weights.as_deref().or(whole);
+    Some(file.map_or_else(|| "embedded".to_owned(), name))
 }
 
 fn checksum(report: &Report) -> Option<String> {

@@ -108,6 +108,8 @@ fn settings(measured: &Sensitivity) -> Vec<(&'static str, String)> {
     ] {
         known.extend(measured.settings.get(key).map(|value| (name, plain(value))));
     }
+    let normalization = measured.normalization;
+    known.extend(normalization.map(|it| ("batch normalisation", it.told().to_owned())));
     known.extend(
         measured
             .seconds

@@ -119,7 +119,9 @@ fn residuals(
             kind: Kind::Line,
         },
     ];
-    let mut title = format!("{name}; dotted: tolerance");
+    let dotted = tolerance.is_finite() && tolerance > 0.0;
+    let told = if dotted { "; dotted: tolerance" } else { "" };
+    let mut title = format!("{name}{told}");
     if title.chars().count() > area.width as usize {
         name.clone_into(&mut title);
     }

@@ -1,6 +1,8 @@
 //! The numbers of the selected layer, how its eigenvalue or that of the layer in work converges, and how
 //! far the metrics agree.
 
+use std::collections::BTreeSet;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -12,7 +14,10 @@ use crate::app::state::analysis::Status;
 use crate::app::theme::{Role, Theme};
 use crate::app::view::format::{cell, count, cut};
 use crate::app::view::{FILL, columns, fact, heading, rows};
+use crate::engine::allocate::harm::harm;
+use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, PerBits};
+use crate::engine::quant::Bits;
 
 /// Cells of the name of a fact.
 const LABEL: usize = 14;
@@ -116,10 +121,11 @@ fn facts<'a>(
     let reached = format!("{iterations}, residual {}{converged}", cell(residual));
     lines.push(fact("iterations", reached, theme));
     lines.push(fact("trace", trace(layer, plus_minus), theme));
+    let [omega, perturbation] = at_known_widths(layer, state);
     for (name, values) in [
-        (theme.symbols.omega, &layer.omega),
+        (theme.symbols.omega, &omega),
         ("loss change", &layer.loss_change),
-        ("perturbation", &layer.perturbation),
+        ("perturbation", &perturbation),
     ] {
         lines.extend(per_bits(name, values, width, theme));
     }
@@ -129,6 +135,29 @@ fn facts<'a>(
         theme,
     ));
     lines
+}
+
+/// Omega and the perturbation at every width that something was measured at, with the step sizes of the
+/// plan: they follow from the weights, so that no width has one number and lacks the others.
+fn at_known_widths(layer: &LayerSensitivity, state: &State) -> [PerBits; 2] {
+    let plan = state.bits.plan.as_ref();
+    let scale = plan.map(|plan| plan.scale).unwrap_or_default();
+    let measured = [&layer.omega, &layer.loss_change, &layer.perturbation];
+    let widths: BTreeSet<u8> = measured.iter().flat_map(|it| it.keys().copied()).collect();
+    let widths = || {
+        widths
+            .iter()
+            .filter_map(|width| Bits::new(u64::from(*width)).ok())
+    };
+    let omega = |bits| harm(layer, bits, Metric::Eigenvalue, scale).ok();
+    let told = |of: &dyn Fn(Bits) -> Option<f64>| {
+        let known = widths().filter_map(|bits| Some((bits.get(), of(bits)?)));
+        known.collect()
+    };
+    [
+        told(&omega),
+        told(&|bits| layer.perturbation_at(bits, scale)),
+    ]
 }
 
 /// A number for each bit-width, on as many lines as they take.

@@ -10,11 +10,13 @@ use serde_json::json;
 
 use crate::cli::args::{Shared, count};
 use crate::cli::device::{DeviceArgs, Work};
+use crate::cli::expect::{self, ExpectArgs};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{InputArgs, usual_images};
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
 use crate::engine::Error;
+use crate::engine::agreement::Agreement;
 use crate::engine::autodiff::Program;
 use crate::engine::backend::Backend;
 use crate::engine::data::preprocessing;
@@ -79,13 +81,17 @@ pub struct Args {
         value_name = "N",
         help_heading = "Evaluation", value_parser = count, allow_negative_numbers = true)]
     pub calibration: Option<NonZeroUsize>,
+    /// What the outputs should be.
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     /// Print JSON: correct, total, loss, correct_top5
     #[arg(long, help_heading = "Evaluation")]
     pub json: bool,
 }
 
 /// Options that say what a run or a file knows itself.
-const OF_A_NETWORK: [&str; 12] = [
+const OF_A_NETWORK: [&str; 13] = [
+    "expect",
     "plan",
     "model",
     "weights",
@@ -129,19 +135,29 @@ impl From<SplitName> for Split {
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let mut reporter = shared.reporter()?;
     let split = Split::from(args.split);
-    let score = match args.kept(Part::from(split), &mut reporter)? {
+    let evaluated = match args.kept(Part::from(split), &mut reporter)? {
         Some(kept) => {
             let seed = shared.seed.unwrap_or(kept.seed);
             let images = select(&kept.source, &kept.normalization, (split, seed))?;
-            args.device.run(Evaluating {
+            let score = args.device.run(Evaluating {
                 network: Network::Ready(&kept.graph, &kept.parameters),
                 images: &images,
                 reporter,
-            })?
+            })?;
+            Evaluated {
+                score,
+                expect: None,
+            }
         }
         None => args.trained(split, shared.seed(), reporter)?,
     };
-    print(args.json, score)
+    print(args.json, &evaluated)
+}
+
+/// A score, and how far the outputs are from those that are expected.
+struct Evaluated {
+    score: Score,
+    expect: Option<Agreement>,
 }
 
 /// The images of a split; held-out ones are those that fine-tuning with the same seed holds out.
@@ -165,7 +181,12 @@ pub fn select<'a>(
 
 impl Args {
     /// Scores trained weights, quantized to a plan first if there is one.
-    fn trained(&self, split: Split, seed: u64, mut reporter: Reporter) -> Result<Score, Failure> {
+    fn trained(
+        &self,
+        split: Split,
+        seed: u64,
+        mut reporter: Reporter,
+    ) -> Result<Evaluated, Failure> {
         let inputs = self.inputs.load(Part::from(split))?;
         inputs.tell_notes(&reporter);
         inputs.tell_whole(Part::from(split), &reporter)?;
@@ -174,6 +195,15 @@ impl Args {
         if let Some(doubt) = doubtful {
             reporter.warn(doubt);
         }
+        let expect = self.expect.of(&inputs.model)?;
+        let expect = expect.map(|work| self.device.run(work)).transpose()?;
+        if let Some(agreement) = &expect {
+            match expect::doubt(agreement) {
+                Some(doubt) => reporter.warn(doubt),
+                None => reporter.note(&expect::sentence(agreement)),
+            }
+        }
+        let with = |score| Evaluated { score, expect };
         let images = select(source, normalization, (split, seed))?;
         let evaluating = |network, reporter| Evaluating {
             network,
@@ -185,7 +215,7 @@ impl Args {
                 graph, parameters, ..
             } = &inputs.model;
             let network = Network::Ready(graph, parameters);
-            return self.device.run(evaluating(network, reporter));
+            return self.device.run(evaluating(network, reporter)).map(with);
         };
         let plan = inputs.plan(path)?;
         let dataset = source.part(Part::Train)?;
@@ -195,7 +225,7 @@ impl Args {
         let indices = sample(Order::Random, fitted, seed, dataset.len()).map_err(Failure::usage)?;
         let calibration = Selection::new(dataset, normalization, indices)?;
         let network = Network::Planned(&inputs.model, &plan, &calibration);
-        self.device.run(evaluating(network, reporter))
+        self.device.run(evaluating(network, reporter)).map(with)
     }
 }
 
@@ -240,7 +270,8 @@ impl Work for Evaluating<'_> {
 ///
 /// # Errors
 /// When the loss is not a number, or stdout cannot be written.
-fn print(as_json: bool, score: Score) -> Result<(), Failure> {
+fn print(as_json: bool, evaluated: &Evaluated) -> Result<(), Failure> {
+    let Evaluated { score, expect } = *evaluated;
     if !score.loss.is_finite() {
         return Err(Error::NotFinite("the loss".to_owned()).into());
     }
@@ -251,8 +282,12 @@ fn print(as_json: bool, score: Score) -> Result<(), Failure> {
             correct_top5,
             total,
         } = score;
-        json!({"correct": correct, "total": total, "loss": loss, "correct_top5": correct_top5})
-            .to_string()
+        let mut told =
+            json!({"correct": correct, "total": total, "loss": loss, "correct_top5": correct_top5});
+        if let Some(agreement) = expect {
+            told["expect"] = json!(agreement);
+        }
+        told.to_string()
     } else {
         sentence(score)
     };

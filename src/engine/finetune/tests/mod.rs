@@ -497,6 +497,12 @@ fn a_folder_in_use_and_a_damaged_checkpoint_are_refused() {
     assert!(busy.unwrap().contains("another program works on the run"));
     let checkpoint = folder.path().join("checkpoint.safetensors");
     let bytes = std::fs::read(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(
+        saved_step(folder.path()).unwrap(),
+        Some(2),
+        "its head is whole"
+    );
     for damaged in [&bytes[..bytes.len() - 1], &bytes[..20], b"", b"{}"] {
         std::fs::write(&checkpoint, damaged).unwrap();
         let error = setting.run(folder.path(), Start::Resume, &mut Silent);

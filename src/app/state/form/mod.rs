@@ -1,0 +1,204 @@
+//! The window that opens a network: its lines as they are typed, how the one in work may go on, and what
+//! is said of them.
+
+mod words;
+
+use tui_input::Input;
+
+use crate::app::jobs::form::{Answer, Answers, Choices, Field, OpenRequest};
+use crate::project::InputFile;
+
+/// The lines of the window.
+#[derive(Debug, Clone)]
+pub struct Form {
+    lines: [Input; Field::ALL.len()],
+    /// The line in work.
+    pub field: Field,
+    /// How it may go on.
+    pub choices: Option<Choices>,
+    /// The chosen one, by position.
+    pub chosen: Option<usize>,
+    /// What was said last.
+    pub answers: Option<Box<Answers>>,
+    /// The line that cannot be understood, and why.
+    pub problem: Option<(Field, String)>,
+    /// Opens as soon as everything was found to be right.
+    pub opens: bool,
+}
+
+impl Form {
+    /// With what is open now.
+    #[must_use]
+    pub fn new(inputs: &InputFile) -> Self {
+        let weights = inputs
+            .weights
+            .as_ref()
+            .map(|path| path.display().to_string());
+        let texts = [
+            inputs.model.clone(),
+            weights.unwrap_or_default(),
+            inputs.data.clone(),
+            words::of(inputs),
+            String::new(),
+        ];
+        Self {
+            lines: texts.map(Input::from),
+            field: Field::Network,
+            choices: None,
+            chosen: None,
+            answers: None,
+            problem: None,
+            opens: false,
+        }
+    }
+
+    /// A line.
+    #[must_use]
+    pub fn line(&self, field: Field) -> &Input {
+        &self.lines[field as usize]
+    }
+
+    /// The line in work.
+    pub fn current(&mut self) -> &mut Input {
+        &mut self.lines[self.field as usize]
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.line(self.field).value()
+    }
+
+    /// Goes to the line `steps` further down, from the last one to the first.
+    pub fn turn(&mut self, steps: usize) {
+        self.go(Field::ALL[(self.field as usize + steps) % Field::ALL.len()]);
+    }
+
+    /// Goes to a line.
+    pub fn go(&mut self, field: Field) {
+        self.field = field;
+        (self.choices, self.chosen) = (None, None);
+    }
+
+    /// What is asked for; nothing without a network. A line that cannot be understood is a problem.
+    pub fn request(&mut self) -> Option<OpenRequest> {
+        let text = |field| self.line(field).value().trim().to_owned();
+        let weights = text(Field::Weights);
+        let inputs = InputFile {
+            model: text(Field::Network),
+            weights: (!weights.is_empty()).then(|| weights.into()),
+            data: text(Field::Data),
+            ..InputFile::default()
+        };
+        let request = OpenRequest {
+            inputs,
+            project: text(Field::Project),
+            ..OpenRequest::default()
+        };
+        match words::read(request, &text(Field::Preprocessing)) {
+            Ok(request) => {
+                self.problem = None;
+                (!request.inputs.model.is_empty()).then_some(request)
+            }
+            Err(reason) => {
+                self.problem = Some((Field::Preprocessing, reason));
+                None
+            }
+        }
+    }
+
+    /// What is said of a line.
+    #[must_use]
+    pub fn answer(&self, field: Field) -> Option<Answer> {
+        if let Some((_, reason)) = self.problem.as_ref().filter(|(at, _)| *at == field) {
+            return Some(Answer::Bad(reason.clone()));
+        }
+        self.answers.as_ref()?.of.get(&field).cloned()
+    }
+
+    /// The first line that is wrong.
+    #[must_use]
+    pub fn wrong(&self) -> Option<Field> {
+        let bad = |field: &Field| matches!(self.answer(*field), Some(Answer::Bad(_)));
+        Field::ALL.into_iter().find(bad)
+    }
+}
+
+/// A text as a terminal pastes it when a file is dropped: without quotes, escapes and `file://`.
+#[must_use]
+pub fn dropped(text: &str) -> String {
+    let text = text.trim();
+    let quoted = |quote: char| {
+        let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains(quote)).then(|| inner.to_owned())
+    };
+    if let Some(inner) = quoted('\'').or_else(|| quoted('"')) {
+        return dropped(&inner);
+    }
+    match text.strip_prefix("file://") {
+        Some(path) => decoded(path),
+        None => text.replace("\\ ", " "),
+    }
+}
+
+/// Without the codes that stand for bytes in an address.
+fn decoded(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..2).filter(|_| *first == b'%');
+        let code = code.and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_dropped_is_its_path() {
+        for (pasted, path) in [
+            (" /a/b.pt2 \n", "/a/b.pt2"),
+            ("'/a/my net.pt2'", "/a/my net.pt2"),
+            ("\"/a/b.onnx\"", "/a/b.onnx"),
+            ("/a/my\\ net.pt2", "/a/my net.pt2"),
+            ("file:///a/my%20net.pt2", "/a/my net.pt2"),
+            ("file:///a/100%", "/a/100%"),
+        ] {
+            assert_eq!(dropped(pasted), path, "{pasted:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_now_is_asked_for_again() {
+        let inputs = InputFile {
+            model: "/a/net.pt2".into(),
+            weights: Some("/a/w.pth".into()),
+            weights_key: Some("ema".into()),
+            data: "folder:/a/my pictures".into(),
+            labels: Some("/a/my labels.csv".into()),
+            input: toml::from_str("size = 224\nresize = \"shorter=256\"\nmean = [0.5]").unwrap(),
+            ..InputFile::default()
+        };
+        let request = Form::new(&inputs).request().unwrap();
+        assert_eq!(request.inputs, inputs);
+    }
+
+    #[test]
+    fn a_line_that_is_not_understood_is_a_problem_of_that_line() {
+        let mut form = Form::new(&InputFile {
+            model: "net.pt2".into(),
+            ..InputFile::default()
+        });
+        form.go(Field::Preprocessing);
+        *form.current() = "maen=0".into();
+        assert_eq!(form.request(), None);
+        assert_eq!(form.wrong(), Some(Field::Preprocessing));
+        *form.current() = "mean=0".into();
+        assert!(form.request().is_some() && form.wrong().is_none());
+    }
+}
