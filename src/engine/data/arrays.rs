@@ -18,6 +18,7 @@ use super::shaped::{Extent, Pictures, Uniform, shaped};
 use super::{Dataset, Label, Part, Sample, Samples};
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// The names of the arrays of images and labels in an `.npz`.
 struct Names {
@@ -170,9 +171,17 @@ impl Set {
             }
         };
         let images = self.images.shape().first().copied().unwrap_or(0);
-        if count != images || count == 0 {
+        if images == 0 {
+            return Err(Error::invalid(format!(
+                "{}: there is no image in it; choose a file with images",
+                self.images.place()
+            )));
+        }
+        if count != images {
             return Err(wrong(format!(
-                "{count} labels, but {images} images in {}; they belong to different sets",
+                "{}, but {} in {}; they belong to different sets",
+                counted(count, "label"),
+                counted(images, "image"),
                 self.images.place()
             )));
         }

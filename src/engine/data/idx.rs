@@ -12,8 +12,10 @@ use flate2::read::MultiGzDecoder;
 
 use super::source::missing;
 use super::{Dataset, Held, Label, Origin, Part, nearby};
+use crate::engine::complaint::of_unpacking;
 use crate::engine::files;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "fashion-mnist";
@@ -143,10 +145,19 @@ fn content(file: &IdxFile<'_>, magic: u32) -> Result<Vec<u8>> {
 }
 
 fn read(file: &IdxFile<'_>, magic: u32, mut reader: impl Read) -> Result<Vec<u8>> {
+    if file.bytes.is_empty() {
+        return Err(Error::format(
+            file.path,
+            "expected an IDX file, but it is empty; download it again",
+        ));
+    }
     let damaged = |source: std::io::Error| {
         Error::format(
             file.path,
-            format!("truncated or damaged ({source}); download it again"),
+            format!(
+                "expected an IDX file: {}; download it again",
+                of_unpacking(&source)
+            ),
         )
     };
     let mut header = vec![
@@ -195,8 +206,9 @@ fn content_size(header: &[u8], magic: u32) -> std::result::Result<usize, String>
     }
     let count = numbers[1] as usize;
     if count == 0 || count > MAX_IMAGES {
+        let announced = counted(count, if numbers.len() > 2 { "image" } else { "label" });
         return Err(format!(
-            "announces {count} images, expected 1 to {MAX_IMAGES}"
+            "the header announces {announced}, expected 1 to {MAX_IMAGES}; download it again"
         ));
     }
     match numbers[2..] {

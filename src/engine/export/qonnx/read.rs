@@ -32,8 +32,11 @@ pub fn network(path: &Path) -> Result<(Graph, Parameters)> {
 }
 
 fn decode(bytes: &[u8]) -> Read<(Graph, Parameters)> {
-    let model = Model::decode(bytes).map_err(|error| format!("expected an ONNX file: {error}"))?;
-    let graph = model.graph.ok_or("the file holds no graph")?;
+    let model = Model::decode(bytes)
+        .map_err(|_| "expected an ONNX file; it is cut off or damaged: export it again")?;
+    let graph = model
+        .graph
+        .ok_or("expected an ONNX file with a graph, got none; export it again")?;
     let [input] = &graph.input[..] else {
         return Err("expected one input".to_owned());
     };

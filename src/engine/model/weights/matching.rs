@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::sets::{BARE, Sets, without_foreign_parts};
 use super::stored::{Affix, Names, Stored};
 use super::{NamedTensor, Source, WeightsFile};
+use crate::engine::complaint::closest;
 use crate::engine::words::listed;
 use crate::engine::{Error, Result};
 
@@ -118,10 +119,13 @@ impl<'f> Fitting<'f> {
         }
         let names: Names<'f> = all.collect();
         let fitting = Sets::of(&names, self.expected).fitting;
-        let there = if fitting.is_empty() {
+        let whole = Fitting { key: "", ..*self };
+        let keys: Vec<String> = fitting.iter().map(|affix| whole.key_of(affix)).collect();
+        let there = if let Some(near) = closest(self.key, keys.iter().map(String::as_str)) {
+            format!("did you mean {near}?")
+        } else if fitting.is_empty() {
             "there is none that fits".to_owned()
         } else {
-            let whole = Fitting { key: "", ..*self };
             format!("there is {}", whole.keys(&fitting))
         };
         Err(format!(
