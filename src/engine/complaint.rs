@@ -15,7 +15,10 @@ const SHOWN: usize = 40;
 
 /// What is wrong in a TOML text: its line and key, what was expected, and what came.
 pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> String {
-    if let Err(syntax) = toml::from_str::<toml::Table>(text) {
+    // A number beyond all whole ones is no mistake of syntax.
+    if let Err(syntax) = toml::from_str::<toml::Table>(text)
+        && Mismatch::of(syntax.message()).is_none()
+    {
         return of_toml_syntax(text, &syntax);
     }
     let span = error.span().unwrap_or_default();

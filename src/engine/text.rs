@@ -84,10 +84,13 @@ impl Wanted<'_> {
     /// The whole sentence about a file that is not this.
     #[must_use]
     pub fn refused(&self, path: &Path, reason: &str) -> Error {
-        Error::format(
-            path,
-            format!("expected {}: {reason}; {}", self.what, self.next),
-        )
+        let (what, next) = (self.what, self.next);
+        let then = if reason.ends_with('?') {
+            " Otherwise"
+        } else {
+            ";"
+        };
+        Error::format(path, format!("expected {what}: {reason}{then} {next}"))
     }
 
     /// The content of the file as text.

@@ -447,12 +447,8 @@ mod tests {
             ),
             (bytes("(2, 5)", 10), labels(&[0, 1]), "shape [2, 5]"),
             (bytes("(2, 0, 3)", 0), labels(&[0, 1]), "shape [2, 0, 3]"),
-            (bytes("()", 1), labels(&[0]), "1 labels, but 0 images"),
-            (
-                bytes("(2, 2, 2)", 8),
-                labels(&[0]),
-                "1 labels, but 2 images",
-            ),
+            (bytes("()", 1), labels(&[0]), "there is no image in it"),
+            (bytes("(2, 2, 2)", 8), labels(&[0]), "1 label, but 2 images"),
             (bytes("(2, 2, 2)", 8), labels(&[0, -1]), "element 1 is -1"),
             (bytes("(2, 2, 2)", 8), floats("(2, 10)", 20), "take argmax"),
             (

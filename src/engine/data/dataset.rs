@@ -219,8 +219,9 @@ pub fn divided(whole: &Dataset, seed: u64) -> Result<(Dataset, Dataset)> {
     if held_out == 0 {
         let (name, count) = (&whole.name, whole.len());
         return Err(Error::invalid(format!(
-            "{name} comes in one part of {count} images, of which a fifth is held out: {HELD_OUT} \
-             at least are needed"
+            "{name} comes in one part of {}, of which a fifth is held out: {HELD_OUT} at least are \
+             needed; give more",
+            counted(count, "image")
         )));
     }
     let (train, test) = split_train(whole.len(), held_out, seed)?;

@@ -109,7 +109,9 @@ pub(super) fn parse(name: &str, images: &IdxFile<'_>, labels: &IdxFile<'_>) -> R
         return Err(Error::format(
             labels.path,
             format!(
-                "{found} labels, but {images} has {count} images; they belong to different sets"
+                "{}, but {images} has {}; they belong to different sets",
+                counted(found, "label"),
+                counted(count, "image")
             ),
         ));
     }
@@ -334,7 +336,7 @@ mod tests {
             refused(&changed, &labels)
         };
         assert!(with(0, 0x801).contains("begins with 0x801 instead of 0x803"));
-        assert!(with(4, u32::MAX).contains("announces 4294967295 images, expected 1 to"));
+        assert!(with(4, u32::MAX).contains("announces 4,294,967,295 images, expected 1 to"));
         assert!(with(4, 0).contains("announces 0 images"));
         assert!(with(4, 1_000_000).contains("announces 784000000 bytes, 1568 are there"));
         assert!(with(4, 1).contains("announces 784 bytes, more are there"));
@@ -351,7 +353,9 @@ mod tests {
     #[test]
     fn labels_must_fit_the_images_and_the_classes() {
         let (images, _) = two();
-        assert!(refused(&images, &encode_labels(&[1])).contains("1 labels, but images has 2"));
+        assert!(
+            refused(&images, &encode_labels(&[1])).contains("1 label, but images has 2 images")
+        );
         let beyond = refused(&images, &encode_labels(&[1, 10]));
         assert!(
             beyond.contains("label 1 is 10, expected 0 to 9"),

@@ -17,6 +17,7 @@ use super::source::missing;
 use super::{Dataset, Held, Label, Part, nearby};
 use crate::engine::complaint::of_unpacking;
 use crate::engine::{Error, Result, files};
+use crate::numbers::counted;
 
 /// The name in `--data` of sets of any extents.
 pub(super) const NAME: &str = "idx";
@@ -228,8 +229,9 @@ fn label_list(path: &Path, content: Content, count: usize) -> Result<Vec<Label>>
     }
     if header.count() != count {
         return Err(wrong(format!(
-            "{} labels, but there are {count} images; they belong to different sets",
-            header.count()
+            "{}, but {}; they belong to different sets",
+            counted(header.count(), "label"),
+            counted(count, "image")
         )));
     }
     let label = |(place, bytes): (usize, &[u8])| {

@@ -404,7 +404,7 @@ mod tests {
             refused(&[f32::NAN], &[1.0]),
             "mean NaN: expected finite numbers"
         );
-        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 mean but 2 std"));
+        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 value of mean but 2 of std"));
         let grey = Normalization::new(vec![0.5], vec![0.5]).unwrap();
         let preparation = Preparation {
             normalization: &grey,

@@ -130,7 +130,7 @@ mod tests {
         let refused = said("mean = [0.0, 1.0]").normalization(None, &color());
         let refused = refused.unwrap_err().to_string();
         assert!(
-            refused.contains("have 2 values, but images of demo have 3"),
+            refused.contains("mean has 2 values and std 3, but an image of demo has 3 channels"),
             "{refused}"
         );
     }

@@ -15,6 +15,7 @@ use crate::engine::graph::{
 };
 use crate::engine::quant::{Bits, Grids};
 use crate::engine::{Error, Result, files, seal};
+use crate::numbers::counted;
 
 /// Largest file that is read.
 const LIMIT: u64 = 2 << 30;
@@ -378,8 +379,8 @@ impl<'a> Reader<'a> {
             } else {
                 let (name, expected) = (&spec.name, spec.elements());
                 Err(format!(
-                    "{name} has {} values, expected {expected}",
-                    found.len()
+                    "{name} has {}, expected {expected}",
+                    counted(found.len(), "value")
                 ))
             }
         });

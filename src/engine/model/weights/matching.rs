@@ -10,6 +10,7 @@ use super::{NamedTensor, Source, WeightsFile};
 use crate::engine::complaint::closest;
 use crate::engine::words::listed;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Mismatches of one kind that are listed before the rest is only counted.
 const MAX_LISTED: usize = 10;
@@ -190,16 +191,22 @@ impl<'f> Fitting<'f> {
     /// What was taken off the names.
     fn told(&self, affix: &Affix<'_>) -> Option<String> {
         let count = self.expected.len();
+        let names = counted(count, "name");
+        let (begin, end) = if count == 1 {
+            ("begins", "ends")
+        } else {
+            ("begin", "end")
+        };
         match (affix.prefix, affix.suffix) {
             ("", "") => None,
             (prefix, "") => Some(format!(
-                "{count} names in the file begin with {prefix}, which was taken off"
+                "{names} in the file {begin} with {prefix}, which was taken off"
             )),
             ("", suffix) => Some(format!(
-                "{count} names in the file end with {suffix}, which was taken off"
+                "{names} in the file {end} with {suffix}, which was taken off"
             )),
             (prefix, suffix) => Some(format!(
-                "{count} names in the file begin with {prefix} and end with {suffix}, \
+                "{names} in the file {begin} with {prefix} and {end} with {suffix}, \
                  which was taken off"
             )),
         }
@@ -216,9 +223,8 @@ impl<'f> Fitting<'f> {
             return Ok(Matched {
                 values: found.map(|tensor| tensor.values.clone()).collect(),
                 notes: vec![format!(
-                    "parts that the model's names do not have were taken out of {} names, \
-                     such as {}",
-                    changed.len(),
+                    "parts that the model's names do not have were taken out of {}, such as {}",
+                    counted(changed.len(), "name"),
                     changed.first().copied().unwrap_or_default()
                 )],
             });
