@@ -36,11 +36,21 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Some of a thing, in words: `1 layer`, `2,048 layers`.
+/// Some of a thing, in words: `1 layer`, `2,048 layers`, `10 classes`, `0 entries`.
 #[must_use]
 pub fn counted(many: usize, thing: &str) -> String {
-    let plural = if many == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", count(many as u64))
+    let number = count(many as u64);
+    if many == 1 {
+        return format!("{number} {thing}");
+    }
+    let hisses = ["s", "x", "ch", "sh"]
+        .iter()
+        .any(|end| thing.ends_with(end));
+    match thing.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number} {stem}ies"),
+        _ if hisses => format!("{number} {thing}es"),
+        _ => format!("{number} {thing}s"),
+    }
 }
 
 /// A size in memory, in powers of 1024: `100.3 KB`.
@@ -78,6 +88,9 @@ mod tests {
     fn one_thing_is_not_called_several() {
         let told = [0, 1, 2048].map(|many| counted(many, "image"));
         assert_eq!(told, ["0 images", "1 image", "2,048 images"]);
+        let told = ["class", "entry", "batch", "day"].map(|thing| counted(3, thing));
+        assert_eq!(told, ["3 classes", "3 entries", "3 batches", "3 days"]);
+        assert_eq!(counted(1, "class"), "1 class");
     }
 
     #[test]

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Result;
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSpec, Reading};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::model::ModelSource;
-use crate::engine::{Result, text};
+use crate::engine::text::{self, Wanted};
 
 /// Largest text file of a project.
 const LIMIT: u64 = 64 << 20;
@@ -214,9 +215,30 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// Reads a TOML file of a project.
 ///
 /// # Errors
-/// When it cannot be read or is not what is expected; with the line.
+/// When it cannot be read or is not what is expected; with the line and the next step.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    text::read_toml(path, LIMIT)
+    text::read_toml(path, &wanted(path))
+}
+
+/// What a TOML file of a project is, by its name.
+fn wanted(path: &Path) -> Wanted<'static> {
+    let is = |name: &str| path.file_name().is_some_and(|found| found == name);
+    let (what, next) = if is("session.toml") {
+        (
+            "the session of a project",
+            "mend it or remove it: it holds nothing but how the screens were left",
+        )
+    } else {
+        (
+            "the inputs of a project",
+            "mend it, or remove it and name model and data again",
+        )
+    };
+    Wanted {
+        what,
+        next,
+        limit: LIMIT,
+    }
 }
 
 /// Whether a name can be that of a project: it becomes the name of a folder.
@@ -264,6 +286,26 @@ mod tests {
         }
         for name in ["", ".", "..", "a/b", "<script>", "a b"] {
             assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_with_what_to_do_about_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, step) in [
+            ("session.toml", "mend it or remove it"),
+            ("inputs.toml", "name model and data again"),
+        ] {
+            let path = folder.path().join(name);
+            for content in [&b"model = resnet20"[..], b"\xff\xfe", b"models = 3"] {
+                std::fs::write(&path, content).unwrap();
+                let refused = InputFile::read(&path).unwrap_err().to_string();
+                assert!(refused.contains(step), "{refused}");
+                assert_eq!(
+                    refused.matches("again").count(),
+                    usize::from(name != "session.toml")
+                );
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use super::report::Reporter;
 use super::stop::Stop;
 use super::warnings::Warnings;
 use crate::engine::shown::shown;
+use crate::numbers::counted;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -211,8 +212,9 @@ impl Shared {
                     .source()
                     .map_or_else(|| refused.to_string(), ToString::to_string);
                 Failure::failed(format!(
-                    "cannot start {threads} threads ({refused}); ask for fewer with --threads, or \
-                     allow this user more processes (ulimit -u)"
+                    "cannot start {} ({refused}); ask for fewer with --threads, or \
+                     allow this user more processes (ulimit -u)",
+                    counted(threads.get(), "thread")
                 ))
             })
     }

@@ -6,6 +6,9 @@ use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config};
+use zip::result::ZipError;
+
+use super::complaint::of_unpacking;
 
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -24,9 +27,9 @@ impl<'a> Archive<'a> {
         let config = Config {
             archive_offset: ArchiveOffset::Known(0),
         };
-        let zip = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(|error| {
-            format!("damaged or truncated zip file ({error}); download or save it again")
-        })?;
+        let zip = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(
+            |_| "expected a zip file; it is cut off or damaged: download or save it again",
+        )?;
         Ok(Self {
             zip,
             left: bytes.len() as u64,
@@ -69,13 +72,15 @@ impl<'a> Archive<'a> {
         let Some(index) = self.zip.index_for_name(name) else {
             return Ok(None);
         };
-        let unreadable = |error: &dyn std::fmt::Display| {
-            format!("cannot unpack {name} from the zip file ({error}); download or save it again")
+        let unreadable = |reason: &str| {
+            format!("cannot unpack {name} from the zip file: {reason}; download or save it again")
         };
-        let entry = self
-            .zip
-            .by_index(index)
-            .map_err(|error| unreadable(&error))?;
+        let entry = self.zip.by_index(index).map_err(|error| {
+            unreadable(match error {
+                ZipError::UnsupportedArchive(_) => "it is packed in a way that is not supported",
+                _ => "its content is damaged",
+            })
+        })?;
         let size = entry.size();
         let Some(left) = self.left.checked_sub(size) else {
             return Err(format!(
@@ -87,7 +92,7 @@ impl<'a> Archive<'a> {
         entry
             .take(size)
             .read_to_end(&mut content)
-            .map_err(|error| unreadable(&error))?;
+            .map_err(|error| unreadable(of_unpacking(&error)))?;
         if content.len() as u64 != size {
             return Err(format!(
                 "{name} in the zip file is truncated; download or save it again"

@@ -105,7 +105,11 @@ fn said(source: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied; choose a place that is yours",
         io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another place",
         io::ErrorKind::StorageFull => "the disk is full; make room or choose another place",
-        _ => return source.to_string(),
+        _ => {
+            let said = source.to_string();
+            let words = said.split(" (os error ").next();
+            return words.unwrap_or_default().to_owned();
+        }
     };
     words.to_owned()
 }

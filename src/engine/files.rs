@@ -251,7 +251,7 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     if size > limit {
         return Err(Error::format(
             path,
-            format!("{size} bytes, but at most {limit} are expected here; is it the right file?"),
+            format!("{size} bytes, but at most {limit} are expected here: give the right file"),
         ));
     }
     let mut bytes = Vec::with_capacity(size as usize);

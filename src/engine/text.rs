@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::complaint::{of_toml, plainly};
+use super::complaint::{of_json_syntax, of_toml, plainly};
 use super::{Error, Result, files};
 
 /// Mark of UTF-8.
@@ -32,28 +32,28 @@ type Reason<T> = std::result::Result<T, String>;
 /// [`Error::File`] when it cannot be read, [`Error::Format`] when it is no text.
 pub fn read(path: &Path, limit: u64) -> Result<String> {
     let bytes = files::read_limited(path, limit)?;
-    decode(bytes).map_err(|reason| Error::format(path, reason))
+    decode(bytes).map_err(|reason| Error::format(path, format!("{reason}; save it again as UTF-8")))
 }
 
 /// The text of a file.
 ///
 /// # Errors
-/// A sentence without the path, when it is no UTF-8.
+/// A sentence without the path and the next step, when it is no UTF-8.
 pub fn decode(bytes: Vec<u8>) -> Reason<String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err("expected text in UTF-8, got UTF-16; save it again as UTF-8".into());
+        return Err("expected text in UTF-8, got UTF-16".into());
     }
     let text = String::from_utf8(bytes).map_err(|refused| {
         let valid = &refused.as_bytes()[..refused.utf8_error().valid_up_to()];
         let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
-        format!("line {line}: expected text in UTF-8, got other bytes; save it again as UTF-8")
+        format!("line {line}: expected text in UTF-8, got other bytes")
     })?;
     let text = match text.as_bytes().strip_prefix(MARK) {
         Some(_) => text[MARK.len()..].to_owned(),
         None => text,
     };
     if text.starts_with('\u{0}') || text.as_bytes().get(1) == Some(&0) {
-        return Err("expected text in UTF-8, got UTF-16 or no text; save it again as UTF-8".into());
+        return Err("expected text in UTF-8, got UTF-16 or no text".into());
     }
     if text.contains('\r') {
         return Ok(text.replace("\r\n", "\n").replace('\r', "\n"));
@@ -69,35 +69,66 @@ pub fn from_toml<T: DeserializeOwned>(text: &str) -> Reason<T> {
     toml::from_str(text).map_err(|error| of_toml(text, &error))
 }
 
+/// What a file of this program should be, and what to do when it is damaged: for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The file: `a sensitivity file`.
+    pub what: &'a str,
+    /// The next step: `measure again with hawqeye analyze`.
+    pub next: &'a str,
+    /// Most bytes that are read.
+    pub limit: u64,
+}
+
+impl Wanted<'_> {
+    /// The whole sentence about a file that is not this.
+    #[must_use]
+    pub fn refused(&self, path: &Path, reason: &str) -> Error {
+        let (what, next) = (self.what, self.next);
+        let then = if reason.ends_with('?') {
+            " Otherwise"
+        } else {
+            ";"
+        };
+        Error::format(path, format!("expected {what}: {reason}{then} {next}"))
+    }
+
+    /// The content of the file as text.
+    fn text(&self, path: &Path) -> Result<String> {
+        let bytes = files::read_limited(path, self.limit)?;
+        decode(bytes).map_err(|reason| self.refused(path, &reason))
+    }
+}
+
 /// What a TOML file says.
 ///
 /// # Errors
-/// When it cannot be read or is not what is expected; with the line.
-pub fn read_toml<T: DeserializeOwned>(path: &Path, limit: u64) -> Result<T> {
-    let text = read(path, limit)?;
-    from_toml(&text).map_err(|reason| Error::format(path, reason))
+/// When it cannot be read or is not what is expected; with the line and the next step.
+pub fn read_toml<T: DeserializeOwned>(path: &Path, wanted: &Wanted<'_>) -> Result<T> {
+    let text = wanted.text(path)?;
+    from_toml(&text).map_err(|reason| wanted.refused(path, &reason))
 }
 
-/// What a JSON file says; `expected` is what it should be, for the message.
+/// What a JSON file says.
 ///
 /// # Errors
-/// When it cannot be read or is not what is expected; with the name and the key.
-pub fn read_json<T: DeserializeOwned>(path: &Path, limit: u64, expected: &str) -> Result<T> {
-    let text = read(path, limit)?;
-    from_json(&text).map_err(|reason| Error::format(path, format!("expected {expected}: {reason}")))
+/// When it cannot be read or is not what is expected; with the name, the key and the next step.
+pub fn read_json<T: DeserializeOwned>(path: &Path, wanted: &Wanted<'_>) -> Result<T> {
+    let text = wanted.text(path)?;
+    from_json(&text).map_err(|reason| wanted.refused(path, &reason))
 }
 
 /// What a JSON text says.
 ///
 /// # Errors
-/// A sentence with the name and the key that it is about, without the path.
+/// A sentence with the name and the key that it is about, without the path and the next step.
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Reason<T> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut reader);
     let refused = match read {
         Ok(read) => match reader.end() {
             Ok(()) => return Ok(read),
-            Err(error) => return Err(of_syntax(&error)),
+            Err(error) => return Err(of_json_syntax(text, &error)),
         },
         Err(refused) => refused,
     };
@@ -105,7 +136,7 @@ pub fn from_json<T: DeserializeOwned>(text: &str) -> Reason<T> {
         return Err(reason);
     }
     if refused.inner().is_syntax() || refused.inner().is_eof() {
-        return Err(of_syntax(refused.inner()));
+        return Err(of_json_syntax(text, refused.inner()));
     }
     let whole: Option<Value> = serde_json::from_str(text).ok();
     let place = place(whole.as_ref(), &steps(refused.path()));
@@ -114,14 +145,6 @@ pub fn from_json<T: DeserializeOwned>(text: &str) -> Reason<T> {
         return Err(complaint);
     }
     Err(format!("{place}: {complaint}"))
-}
-
-/// A complaint about the text itself, with its line.
-fn of_syntax(error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "it ends too early; save or make it again".into();
-    }
-    format!("line {}: {}", error.line(), plainly(error))
 }
 
 /// A step on the way to a value.
@@ -170,9 +193,7 @@ fn no_number(text: &str) -> Option<String> {
     let (mut steps, mut number) = (Vec::new(), None);
     find(&whole, &mut steps, &mut number);
     let (number, place) = (number?, place(Some(&whole), &steps));
-    Some(format!(
-        "{place} is {number}: expected a finite number; measure or write it again"
-    ))
+    Some(format!("{place} is {number}: expected a finite number"))
 }
 
 /// The text with such numbers as strings; nothing when there is none.
@@ -390,10 +411,7 @@ mod tests {
             );
             assert_eq!(
                 refused(&text),
-                format!(
-                    "conv2, loss change is {number}: expected a finite number; measure or write \
-                     it again"
-                )
+                format!("conv2, loss change is {number}: expected a finite number")
             );
         }
     }
@@ -401,18 +419,15 @@ mod tests {
     #[test]
     fn mistakes_in_json_are_told_with_their_place_and_without_columns() {
         let text = r#"{"layers": [{"layer": "a", "loss_change": "much"}]}"#;
-        let place = "a, loss change: invalid type: string \"much\", expected a number";
+        let place = "a, loss change: expected a number, got \"much\"";
         assert_eq!(refused(text), place);
+        assert_eq!(refused("{\"layers\":\n ["), "it ends too early");
         assert_eq!(
-            refused("{\"layers\":\n ["),
-            "it ends too early; save or make it again"
+            refused("{\n,"),
+            "line 2: expected a key in double quotes, got ,"
         );
-        assert_eq!(refused("{\n,"), "line 2: key must be a string");
-        assert_eq!(
-            refused("{\"layers\": 5}"),
-            "layers: invalid type: whole number `5`, expected a list"
-        );
-        assert!(refused("{\"layers\": []} x").starts_with("line 1: trailing"));
+        assert_eq!(refused("{\"layers\": 5}"), "layers: expected a list, got 5");
+        assert!(refused("{\"layers\": []} x").ends_with("nothing behind its end, got x"));
     }
 
     #[test]

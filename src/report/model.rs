@@ -171,6 +171,8 @@ pub struct Run {
     pub record: Part<Record>,
     /// The layers of its network, when that is known.
     pub layers: Vec<LayerFacts>,
+    /// Why its network cannot be read.
+    pub network: Option<String>,
     /// Its plan.
     pub plan: Part<Planned>,
     /// What happened in it.

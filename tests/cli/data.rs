@@ -339,7 +339,10 @@ fn images_that_do_not_suit_are_one_sentence() {
     eval(&["--data", "idx:photos"]).refused(1, &["t10k-images-idx3-ubyte: file not found"]);
     own.write("input.toml", b"[input]\nsise = 3\n");
     let told = ["--data", "npy:x.npy,y.npy", "--preprocess", "input.toml"];
-    eval(&told).refused(1, &["input.toml: line 2: unknown field `sise`"]);
+    eval(&told).refused(
+        1,
+        &["input.toml: line 2: unknown key `sise`; did you mean size?"],
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod export;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod kills;
+mod messages;
 mod output;
 mod page;
 mod plan;

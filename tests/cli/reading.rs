@@ -77,6 +77,7 @@ fn of_two_sets_of_weights_one_is_chosen_by_its_key() {
         plain
     );
     eval(&untrained, &["--weights-key=x"]).refused(1, &["there is ema or model"]);
+    eval(&untrained, &["--weights-key=modle"]).refused(1, &["did you mean model?"]);
 }
 
 #[test]
@@ -238,7 +239,11 @@ fn settings_of_a_run_are_checked_wherever_they_are_read() {
         list("[0.0]"),
         &["std 0: expected positive"],
     );
-    check("/data/normalization/std", list("[]"), &["1 mean but 0 std"]);
+    check(
+        "/data/normalization/std",
+        list("[]"),
+        &["1 value of mean but 0 of std"],
+    );
     check(
         "/model/classes",
         list("4611686018427387914"),

@@ -321,7 +321,10 @@ mod tests {
         let stored = project.load();
         assert_eq!(stored.session, Session::default());
         assert_eq!(stored.problems.len(), 2, "{:?}", stored.problems);
-        assert!(stored.problems[0].contains("session.toml: line 2: unknown field"));
+        assert!(
+            stored.problems[0]
+                .contains("session.toml: expected the session of a project: line 2: unknown key")
+        );
         assert!(stored.problems[1].contains("got hawqeye/sensitivity version 9"));
     }
 

@@ -16,6 +16,7 @@ use crate::engine::data::{DataSpec, Images, Noise, Part, Selection};
 use crate::engine::export::{self, About, Format, Request, Written};
 use crate::engine::finetune::{self, Run};
 use crate::engine::model::check_fit;
+use crate::numbers::counted;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +74,8 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     if !run.is_done() && !run.is_replaced {
         let step = run.position.step;
         reporter.warn(format!(
-            "the run is not done: this is its network after {step} steps"
+            "the run is not done: this is its network after {}",
+            counted(step as usize, "step")
         ));
     }
     let trained_on = &run.record.data.name;
@@ -177,8 +179,13 @@ fn report(written: &Written, images: Option<&str>) -> String {
     let (difference, different) = (comparison.largest_difference, comparison.different);
     let total = comparison.network.total;
     let over = images.map_or_else(
-        || format!("{total} images of noise (name others with --data)"),
-        |name| format!("the {total} test images of {name}"),
+        || {
+            format!(
+                "{} of noise (name others with --data)",
+                counted(total, "image")
+            )
+        },
+        |name| format!("the {} of {name}", counted(total, "test image")),
     );
     lines.push((
         "read back",

@@ -16,7 +16,8 @@ pub fn run(shared: &Shared) -> Result<(), Failure> {
     use crate::engine::job::Outcome;
     let order: Order = serde_json::from_reader(std::io::stdin().lock()).map_err(|error| {
         Failure::usage(format!(
-            "expected an order of the terminal application on standard input: {error}"
+            "expected an order of the terminal application on standard input: {}",
+            crate::engine::complaint::plainly(error)
         ))
     })?;
     let mut reporter = shared.reporter()?;

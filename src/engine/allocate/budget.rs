@@ -86,6 +86,10 @@ const USUAL_DIGITS: usize = 3;
 /// Decimals with which any two numbers read differently.
 const MOST_DIGITS: usize = 17;
 
+/// Numbers from here on, and below, are written with an exponent.
+const LARGEST: f64 = 1e15;
+const SMALLEST: f64 = 5e-4;
+
 const EXPECTED: &str = "expected compression=13x, size=100KB, average-bits=3, bops=1.2G or \
                         latency=3.1ms";
 
@@ -154,6 +158,9 @@ impl fmt::Display for Budget {
             Self::Latency(ms) => ("latency", ms, "ms", 3),
         };
         let digits = f.precision().unwrap_or(usual);
+        if value != 0.0 && !(SMALLEST..LARGEST).contains(&value.abs()) {
+            return write!(f, "{kind}={value:e}{unit}");
+        }
         write!(f, "{kind}={value:.digits$}{unit}")
     }
 }
@@ -192,6 +199,19 @@ mod tests {
             ("latency=3.1ms", Budget::Latency(3.1)),
         ] {
             assert_eq!(text.parse::<Budget>().unwrap(), budget, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_few_digits_do_not_show_has_an_exponent() {
+        for text in [
+            "average-bits=1e-320",
+            "compression=1e300x",
+            "size=1e-300B",
+            "latency=4e-5ms",
+            "average-bits=3.000",
+        ] {
+            assert_eq!(text.parse::<Budget>().unwrap().to_string(), text);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::engine::complaint::hint;
+use crate::engine::complaint::{excerpt, hint};
 use crate::engine::hessian::sensitivity::{PerBits, Sensitivity};
 use crate::engine::quant::Bits;
 use crate::engine::{Error, Result, text};
@@ -45,13 +45,21 @@ fn parse(text: &str) -> std::result::Result<Latencies, String> {
         let [layer, bits, ms] = &row.fields[..] else {
             return Err(refuse());
         };
+        if layer.is_empty() {
+            return Err(format!(
+                "line {line}, layer: expected the name of a layer, got nothing"
+            ));
+        }
         let bits = bits
             .parse::<Bits>()
-            .map_err(|e| format!("line {line}: {e}"))?;
-        let ms = text::decimal(ms).ok_or_else(refuse)?;
-        if !(0.0..=LONGEST).contains(&ms) {
-            return Err(refuse());
-        }
+            .map_err(|e| format!("line {line}, bits: {e}"))?;
+        let time = text::decimal(ms).filter(|time| (0.0..=LONGEST).contains(time));
+        let ms = time.ok_or_else(|| {
+            format!(
+                "line {line}, ms of {layer} at {bits} bits: expected milliseconds, 0 or more, got {}",
+                excerpt(ms)
+            )
+        })?;
         if latencies
             .entry(layer.to_owned())
             .or_default()
@@ -60,6 +68,9 @@ fn parse(text: &str) -> std::result::Result<Latencies, String> {
         {
             return Err(format!("line {line}: {layer} at {bits} bits comes twice"));
         }
+    }
+    if latencies.is_empty() {
+        return Err("expected lines of layer,bits,ms, got none; measure the layers".into());
     }
     Ok(latencies)
 }
@@ -105,6 +116,20 @@ mod tests {
                 .contains("line 2")
         );
         assert!(parse("conv1,4").unwrap_err().contains("line 1"));
+        for number in ["NaN", "inf", "-1", "x", ""] {
+            let refused = parse(&format!("a,2,1\nconv1,4,{number}")).unwrap_err();
+            assert!(
+                refused.starts_with("line 2, ms of conv1 at 4 bits: expected milliseconds"),
+                "{refused}"
+            );
+        }
+        assert!(
+            parse("a,1,1")
+                .unwrap_err()
+                .starts_with("line 1, bits: 1 bit:")
+        );
+        assert!(parse(",4,1").unwrap_err().starts_with("line 1, layer"));
+        assert!(parse("layer,bits,ms").unwrap_err().contains("got none"));
         assert!(parse("conv1,4,-1").unwrap_err().contains("line 1"));
         assert!(parse("a,4,1\na,4,2").unwrap_err().contains("twice"));
     }

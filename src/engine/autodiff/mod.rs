@@ -7,6 +7,7 @@
 pub mod batch_step;
 mod fusion;
 pub mod loss;
+pub mod overflow;
 mod program;
 
 use std::ops::Range;

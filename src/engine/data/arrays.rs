@@ -18,6 +18,7 @@ use super::shaped::{Extent, Pictures, Uniform, shaped};
 use super::{Dataset, Label, Part, Sample, Samples};
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// The names of the arrays of images and labels in an `.npz`.
 struct Names {
@@ -180,9 +181,17 @@ impl Set {
             }
         };
         let images = self.images.shape().first().copied().unwrap_or(0);
-        if count != images || count == 0 {
+        if images == 0 {
+            return Err(Error::invalid(format!(
+                "{}: there is no image in it; choose a file with images",
+                self.images.place()
+            )));
+        }
+        if count != images {
             return Err(wrong(format!(
-                "{count} labels, but {images} images in {}; they belong to different sets",
+                "{}, but {} in {}; they belong to different sets",
+                counted(count, "label"),
+                counted(images, "image"),
                 self.images.place()
             )));
         }
@@ -463,12 +472,8 @@ mod tests {
             ),
             (bytes("(2, 5)", 10), labels(&[0, 1]), "shape [2, 5]"),
             (bytes("(2, 0, 3)", 0), labels(&[0, 1]), "shape [2, 0, 3]"),
-            (bytes("()", 1), labels(&[0]), "1 labels, but 0 images"),
-            (
-                bytes("(2, 2, 2)", 8),
-                labels(&[0]),
-                "1 labels, but 2 images",
-            ),
+            (bytes("()", 1), labels(&[0]), "there is no image in it"),
+            (bytes("(2, 2, 2)", 8), labels(&[0]), "1 label, but 2 images"),
             (bytes("(2, 2, 2)", 8), labels(&[0, -1]), "element 1 is -1"),
             (bytes("(2, 2, 2)", 8), floats("(2, 10)", 20), "take argmax"),
             (

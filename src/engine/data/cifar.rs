@@ -6,6 +6,7 @@ use std::path::Path;
 use super::source::missing;
 use super::{Dataset, Held, Label, Origin, Part, nearby};
 use crate::engine::{Error, Result, files, text};
+use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "cifar10";
@@ -108,9 +109,10 @@ fn records(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::format(
             path,
             format!(
-                "{} bytes, expected a multiple of {RECORD_BYTES} ({records} whole records and \
-                 {rest} bytes are there); download it again",
-                bytes.len()
+                "{}, expected a multiple of {RECORD_BYTES} (there: {} and {rest} more); download it \
+                 again",
+                counted(bytes.len(), "byte"),
+                counted(records, "whole record")
             ),
         ));
     }
@@ -148,7 +150,10 @@ fn class_names(folder: &Path) -> Result<Vec<String>> {
     let found = names.len();
     Err(Error::format(
         &path,
-        format!("{found} class names, expected {CLASSES}; correct the file or remove it"),
+        format!(
+            "{}, expected {CLASSES}; correct the file or remove it",
+            counted(found, "class name")
+        ),
     ))
 }
 
@@ -239,7 +244,8 @@ mod tests {
         let whole = made(&[1, 2]);
         let truncated = folder(&[("test_batch.bin", &whole[..5000])]);
         let error = load(truncated.path(), Part::Test).unwrap_err().to_string();
-        let found = "5000 bytes, expected a multiple of 3073 (1 whole records and 1927 bytes";
+        let found =
+            "5,000 bytes, expected a multiple of 3073 (there: 1 whole record and 1927 more)";
         assert!(error.contains(found), "{error}");
         let empty = folder(&[("test_batch.bin", b"")]);
         let error = load(empty.path(), Part::Test).unwrap_err().to_string();
@@ -264,7 +270,7 @@ mod tests {
         assert_eq!(load(named.path(), Part::Test).unwrap().class_names[9], "j");
         let short = folder(&[("test_batch.bin", &batch), (CLASS_FILE, b"a\n")]);
         let error = load(short.path(), Part::Test).unwrap_err().to_string();
-        assert!(error.contains("1 class names, expected 10"), "{error}");
+        assert!(error.contains("1 class name, expected 10"), "{error}");
     }
 
     #[test]

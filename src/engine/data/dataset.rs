@@ -11,6 +11,7 @@ use super::{Label, Sample, Samples, Subset, image_shape, split_train};
 use crate::engine::files::hexadecimal;
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Where the classes of a set come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Origin {
     pub classes: ClassSource,
     /// How they were resized, cut and turned.
     pub geometry: Preprocessing,
+    /// The folder of the part, such as `val`, where the set has one for each.
+    pub part: Option<String>,
 }
 
 /// Labelled images of one size.
@@ -119,18 +122,22 @@ impl Dataset {
     /// more than the classes, for then they mean others.
     pub fn check_labels(&self, classes: usize) -> Result<()> {
         let (name, found) = (&self.name, self.classes);
+        let part = self.origin.part.as_ref();
+        let part = part.map_or_else(String::new, |part| format!(", its part {part},"));
         match self.origin.classes {
             ClassSource::Folders if found != classes => {
                 return Err(Error::invalid(format!(
-                    "{name} has folders of {found} classes, but the network tells {classes} apart, so \
+                    "{name}{part} has folders of {}, but the network tells {classes} apart, so \
                      their order is not the label: give --classes FILE with the name of every \
-                     class, or --labels FILE.csv"
+                     class, or --labels FILE.csv",
+                    counted(found, "class")
                 )));
             }
             ClassSource::List if found != classes => {
                 return Err(Error::invalid(format!(
-                    "--classes lists {found} classes, but the network tells {classes} apart: list \
-                     all of them, in the order of its outputs"
+                    "--classes lists {}, but the network tells {classes} apart: list all of them, \
+                     in the order of its outputs",
+                    counted(found, "class")
                 )));
             }
             _ => {}
@@ -140,10 +147,11 @@ impl Dataset {
             return Ok(());
         };
         Err(Error::invalid(format!(
-            "image {index} of {} has label {}, but the network tells {classes} classes apart, 0 to \
-             {}; correct the labels, or choose other images with --data",
+            "image {index} of {}{part} has label {}, but the network knows {}, 0 to {}; correct \
+             the labels, or choose other images with --data",
             self.name,
             self.labels[index],
+            counted(classes, "class"),
             classes.saturating_sub(1)
         )))
     }
@@ -193,7 +201,8 @@ impl Dataset {
     pub(super) fn outside(&self, index: usize) -> Error {
         let (name, count) = (&self.name, self.len());
         Error::invalid(format!(
-            "image {index} was asked for, but {name} has {count} images"
+            "image {index} was asked for, but {name} has {}",
+            counted(count, "image")
         ))
     }
 }
@@ -210,8 +219,9 @@ pub fn divided(whole: &Dataset, seed: u64) -> Result<(Dataset, Dataset)> {
     if held_out == 0 {
         let (name, count) = (&whole.name, whole.len());
         return Err(Error::invalid(format!(
-            "{name} comes in one part of {count} images, of which a fifth is held out: {HELD_OUT} \
-             at least are needed"
+            "{name} comes in one part of {}, of which a fifth is held out: {HELD_OUT} at least are \
+             needed; give more",
+            counted(count, "image")
         )));
     }
     let (train, test) = split_train(whole.len(), held_out, seed)?;
@@ -286,7 +296,7 @@ mod tests {
         let dataset = two_images();
         dataset.check_labels(2).unwrap();
         let refused = dataset.check_labels(1).unwrap_err().to_string();
-        let expected = "image 1 of made has label 1, but the network tells 1 classes apart, 0 to 0";
+        let expected = "image 1 of made has label 1, but the network knows 1 class, 0 to 0";
         assert!(refused.starts_with(expected), "{refused}");
         let of = |classes| {
             let origin = Origin {

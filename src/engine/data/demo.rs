@@ -11,6 +11,7 @@ use super::idx::{self, IdxFile};
 use super::{DataSpec, Dataset, Part, Sample};
 use crate::engine::files;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "demo";
@@ -106,7 +107,8 @@ fn balanced(dataset: &Dataset, count: usize) -> Result<Vec<usize>> {
     }
     let (name, found) = (&dataset.name, chosen.len());
     Err(Error::invalid(format!(
-        "{name} has only {found} images for a balanced choice of {count}; use the original files"
+        "{name} has only {} for a balanced choice of {count}; use the original files",
+        counted(found, "image")
     )))
 }
 

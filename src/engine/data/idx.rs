@@ -12,8 +12,10 @@ use flate2::read::MultiGzDecoder;
 
 use super::source::missing;
 use super::{Dataset, Held, Label, Origin, Part, nearby};
+use crate::engine::complaint::of_unpacking;
 use crate::engine::files;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "fashion-mnist";
@@ -107,7 +109,9 @@ pub(super) fn parse(name: &str, images: &IdxFile<'_>, labels: &IdxFile<'_>) -> R
         return Err(Error::format(
             labels.path,
             format!(
-                "{found} labels, but {images} has {count} images; they belong to different sets"
+                "{}, but {images} has {}; they belong to different sets",
+                counted(found, "label"),
+                counted(count, "image")
             ),
         ));
     }
@@ -143,10 +147,19 @@ fn content(file: &IdxFile<'_>, magic: u32) -> Result<Vec<u8>> {
 }
 
 fn read(file: &IdxFile<'_>, magic: u32, mut reader: impl Read) -> Result<Vec<u8>> {
+    if file.bytes.is_empty() {
+        return Err(Error::format(
+            file.path,
+            "expected an IDX file, but it is empty; download it again",
+        ));
+    }
     let damaged = |source: std::io::Error| {
         Error::format(
             file.path,
-            format!("truncated or damaged ({source}); download it again"),
+            format!(
+                "expected an IDX file: {}; download it again",
+                of_unpacking(&source)
+            ),
         )
     };
     let mut header = vec![
@@ -195,8 +208,9 @@ fn content_size(header: &[u8], magic: u32) -> std::result::Result<usize, String>
     }
     let count = numbers[1] as usize;
     if count == 0 || count > MAX_IMAGES {
+        let announced = counted(count, if numbers.len() > 2 { "image" } else { "label" });
         return Err(format!(
-            "announces {count} images, expected 1 to {MAX_IMAGES}"
+            "the header announces {announced}, expected 1 to {MAX_IMAGES}; download it again"
         ));
     }
     match numbers[2..] {
@@ -322,7 +336,7 @@ mod tests {
             refused(&changed, &labels)
         };
         assert!(with(0, 0x801).contains("begins with 0x801 instead of 0x803"));
-        assert!(with(4, u32::MAX).contains("announces 4294967295 images, expected 1 to"));
+        assert!(with(4, u32::MAX).contains("announces 4,294,967,295 images, expected 1 to"));
         assert!(with(4, 0).contains("announces 0 images"));
         assert!(with(4, 1_000_000).contains("announces 784000000 bytes, 1568 are there"));
         assert!(with(4, 1).contains("announces 784 bytes, more are there"));
@@ -339,7 +353,9 @@ mod tests {
     #[test]
     fn labels_must_fit_the_images_and_the_classes() {
         let (images, _) = two();
-        assert!(refused(&images, &encode_labels(&[1])).contains("1 labels, but images has 2"));
+        assert!(
+            refused(&images, &encode_labels(&[1])).contains("1 label, but images has 2 images")
+        );
         let beyond = refused(&images, &encode_labels(&[1, 10]));
         assert!(
             beyond.contains("label 1 is 10, expected 0 to 9"),

@@ -9,6 +9,7 @@ use crate::engine::files;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::sensitivity::DataFacts;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// A fixed sequence of labelled images.
 pub trait Images: Sync {
@@ -52,7 +53,8 @@ impl<'a> Selection<'a> {
         if let Some(outside) = indices.iter().find(|&&index| index >= dataset.len()) {
             let (name, len) = (&dataset.name, dataset.len());
             return Err(Error::invalid(format!(
-                "image {outside} of {name}: it has {len} images"
+                "image {outside} of {name}: it has {}",
+                counted(len, "image")
             )));
         }
         let augmentation = Augmentation::None;

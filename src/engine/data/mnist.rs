@@ -15,7 +15,9 @@ use super::reading::Reading;
 use super::shaped::{Extent, Uniform};
 use super::source::missing;
 use super::{Dataset, Held, Label, Part, nearby};
+use crate::engine::complaint::of_unpacking;
 use crate::engine::{Error, Result, files};
+use crate::numbers::counted;
 
 /// The name in `--data` of sets of any extents.
 pub(super) const NAME: &str = "idx";
@@ -139,6 +141,12 @@ struct Content {
 
 fn content(path: &Path) -> Result<Content> {
     let file = files::read_limited(path, MAX_FILE_BYTES)?;
+    if file.is_empty() {
+        return Err(Error::format(
+            path,
+            "expected an IDX file, but it is empty; download it again",
+        ));
+    }
     let length = file.len() as u64;
     let read = if file.starts_with(&[0x1f, 0x8b]) {
         let most = length.saturating_mul(PACKING);
@@ -151,8 +159,12 @@ fn content(path: &Path) -> Result<Content> {
 
 /// Reads a header and what it announces, if that is no more than `most` bytes.
 fn unpacked(mut reader: impl Read, most: u64) -> std::result::Result<Content, String> {
-    let damaged =
-        |source: std::io::Error| format!("truncated or damaged ({source}); download it again");
+    let damaged = |source: std::io::Error| {
+        format!(
+            "expected an IDX file: {}; download it again",
+            of_unpacking(&source)
+        )
+    };
     let mut magic = [0; 4];
     reader.read_exact(&mut magic).map_err(damaged)?;
     let [0, 0, kind, dimensions] = magic else {
@@ -168,6 +180,12 @@ fn unpacked(mut reader: impl Read, most: u64) -> std::result::Result<Content, St
         extents.push(u32::from_be_bytes(extent) as usize);
     }
     let header = Header { kind, extents };
+    if header.extents.contains(&0) {
+        return Err(format!(
+            "there is nothing in it: its header announces {:?} elements; choose a file with images",
+            header.extents
+        ));
+    }
     let announced = header.bytes().filter(|&bytes| bytes > 0 && bytes <= most);
     let announced = announced.ok_or_else(|| {
         let extents = &header.extents;
@@ -211,8 +229,9 @@ fn label_list(path: &Path, content: Content, count: usize) -> Result<Vec<Label>>
     }
     if header.count() != count {
         return Err(wrong(format!(
-            "{} labels, but there are {count} images; they belong to different sets",
-            header.count()
+            "{}, but {}; they belong to different sets",
+            counted(header.count(), "label"),
+            counted(count, "image")
         )));
     }
     let label = |(place, bytes): (usize, &[u8])| {

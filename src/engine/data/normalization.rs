@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sampling::{Purpose, below, draws};
 use super::{Dataset, Sample};
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Black pixels added on each side before cropping.
 const PADDING: usize = 4;
@@ -46,7 +47,8 @@ impl Normalization {
         if mean.len() != std.len() || mean.is_empty() {
             let (means, deviations) = (mean.len(), std.len());
             return Err(Error::invalid(format!(
-                "{means} mean but {deviations} std: expected one of each a channel"
+                "{} of mean but {deviations} of std: expected one of each a channel",
+                counted(means, "value")
             )));
         }
         if let Some(value) = mean.iter().find(|value| !value.is_finite()) {
@@ -191,8 +193,9 @@ impl Dataset {
         let (means, channels) = (normalization.mean.len(), self.channels);
         if means != channels || normalization.std.len() != channels {
             return Err(Error::invalid(format!(
-                "the normalization is for {means} channels, but images of {} have {channels}; give \
-                 --mean and --std with {channels} values each",
+                "mean and std are for {}, but an image of {} has {channels}; give one value for \
+                 all, or one a channel",
+                counted(means, "channel"),
                 self.name
             )));
         }
@@ -401,7 +404,7 @@ mod tests {
             refused(&[f32::NAN], &[1.0]),
             "mean NaN: expected finite numbers"
         );
-        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 mean but 2 std"));
+        assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 value of mean but 2 of std"));
         let grey = Normalization::new(vec![0.5], vec![0.5]).unwrap();
         let preparation = Preparation {
             normalization: &grey,

@@ -9,6 +9,7 @@ use super::shaped::{Planes, Uniform, shaped};
 use super::{Dataset, Label};
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result, text};
+use crate::numbers::counted;
 
 /// The largest list of classes or labels.
 const LIMIT: u64 = 1 << 30;
@@ -44,8 +45,8 @@ impl Reading {
             return Err(Error::format(
                 file,
                 format!(
-                    "{} classes, but {name} has label {most}; list all classes, one a line",
-                    listed.len()
+                    "{}, but {name} has label {most}; list all classes, one a line",
+                    counted(listed.len(), "class")
                 ),
             ));
         }
@@ -68,6 +69,7 @@ impl Reading {
                 whole,
                 classes: source,
                 geometry: self.preprocessing.geometry(),
+                part: None,
             },
         })
     }

@@ -72,7 +72,7 @@ pub fn sample(order: Order, samples: usize, seed: u64, len: usize) -> Result<Vec
     }
     if samples > len {
         return Err(Error::invalid(format!(
-            "{samples} samples were asked for, but there are {len} images; ask for at most {len}"
+            "samples {samples}: expected at most {len}, as many as there are images"
         )));
     }
     let mut indices: Vec<usize> = (0..len).collect();

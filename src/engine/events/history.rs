@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::reading::for_each;
 use crate::engine::Result;
 use crate::engine::job::{Event, Outcome, Score, Split};
+use crate::numbers::counted;
 
 /// Stages, evaluations and warnings that are kept of a run: more than any run has, so that no file can
 /// take all memory.
@@ -60,13 +61,21 @@ pub struct History {
 }
 
 impl History {
-    /// The history that an event file tells.
+    /// The history that an event file tells; that some of its lines are damaged is a warning of it.
     ///
     /// # Errors
     /// When it cannot be read, or holds no event at all.
     pub fn read(path: &Path) -> Result<Self> {
         let mut history = Self::default();
-        for_each(path, |event| history.hear(&event))?;
+        let told = for_each(path, |event| history.hear(&event))?;
+        if told.unreadable > 0 {
+            let lines = counted(told.unreadable, "line");
+            history.warn(&format!(
+                "{lines} of {} cannot be read and {} left out; what happened then is not known",
+                path.display(),
+                if told.unreadable == 1 { "is" } else { "are" }
+            ));
+        }
         Ok(history)
     }
 
@@ -247,6 +256,19 @@ mod tests {
         let mut resumed = stopped;
         resumed.hear(&step(3));
         assert_eq!((resumed.outcome, resumed.step), (None, 3));
+    }
+
+    #[test]
+    fn a_damaged_line_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        std::fs::write(&path, "{\"event\":\"checkpoint\",\"step\":4}\nx\n").unwrap();
+        let history = History::read(&path).unwrap();
+        assert_eq!(history.checkpoint, Some(4));
+        let [warning] = &history.warnings[..] else {
+            panic!("{history:?}");
+        };
+        assert!(warning.starts_with("1 line of ") && warning.contains("is left out"));
     }
 
     #[test]

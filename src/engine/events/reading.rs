@@ -34,7 +34,10 @@ pub fn for_each(path: &Path, mut hear: impl FnMut(Event)) -> Result<Told> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() && found.len() <= LARGEST => {}
         Ok(_) => {
-            let text = format!("expected a file of at most {LARGEST} bytes");
+            let text = format!(
+                "expected a file of at most {LARGEST} bytes; put back the events.jsonl that the \
+                 run wrote"
+            );
             return Err(Error::format(path, text));
         }
         Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(Told::default()),
@@ -66,7 +69,8 @@ pub fn for_each(path: &Path, mut hear: impl FnMut(Event)) -> Result<Told> {
     if told.events == 0 && (told.unreadable > 0 || line.len() as u64 == LONGEST) {
         return Err(Error::format(
             path,
-            "expected the events of a run, a line each",
+            "expected the events of a run, a line each; put back the events.jsonl that the run \
+             wrote",
         ));
     }
     Ok(told)

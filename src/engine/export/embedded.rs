@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use crate::engine::complaint::of_unpacking;
 use crate::engine::model::Structure;
 use crate::engine::text;
 
@@ -34,13 +35,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Structure, String> {
     let read = ZlibDecoder::new(bytes)
         .take(most + 1)
         .read_to_end(&mut json);
-    read.map_err(|error| format!("{NAME}: {error}; export the file again"))?;
+    read.map_err(|error| format!("{NAME}: {}; export the file again", of_unpacking(&error)))?;
     if json.len() as u64 > most {
         return Err(format!(
             "{NAME}: a graph of more than {most} bytes; export the file again"
         ));
     }
-    let said = |reason: String| format!("{NAME}: {reason}");
+    let said = |reason: String| format!("{NAME}: {reason}; export the file again");
     let structure: Structure = text::decode(json)
         .and_then(|text| text::from_json(&text))
         .map_err(said)?;

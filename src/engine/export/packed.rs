@@ -352,11 +352,18 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
     let about = About {
         model: get("model")?.to_owned(),
         data: get("data")?.to_owned(),
-        normalization: normalization(&metadata, (list(get("mean")?)?, list(get("std")?)?))?,
-        preprocessing: preprocessing(&metadata)?,
+        normalization: normalization(
+            &metadata,
+            (
+                list(get("mean")?).map_err(of_key("mean"))?,
+                list(get("std")?).map_err(of_key("std"))?,
+            ),
+        )?,
+        preprocessing: preprocessing(&metadata).map_err(of_key(PREPROCESSING))?,
         structure: stored.transpose()?,
     };
-    let (image, classes) = (image(get("image")?)?, number(get("classes")?)?);
+    let image = image(get("image")?).map_err(of_key("image"))?;
+    let classes = number(get("classes")?).map_err(of_key("classes"))?;
     let channels = about.normalization.mean.len();
     if !matches!(image, Shape::Map { channels: found, .. } if found == channels) {
         return Err(format!(
@@ -386,7 +393,8 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
     let bits = get("bits")?
         .split(' ')
         .map(pair)
-        .collect::<Decoded<Vec<_>>>()?;
+        .collect::<Decoded<Vec<_>>>()
+        .map_err(of_key("bits"))?;
     let steps = weight_steps(metadata.get(WEIGHT_STEPS.0))?;
     let folded = layers(&base, (&bits, steps), &file)?;
     let (graph, parameters) = unfold(&base, &folded).map_err(said)?;
@@ -396,6 +404,11 @@ fn decode(bytes: &[u8]) -> Decoded<Packed> {
         graph,
         parameters,
     })
+}
+
+/// What is wrong with a value of the metadata, with its key and the next step.
+fn of_key(key: &str) -> impl Fn(String) -> String {
+    move |reason| format!("its metadata {key}: {reason}; export it again")
 }
 
 fn weight_steps(said: Option<&String>) -> Decoded<WeightSteps> {

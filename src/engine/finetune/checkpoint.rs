@@ -18,6 +18,7 @@ use crate::engine::job::Score;
 use crate::engine::model::weights::{ElementType, Entry, damage, serialize_safetensors};
 use crate::engine::quant::{LayerBits, QuantizedNetwork, ScaleRule};
 use crate::engine::{Error, Result, files, seal, text};
+use crate::numbers::counted;
 
 /// Key of the metadata.
 const POSITION: &str = "hawqeye/checkpoint";
@@ -162,7 +163,12 @@ pub fn read(path: &Path, outline: &Outline) -> Result<State> {
     let bytes = files::read_limited(path, LIMIT)?;
     let damaged =
         |reason: String| Error::format(path, format!("the checkpoint is damaged ({reason})"));
-    let whole = seal::check(&bytes, seal::safetensors_header(&bytes));
+    if bytes.is_empty() {
+        return Err(damaged("it is empty".to_owned()));
+    }
+    // What to do about it depends on what else is there: its own next step is left out.
+    let whole = seal::check(&bytes, seal::safetensors_header(&bytes))
+        .map_err(|_| "it is not what its checksum says".to_owned());
     let (position, tensors) = whole.and_then(|()| parse(&bytes)).map_err(damaged)?;
     restore(outline, position, tensors).map_err(|error| match error {
         Failure::Content(reason) => damaged(reason),
@@ -270,8 +276,8 @@ fn restore(
     let mut take = |name: &str, len: usize| match tensors.remove(name) {
         Some(values) if values.len() == len => Ok(values),
         Some(values) => Err(Failure::Content(format!(
-            "{name} has {} numbers: expected {len}",
-            values.len()
+            "{name} has {}: expected {len}",
+            counted(values.len(), "number")
         ))),
         None => Err(Failure::Content(format!("{name} is missing"))),
     };

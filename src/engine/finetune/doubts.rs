@@ -3,6 +3,7 @@
 
 use crate::engine::events::History;
 use crate::engine::job::Split;
+use crate::numbers::counted;
 
 /// Standard errors of an accuracy that may be chance.
 const CHANCE: f64 = 2.0;
@@ -13,9 +14,10 @@ const GUESSING: f64 = 1.5;
 pub(super) fn begun_anew(history: &History) -> Option<String> {
     let lost = history.step;
     (lost > 0).then(|| {
+        let steps = counted(lost as usize, "step");
         format!(
-            "the checkpoint of the run is gone: it begins anew from the float network, and the {lost} \
-             steps that were made are lost"
+            "the checkpoint of the run is gone: it begins anew from the float network, and what was \
+             learned in {steps} is lost"
         )
     })
 }
@@ -105,6 +107,6 @@ mod tests {
         let mut history = History::default();
         assert_eq!(begun_anew(&history), None);
         history.step = 7;
-        assert!(begun_anew(&history).unwrap().contains("the 7 steps"));
+        assert!(begun_anew(&history).unwrap().contains("in 7 steps is lost"));
     }
 }

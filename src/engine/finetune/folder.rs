@@ -23,7 +23,9 @@ use crate::engine::model::Structure;
 use crate::engine::plan::{self, Plan};
 use crate::engine::presence::{Claim, Holder, Presence};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
-use crate::engine::{Error, Result, files, text};
+use crate::engine::text::{self, Wanted};
+use crate::engine::{Error, Result, files};
+use crate::numbers::counted;
 
 /// Files of a run, by name: nobody else writes them.
 pub const RUN_FILES: [&str; 9] = [
@@ -41,8 +43,13 @@ pub const RUN_FILES: [&str; 9] = [
 /// Those of them that training makes.
 const RESULTS: [&str; 3] = ["events.jsonl", "checkpoint.safetensors", "best.safetensors"];
 
-/// Largest `settings.json` that is read.
-const LIMIT: u64 = 16 << 20;
+/// What `settings.json` is.
+const SETTINGS: Wanted<'static> = Wanted {
+    what: "the settings of a run",
+    next: "put back the settings.json that the run was started with, or start a new run in another \
+           folder",
+    limit: 16 << 20,
+};
 
 /// A run folder that this program works on; no other does until it is dropped.
 #[derive(Debug)]
@@ -238,17 +245,15 @@ pub fn read_record(folder: &Path) -> Result<Record> {
         )));
     }
     let path = settings_path(folder);
-    let record: Record = text::read_json(&path, LIMIT, "the settings of a run")?;
+    let record: Record = text::read_json(&path, &SETTINGS)?;
     if record.format != FORMAT || record.version != 1 {
         let (format, version) = (&record.format, record.version);
-        return Err(Error::format(
-            &path,
-            format!("expected format {FORMAT:?} version 1, got {format:?} version {version}"),
-        ));
+        let got = format!("got {format:?} version {version} instead of {FORMAT:?} version 1");
+        return Err(SETTINGS.refused(&path, &got));
     }
     record
         .check()
-        .map_err(|error| Error::format(&path, error.to_string()))?;
+        .map_err(|error| SETTINGS.refused(&path, &error.to_string()))?;
     Ok(record)
 }
 
@@ -259,7 +264,15 @@ pub fn read_record(folder: &Path) -> Result<Record> {
 pub fn read_plan(folder: &Path, record: &Record) -> Result<Plan> {
     let names: Vec<_> = record.plan.iter().map(|(name, _)| name.clone()).collect();
     let path = plan_path(folder);
-    let plan = plan::file::read(&path, Some(&names))?;
+    let plan = plan::file::read(&path, Some(&names)).map_err(|refused| match refused {
+        Error::Format { path, reason } => Error::Format {
+            path,
+            reason: format!(
+                "{reason}; put back the plan.toml that the run was started with, or start a new run"
+            ),
+        },
+        other => other,
+    })?;
     for (layer, (name, bits)) in plan.layers.iter().zip(&record.plan) {
         let found = format!("{}/{}", layer.weight_bits, layer.activation_bits);
         if found != *bits {
@@ -390,32 +403,53 @@ pub fn load_run(folder: &Path) -> Result<Run> {
         Ok(state) => (state, None),
         Err(damaged) => match checkpoint::read(&best, &outline) {
             Ok(state) => {
-                let step = state.position.step;
                 let instead = format!(
-                    "{damaged}; the network of the best epoch, after {step} steps, is whole and is \
-                     taken instead"
+                    "{}: {} and is taken instead",
+                    lost(&path, &damaged),
+                    best_is_whole(&state)
                 );
                 (state, Some(instead))
             }
-            Err(_) => return Err(damaged),
+            Err(_) => return Err(hopeless(&path, &damaged)),
         },
+    };
+    let warnings = match History::read(&events_path(folder)) {
+        Ok(history) => history.warnings,
+        Err(damaged) => vec![format!("what the run warned of is not known: {damaged}")],
     };
     Ok(Run {
         network: state.network,
         position: state.position,
         is_replaced: instead.is_some(),
-        doubts: instead
-            .into_iter()
-            .chain(
-                History::read(&events_path(folder))
-                    .unwrap_or_default()
-                    .warnings,
-            )
-            .collect(),
+        doubts: instead.into_iter().chain(warnings).collect(),
         record,
         structure,
         plan,
     })
+}
+
+/// Why a checkpoint cannot be read, as the beginning of a sentence.
+pub(super) fn lost(path: &Path, damaged: &Error) -> String {
+    if path.exists() {
+        damaged.to_string()
+    } else {
+        format!("{} is gone", path.display())
+    }
+}
+
+/// `the network of the best epoch, after 7 steps, is whole`.
+pub(super) fn best_is_whole(best: &checkpoint::State) -> String {
+    let steps = counted(best.position.step as usize, "step");
+    format!("the network of the best epoch, after {steps}, is whole")
+}
+
+/// A checkpoint that cannot be read, and nothing beside it to go on with.
+pub(super) fn hopeless(path: &Path, damaged: &Error) -> Error {
+    let lost = lost(path, damaged);
+    Error::invalid(format!(
+        "{lost}, and there is no whole network of a best epoch beside it; put back one of them, or \
+         start a new run in another folder"
+    ))
 }
 
 /// Bits of each layer once this many stages were entered.

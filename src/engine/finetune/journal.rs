@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::job::{Event, Observer, Verdict};
 use crate::engine::presence::Presence;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// An event file that grows line by line.
 #[derive(Debug)]
@@ -34,8 +35,9 @@ impl Journal {
             return Err(Error::format(
                 path,
                 format!(
-                    "{found} bytes, but the checkpoint beside it was written after {keep}; the file \
-                     was cut or replaced: start a new run in another folder"
+                    "{}, but the checkpoint beside it was written after {keep}; the file was cut \
+                     or replaced: start a new run in another folder",
+                    counted(found as usize, "byte")
                 ),
             ));
         }

@@ -15,6 +15,7 @@ use crate::engine::model::check_sizes;
 use crate::engine::plan::Plan;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/run";
@@ -189,8 +190,9 @@ impl Record {
         let means = self.data.normalization.mean.len();
         if means != channels {
             return Err(Error::invalid(format!(
-                "images of {image}, but the normalisation has {means} channels; the settings were \
-                 changed: put them back"
+                "images of {image}, but the normalisation has {}; the settings were changed: put \
+                 them back",
+                counted(means, "channel")
             )));
         }
         let float = format!("{0}/{0}", Bits::FLOAT);
@@ -285,9 +287,8 @@ fn check_plan(graph: &Graph, plan: &Plan) -> Result<Vec<Arc<str>>> {
         return Ok(names);
     }
     Err(Error::invalid(format!(
-        "the plan is for {} layers from {}, the network has {} from {}; make the plan anew for \
-         this network",
-        plan.layers.len(),
+        "the plan is for {} from {}, the network has {} from {}; make the plan anew for this network",
+        counted(plan.layers.len(), "layer"),
         plan.layers.first().map_or("none", |layer| &layer.name),
         names.len(),
         names.first().map_or("none", |name| name),
@@ -325,13 +326,13 @@ fn check_images(graph: &Graph, images: &Dataset) -> Result<()> {
     let shape = image_shape(images);
     if !images.suits(graph.input_shape()) || images.classes > graph.classes() || images.is_empty() {
         return Err(Error::invalid(format!(
-            "{} has {} images of {shape} in {} classes, but the network reads {} and tells {} \
-             classes apart",
+            "{} has {} of {shape} in {}, but the network reads {} and knows {}; choose other images \
+             with --data",
             images.name,
-            images.len(),
-            images.classes,
+            counted(images.len(), "image"),
+            counted(images.classes, "class"),
             graph.input_shape(),
-            graph.classes()
+            counted(graph.classes(), "class")
         )));
     }
     Ok(())

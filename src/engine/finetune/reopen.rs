@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, Outline, Position, State};
 use super::doubts;
-use super::folder::{RunFolder, best_path, checkpoint_path};
+use super::folder::{RunFolder, best_is_whole, best_path, checkpoint_path, hopeless, lost};
 use super::inputs::Inputs;
 use super::optimizer::Velocities;
 use super::record::Record;
@@ -65,26 +65,29 @@ fn last<B: Backend>(
     let bits = |entered| inputs.bits(entered);
     let outline = outline(inputs, &bits);
     if !path.exists() && !folder.best().exists() {
-        let history = History::read(&folder.events()).unwrap_or_default();
-        return Ok((None, doubts::begun_anew(&history)));
+        let note = match History::read(&folder.events()) {
+            Ok(history) => doubts::begun_anew(&history),
+            Err(damaged) => Some(format!(
+                "the run has no checkpoint and begins anew from the float network, and what happened \
+                 in it before is not known: {damaged}"
+            )),
+        };
+        return Ok((None, note));
     }
     let damaged = match checkpoint::read(&path, &outline) {
         Ok(state) => return Ok((Some(state), None)),
         Err(damaged) => damaged,
     };
     let Ok(best) = checkpoint::read(&folder.best(), &outline) else {
-        return Err(hopeless(damaged));
+        return Err(hopeless(&path, &damaged));
     };
-    let kept = best.position.step;
+    let (lost, whole) = (lost(&path, &damaged), best_is_whole(&best));
     if inputs.request.start == Start::Conclude(Kept::Best) {
-        let note = format!(
-            "{damaged}; the network of the best epoch, after {kept} steps, is whole and is kept"
-        );
+        let note = format!("{lost}: {whole} and is kept");
         return Ok((Some(best), Some(note)));
     }
     Err(Error::invalid(format!(
-        "{damaged}; the network of the best epoch, after {kept} steps, is whole: end the run with it \
-         by --resume --conclude best, or export it as it is"
+        "{lost}: {whole}; end the run with it by --resume --conclude best, or export it as it is"
     )))
 }
 
@@ -99,17 +102,6 @@ fn with_way_out<B: Backend>(inputs: &Inputs<B>, refused: Error) -> Error {
         "{refused}; its checkpoint is damaged, but the network of its best epoch is whole: hawqeye \
          export takes that"
     ))
-}
-
-/// A damaged checkpoint, and nothing beside it to go on with.
-fn hopeless(damaged: Error) -> Error {
-    match damaged {
-        Error::Format { path, reason } => Error::Format {
-            path,
-            reason: format!("{reason}; start a new run in another folder"),
-        },
-        other => other,
-    }
 }
 
 fn outline<'a, B: Backend>(
@@ -152,8 +144,8 @@ pub(super) fn concluded<B: Backend>(
     let (entered, stages) = (last.position.stages, inputs.calendar.stages);
     if entered < stages {
         return Err(Error::invalid(format!(
-            "{entered} of {stages} stages have entered: the network is not yet the plan's; train on \
-             until the last has"
+            "stages that have entered: {entered} of {stages}; the network is not yet the plan's: \
+             train on until the last has"
         )));
     }
     if kept == Kept::Last || last.position.test.is_some() {

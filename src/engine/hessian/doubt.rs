@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sensitivity::{LayerSensitivity, Sensitivity};
+use crate::numbers::counted;
 
 /// A loss this near to chance, `ln(classes)`, is that of a network that knows nothing.
 const NEAR_CHANCE: f64 = 0.8;
@@ -191,11 +192,14 @@ impl fmt::Display for Doubt {
                     (Some((rows, images)), Some(samples)) => {
                         write!(
                             f,
-                            " ({rows} rows of {images} of the {samples} images have any)"
+                            " (there is some in {} of {images} of the {})",
+                            counted(*rows, "row"),
+                            counted(*samples, "image")
                         )?;
                     }
                     (Some((rows, images)), None) => {
-                        write!(f, " ({rows} rows of {images} images have any)")?;
+                        let (rows, images) = (counted(*rows, "row"), counted(*images, "image"));
+                        write!(f, " (there is some in {rows} of {images})")?;
                     }
                     (None, _) => {}
                 }

@@ -8,6 +8,7 @@ use super::sweep::{GROUP_BYTES, ROW_BYTES};
 use crate::engine::autodiff::kept;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Layer};
+use crate::numbers::counted;
 
 /// Products that an eigenvalue takes at a relative residual of 1e-3, from experience.
 const PRODUCTS: f64 = 6.5;
@@ -45,7 +46,10 @@ impl Estimate {
         match self.walked {
             0 => "all layers by rows".to_owned(),
             walked if walked == self.layers => "all layers by walks".to_owned(),
-            walked => format!("{} layers by rows, {walked} by walks", self.layers - walked),
+            walked => format!(
+                "{} by rows, {walked} by walks",
+                counted(self.layers - walked, "layer")
+            ),
         }
     }
 }

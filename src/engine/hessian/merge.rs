@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::sensitivity::{LayerSensitivity, PerBits, Sensitivity};
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Puts the measurements of `again` into `file`.
 ///
@@ -131,7 +132,7 @@ fn named(file: &Sensitivity, what: &str) -> String {
     match (what, &file.model, &file.data) {
         ("network", Some(model), _) if !model.name.is_empty() => format!("{} {hash}", model.name),
         ("sample", _, Some(data)) => match data.samples {
-            Some(samples) => format!("{samples} images of {}, {hash}", data.name),
+            Some(samples) => format!("{} of {}, {hash}", counted(samples, "image"), data.name),
             None => hash,
         },
         _ => hash,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::engine::autodiff::loss::{self, Tally};
+use crate::engine::autodiff::overflow::located;
 use crate::engine::autodiff::{Chunk, Program, Workspaces, chunk_ranges};
 use crate::engine::backend::candle::Candle;
 use crate::engine::backend::{Arrays, Backend};
@@ -91,7 +92,7 @@ impl<'a, B: Backend> Primal<'a, B> {
         images: &'a dyn Images,
         observer: &mut dyn Observer,
     ) -> Result<Option<Self>> {
-        Self::at(graph, parameters, backend, images)?.walked(observer)
+        Self::at(graph, parameters, backend, images)?.walked(parameters, observer)
     }
 
     /// The same with forward walks in float64, whatever the device: slower, and where rectifiers let
@@ -111,7 +112,7 @@ impl<'a, B: Backend> Primal<'a, B> {
             program: Program::new(graph, &DOUBLE, parameters, PURPOSE)?,
             workspaces: Workspaces::default(),
         });
-        primal.walked(observer)
+        primal.walked(parameters, observer)
     }
 
     /// Not walked yet.
@@ -133,10 +134,15 @@ impl<'a, B: Backend> Primal<'a, B> {
         })
     }
 
-    fn walked(mut self, observer: &mut dyn Observer) -> Result<Option<Self>> {
+    fn walked(
+        mut self,
+        parameters: &Parameters,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Self>> {
         let verdict = self.walk_sample(observer)?;
         if !self.tally.loss.is_finite() {
-            return Err(Error::NotFinite("the loss over the sample".to_owned()));
+            let what = "the loss over the sample";
+            return Err(located(&self.program, parameters, self.images, what)?);
         }
         Ok((verdict == Verdict::Continue).then_some(self))
     }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::identity::Identity;
 use crate::engine::import::Normalization;
 use crate::engine::quant::{Bits, ScaleRule};
-use crate::engine::{Error, Result, files, text};
+use crate::engine::text::{self, Wanted};
+use crate::engine::{Result, files};
+use crate::numbers::counted;
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";
@@ -296,15 +298,16 @@ impl LayerSensitivity {
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)));
         let by_bits = by_bits.flat_map(|(key, values)| {
-            let named = move |(bits, value): (&u8, &f64)| (format!("{key} at {bits} bits"), *value);
+            let named = move |(bits, value): (&u8, &f64)| {
+                (format!("{key} at {}", bit_count(*bits)), *value)
+            };
             values.iter().map(named)
         });
         let mut all = alone.chain(by_bits);
         match all.find(|(_, value)| !value.is_finite() || value.abs() > MOST) {
             None => Ok(()),
             Some((key, value)) => Err(format!(
-                "{}: {key} {value:e}: its harm is not finite with numbers beyond {MOST:e}; measure \
-                 this layer again",
+                "{}: {key} {value:e}: its harm is not finite with numbers beyond {MOST:e}",
                 self.layer
             )),
         }
@@ -333,9 +336,19 @@ impl Sensitivity {
     /// When it cannot be read, is not a sensitivity file, lists a layer twice or holds a number
     /// that makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
-        let expected = format!("a sensitivity file ({FORMAT})");
-        let read: Self = text::read_json(path, LIMIT, &expected)?;
-        read.check().map_err(|reason| Error::format(path, reason))?;
+        let is_unfinished = path.extension().is_some_and(|end| end == "partial");
+        let wanted = Wanted {
+            what: "a sensitivity file (hawqeye/sensitivity)",
+            next: if is_unfinished {
+                "remove it, and measure again with hawqeye analyze without --resume"
+            } else {
+                "measure again with hawqeye analyze"
+            },
+            limit: LIMIT,
+        };
+        let read: Self = text::read_json(path, &wanted)?;
+        read.check()
+            .map_err(|reason| wanted.refused(path, &reason))?;
         Ok(read)
     }
 
@@ -374,14 +387,17 @@ impl Sensitivity {
         if self.format != FORMAT || self.version != 1 {
             let (format, version) = (&self.format, self.version);
             return Err(format!(
-                "expected {FORMAT} version 1, got {format} version {version}"
+                "got {format} version {version} instead of {FORMAT} version 1"
             ));
         }
         if self.layers.is_empty() {
-            return Err("it lists no layer; run hawqeye analyze to the end".to_owned());
+            return Err("it lists no layer".to_owned());
         }
         for (index, layer) in self.layers.iter().enumerate() {
             let name = &layer.layer;
+            if name.trim().is_empty() {
+                return Err(format!("the layer in entry {} has no name", index + 1));
+            }
             if layer.parameters == 0 {
                 return Err(format!(
                     "{name} has 0 parameters: expected the number of its weights"
@@ -398,16 +414,23 @@ impl Sensitivity {
                 .iter()
                 .any(|earlier| earlier.layer == *name)
             {
-                return Err(format!("layer {name} is listed twice; keep one of them"));
+                return Err(format!("layer {name} is listed twice"));
             }
             let errors = layer.perturbation.iter().chain(&layer.latency_ms);
             if let Some((bits, value)) = errors.into_iter().find(|(_, value)| **value < 0.0) {
-                return Err(format!("{name} at {bits} bits: {value} is negative"));
+                return Err(format!(
+                    "{name} at {}: {value} is negative",
+                    bit_count(*bits)
+                ));
             }
             layer.check_numbers()?;
         }
         Ok(())
     }
+}
+
+fn bit_count(bits: u8) -> String {
+    counted(usize::from(bits), "bit")
 }
 
 fn default_format() -> String {

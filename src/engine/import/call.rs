@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::source::{Attribute, Node, Read, Size};
 use super::tensor::{Tensor, elements};
 use super::view::Wire;
+use crate::numbers::counted;
 
 /// What was done to the numbers of the file to make those of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -274,7 +275,7 @@ pub(crate) fn place(axis: i64, rank: usize) -> Read<usize> {
     let place = from_start.and_then(|axis| usize::try_from(axis).ok());
     place
         .filter(|place| *place < rank)
-        .ok_or_else(|| format!("there is no extent {axis} in {rank} extents"))
+        .ok_or_else(|| format!("there is no extent {axis} in {}", counted(rank, "extent")))
 }
 
 /// Several such places.

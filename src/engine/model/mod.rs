@@ -419,9 +419,17 @@ fn check_values(
         place / (values.len() / channels).max(1)
     };
     if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-        let (channel, value) = (channel(place), values[place] as f32);
+        let (channel, value) = (channel(place), values[place]);
         return Err(format!(
             "{name}, channel {channel}: {value} is not finite; use a sound checkpoint"
+        ));
+    }
+    let is_large = |value: &f64| !(*value as f32).is_finite();
+    if let Some(place) = values.iter().position(is_large) {
+        let (channel, value) = (channel(place), values[place]);
+        return Err(format!(
+            "{name}, channel {channel}: {value:e} is beyond all float32 numbers; use a sound \
+             checkpoint"
         ));
     }
     let Some(epsilon) = epsilon else {

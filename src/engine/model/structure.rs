@@ -7,14 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::Architecture;
 use crate::engine::graph::{Graph, Shape};
 use crate::engine::import::{Container, Normalization, Origin};
-use crate::engine::{Error, Result, files, text};
+use crate::engine::text::{self, Wanted};
+use crate::engine::{Error, Result, files};
 
 /// Value of the `format` key.
 const FORMAT: &str = "hawqeye/graph";
 /// Value of the `version` key.
 const VERSION: u32 = 1;
-/// Largest file that is read.
-const LIMIT: u64 = 256 << 20;
+/// What its file is.
+const WANTED: Wanted<'static> = Wanted {
+    what: "the network of a run",
+    next: "put back the network.json that the run was started with, or start a new run",
+    limit: 256 << 20,
+};
 
 /// A network without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,20 +79,16 @@ impl Structure {
     /// # Errors
     /// When it cannot be read, or is not one.
     pub fn read(path: &Path) -> Result<Self> {
-        let document: Document = text::read_json(path, LIMIT, "the network of a run")?;
+        let document: Document = text::read_json(path, &WANTED)?;
         if document.format != FORMAT || document.version != VERSION {
             let (format, version) = (&document.format, document.version);
-            return Err(Error::format(
-                path,
-                format!(
-                    "expected format {FORMAT:?} version {VERSION}, got {format:?} version {version}"
-                ),
-            ));
+            let got = format!("got {format:?} version {version} instead of {FORMAT:?} {VERSION}");
+            return Err(WANTED.refused(path, &got));
         }
         let structure = document.structure;
         structure
             .check()
-            .map_err(|reason| Error::format(path, reason))?;
+            .map_err(|reason| WANTED.refused(path, &reason))?;
         Ok(structure)
     }
 
@@ -111,7 +112,7 @@ impl Structure {
         let parameters = self.graph.parameters().len();
         match &self.imported {
             Some(imported) if imported.origins.len() != parameters => Err(format!(
-                "origins of {} parameters, but the network has {parameters}: use a whole file",
+                "origins of {} parameters, but the network has {parameters}",
                 imported.origins.len()
             )),
             _ => Ok(()),

@@ -7,6 +7,7 @@ use crate::engine::data::{
 };
 use crate::engine::graph::Graph;
 use crate::engine::{Error, Result, import};
+use crate::numbers::counted;
 
 /// A network and images as they are asked for.
 #[derive(Debug, Clone)]
@@ -125,9 +126,9 @@ pub fn check_fit(dataset: &Dataset, graph: &Graph) -> Result<()> {
         return dataset.check_labels(graph.classes());
     }
     Err(Error::invalid(format!(
-        "the network takes images of {expected} in {} classes, but those of {} are {found} in {}; \
-         choose other images with --data, or resize pictures with --size",
-        graph.classes(),
+        "the network takes images of {expected} in {}, but those of {} are {found} in {}; choose \
+         other images with --data, or resize pictures with --size",
+        counted(graph.classes(), "class"),
         dataset.name,
         dataset.classes
     )))

@@ -91,6 +91,9 @@ pub fn to_toml(plan: &Plan) -> String {
 /// # Errors
 /// See [`read`].
 pub fn parse(text: &str, layers: Option<&[Arc<str>]>) -> std::result::Result<Plan, String> {
+    if text.trim().is_empty() {
+        return Err("the file is empty; make it again with hawqeye plan".into());
+    }
     let file: File = toml::from_str(text).map_err(|error| of_toml(text, &error))?;
     if file.format.get_ref() != FORMAT {
         let place = at(text, &file.format.span());
@@ -129,7 +132,6 @@ pub fn parse(text: &str, layers: Option<&[Arc<str>]>) -> std::result::Result<Pla
     Ok(plan)
 }
 
-/// `line N: ` of a place in the text.
 /// Text between quotes; what no terminal should see raw is escaped.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
@@ -146,6 +148,7 @@ fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
+/// `line N: ` of a place in the text.
 fn at(text: &str, span: &Range<usize>) -> String {
     format!("line {}: ", line_of(text, span.start))
 }
@@ -158,6 +161,11 @@ fn layer(
 ) -> std::result::Result<PlannedLayer, String> {
     let name = entry.name.get_ref();
     let place = at(text, &entry.name.span());
+    if name.trim().is_empty() {
+        return Err(format!(
+            "{place}a layer without a name; give it that of a layer of the model"
+        ));
+    }
     if earlier.iter().any(|layer| *layer.name == **name) {
         return Err(format!(
             "{place}layer {name} is listed twice; keep one of them"
@@ -255,8 +263,9 @@ tie = "x"
                 "weight_bits = 2",
                 "weight_bits = \"two\"",
                 "line 8",
-                "string",
+                "weight_bits: expected a whole number, 0 or more, got \"two\"",
             ),
+            ("name = \"b\"", "name = \" \"", "line 7", "without a name"),
             ("activation_bits = 4\n", "", "line 6", "activation_bits"),
         ] {
             let error = wrong(from, to);

@@ -39,7 +39,9 @@ impl Bits {
         match bits {
             2..=8 | 32 => Ok(Self(bits as u8)),
             _ => Err(Error::invalid(format!(
-                "{bits} bits: expected 2 to 8, or 32 for not quantized"
+                "{} {}: expected 2 to 8, or 32 for not quantized",
+                bits,
+                if bits == 1 { "bit" } else { "bits" }
             ))),
         }
     }

@@ -6,6 +6,7 @@ use super::Bits;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Builder, Graph, NodeId, ParameterId};
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Bits of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,7 +49,8 @@ pub fn insert(base: &Graph, bits: &[LayerBits]) -> Result<Inserted> {
     if layers.len() != bits.len() {
         let (expected, got) = (layers.len(), bits.len());
         return Err(Error::invalid(format!(
-            "bits for {got} layers: expected {expected}"
+            "bits for {}: expected {expected}",
+            counted(got, "layer")
         )));
     }
     let signs = nonnegative(base);

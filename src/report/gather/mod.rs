@@ -136,12 +136,17 @@ fn run(folder: &Path, name: String) -> Run {
         Some(record) => finetune::read_plan(folder, record).map(bare),
         None => read_plan(path),
     });
-    let structure = record
-        .found()
-        .and_then(|record| finetune::read_structure(folder, record).ok());
+    let structure = match record.found() {
+        // A preset may have no file.
+        Some(record) => part(folder, folder, |_| finetune::read_structure(folder, record)),
+        None => Part::Absent,
+    };
     Run {
         name,
-        layers: structure.map_or_else(Vec::new, |structure| LayerFacts::of(&structure.graph)),
+        layers: structure
+            .found()
+            .map_or_else(Vec::new, |structure| LayerFacts::of(&structure.graph)),
+        network: structure.problem().map(str::to_owned),
         record,
         plan,
         story: part(folder, &events, events::read),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::engine::model::ModelSource;
-use crate::numbers::count;
+use crate::numbers::counted;
 use crate::project::InputFile;
 use crate::report::html::{facts, missing, warning};
 use crate::report::model::Report;
@@ -54,7 +54,7 @@ fn model(report: &Report) -> Option<String> {
             .filter(|name| !name.is_empty())
     })?;
     Some(match parameters {
-        Some(parameters) => format!("{name}, {} parameters", count(parameters as u64)),
+        Some(parameters) => format!("{name}, {}", counted(parameters, "parameter")),
         None => name,
     })
 }
@@ -68,8 +68,8 @@ fn data(report: &Report) -> Option<String> {
     let name = named.or_else(|| Some(report.record()?.data.name.clone()))?;
     let image = report.record().map(|record| {
         let [channels, rows, columns] = record.model.image;
-        let classes = record.model.classes;
-        format!(", images of {channels} x {rows} x {columns} in {classes} classes")
+        let classes = counted(record.model.classes, "class");
+        format!(", images of {channels} x {rows} x {columns} in {classes}")
     });
     Some(name + &image.unwrap_or_default())
 }

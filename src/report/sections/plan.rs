@@ -4,7 +4,7 @@ use crate::engine::allocate::harm::harm;
 use crate::engine::export::predicted_bytes;
 use crate::engine::hessian::Metric;
 use crate::engine::plan::{PlannedLayer, Totals};
-use crate::numbers::{count, number};
+use crate::numbers::{counted, number};
 use crate::report::html::{beside, facts, missing, paragraph, warning};
 use crate::report::model::{Frontier, Part, Planned, Report};
 use crate::report::source::Kind;
@@ -142,7 +142,7 @@ fn layers(planned: &Planned) -> Table {
         ("size_share", "share of size"),
     ];
     let number = planned.plan.layers.len();
-    let caption = format!("Bits of {} layers", count(number as u64));
+    let caption = format!("Bits of {}", counted(number, "layer"));
     let mut table = Table::new("plan", &caption, &columns);
     for (at, layer) in planned.plan.layers.iter().enumerate() {
         let mut row = vec![Cell::text(&*layer.name)];

@@ -2,7 +2,7 @@
 
 use crate::engine::hessian::Metric;
 use crate::engine::plan::{PlannedLayer, Totals};
-use crate::numbers::number;
+use crate::numbers::{counted, number};
 use crate::report::model::{Frontier, Planned};
 use crate::report::svg::About;
 use crate::report::svg::axis::Scale;
@@ -30,8 +30,8 @@ pub(super) fn bits(planned: &Planned) -> String {
             id: "plan-bits".to_owned(),
             title: "Bits of each layer: weights / activations".to_owned(),
             description: format!(
-                "A bar for each of {} layers{}.",
-                layers.len(),
+                "A bar for each of {}{}.",
+                counted(layers.len(), "layer"),
                 range.unwrap_or_default()
             ),
         },

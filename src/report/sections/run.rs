@@ -26,6 +26,9 @@ pub(super) fn html(run: &Run, at: usize) -> String {
     if let Part::Damaged(reason) = &run.plan {
         body += &missing(&format!("Its plan cannot be read: {reason}."));
     }
+    if let Some(reason) = &run.network {
+        body += &missing(&format!("Its network cannot be read: {reason}."));
+    }
     match &run.story {
         Part::Found(story) => body += &events(story, at),
         Part::Damaged(reason) => {

@@ -2,7 +2,7 @@
 
 use crate::engine::events::history::Evaluation;
 use crate::engine::job::Split;
-use crate::numbers::{count, number};
+use crate::numbers::{counted, number};
 use crate::report::curve::{Point, drawable, extremes, smooth, thinned};
 use crate::report::model::{Step, Story};
 use crate::report::svg::About;
@@ -125,13 +125,13 @@ fn level(story: &Story, label: &str, (quantity, look): (Quantity, Look)) -> Opti
 
 fn described(story: &Story, quantity: Quantity) -> String {
     let (name, unit) = (quantity.name, quantity.unit);
-    let made = count(story.steps.len() as u64);
+    let made = counted(story.steps.len(), "step");
     let last = story.history.validation().map(|found| {
         let value = number((quantity.of_score)(found));
         format!("; the last validation {name} is {value}{unit}")
     });
     format!(
-        "Training and validation {name} over {made} steps{}.",
+        "Training and validation {name} over {made}{}.",
         last.unwrap_or_default()
     )
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::agreement::agreements;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, PerBits, Sensitivity};
-use crate::numbers::{count, number, percent};
+use crate::numbers::{count, counted, number, percent};
 use crate::report::html::{beside, facts, heading, missing, paragraph, warning};
 use crate::report::model::{Part, Report};
 use crate::report::source::Kind;
@@ -55,7 +55,8 @@ fn found(measured: &Sensitivity, is_partial: bool) -> String {
             .count();
         let all = measured.layers.len();
         body += &warning(&format!(
-            "the analysis has not come to its end: eigenvalues of {done} of {all} layers are known."
+            "the analysis has not come to its end: eigenvalues of {done} of {} are known.",
+            counted(all, "layer")
         ));
     }
     for doubt in measured.doubts() {
@@ -117,11 +118,8 @@ fn settings(measured: &Sensitivity) -> Vec<(&'static str, String)> {
     );
     known.extend(measured.curvature.map(|curvature| {
         let share = percent(curvature.left_out);
-        let rows = count(curvature.rows as u64);
-        (
-            "curvature",
-            format!("{rows} rows; {share} left to drawn ones"),
-        )
+        let rows = counted(curvature.rows, "row");
+        ("curvature", format!("{rows}; {share} left to drawn ones"))
     }));
     known
 }

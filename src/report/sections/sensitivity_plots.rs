@@ -1,7 +1,7 @@
 //! Bars of the eigenvalue and of the trace of every layer.
 
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
-use crate::numbers::number;
+use crate::numbers::{counted, number};
 use crate::report::curve::is_drawable;
 use crate::report::svg::About;
 use crate::report::svg::axis::Scale;
@@ -80,8 +80,9 @@ fn described(layers: &[LayerSensitivity], name: &str, value: Value) -> String {
     };
     let (count, all) = (known.len(), layers.len());
     format!(
-        "A bar for each of {all} layers, {count} of them measured: the smallest {name} is {} of \
+        "A bar for each of {}, {count} of them measured: the smallest {name} is {} of \
          {}, the largest {} of {}.",
+        counted(all, "layer"),
         number(least.1),
         least.0.layer,
         number(most.1),

@@ -250,8 +250,9 @@ impl Measuring<'_> {
         let finished = metrics.iter().map(is_finished).min().unwrap_or(0);
         let (total, path) = (state.layers.len(), path.display());
         Err(Failure::interrupted(format!(
-            "{finished} of {total} layers are finished and kept in {path}; run the same command \
-             with --resume to go on"
+            "{finished} of {} are finished and kept in {path}; run the same command with --resume \
+             to go on",
+            counted(total, "layer")
         )))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::document::{Convolutions, Document, Measured};
 use crate::cli::table::{Align, Table};
+use crate::numbers::counted;
 
 /// All of it: what was timed on what, and how long it took.
 #[must_use]
@@ -44,11 +45,15 @@ fn facts(document: &Document) -> String {
         ("images", format!("{image}, {data}")),
         (
             "work",
-            format!("{batch_size} images a batch, {samples} a sweep, {repeats} times"),
+            format!(
+                "{} a batch, {samples} a sweep, {}",
+                counted(*batch_size, "image"),
+                counted(*repeats, "time")
+            ),
         ),
         (
             "device",
-            format!("{device}, {threads} threads, {processor}"),
+            format!("{device}, {}, {processor}", counted(*threads, "thread")),
         ),
         ("memory", memory),
     ];

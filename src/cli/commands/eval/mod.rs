@@ -15,9 +15,8 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::{InputArgs, usual_images};
 use crate::cli::output;
 use crate::cli::report::{Reporter, sentence};
-use crate::engine::Error;
 use crate::engine::agreement::Agreement;
-use crate::engine::autodiff::Program;
+use crate::engine::autodiff::{Program, overflow};
 use crate::engine::backend::Backend;
 use crate::engine::data::preprocessing;
 use crate::engine::data::{
@@ -252,12 +251,17 @@ impl Work for Evaluating<'_> {
             Network::Ready(graph, parameters) => {
                 let walk = (BatchNormMode::Running, Purpose::Evaluate);
                 let program = Program::new(graph, backend, parameters, walk)?;
-                evaluation::evaluate(&program, self.images, reporter)?
+                let score = evaluation::evaluate(&program, self.images, reporter)?;
+                refuse_overflow(backend, (graph, parameters), self.images, score)?
             }
             Network::Planned(model, plan, calibration) => {
                 let with = (backend, calibration as _);
                 match post_training::quantize(model, plan, with, reporter)? {
-                    Some(network) => network.evaluate(backend, self.images, reporter)?,
+                    Some(network) => {
+                        let score = network.evaluate(backend, self.images, reporter)?;
+                        let of = (&network.graph, &network.effective());
+                        refuse_overflow(backend, of, self.images, score)?
+                    }
                     None => None,
                 }
             }
@@ -266,15 +270,27 @@ impl Work for Evaluating<'_> {
     }
 }
 
+/// Refuses a score with a loss that is not finite, with the place where numbers overflow.
+fn refuse_overflow<B: Backend>(
+    backend: &B,
+    (graph, parameters): (&Graph, &Parameters),
+    images: &Selection,
+    score: Option<Score>,
+) -> Result<Option<Score>, Failure> {
+    if score.is_none_or(|score| score.loss.is_finite()) {
+        return Ok(score);
+    }
+    let walk = (BatchNormMode::Running, Purpose::Analyse);
+    let program = Program::new(graph, backend, parameters, walk)?;
+    Err(overflow::located(&program, parameters, images, "the loss")?.into())
+}
+
 /// Prints a score as one line, or as JSON.
 ///
 /// # Errors
-/// When the loss is not a number, or stdout cannot be written.
+/// When stdout cannot be written.
 fn print(as_json: bool, evaluated: &Evaluated) -> Result<(), Failure> {
     let Evaluated { score, expect } = *evaluated;
-    if !score.loss.is_finite() {
-        return Err(Error::NotFinite("the loss".to_owned()).into());
-    }
     let text = if as_json {
         let Score {
             loss,

@@ -23,6 +23,7 @@ use super::shaped::{Pictures, shaped};
 use super::{ClassSource, Dataset, Label, Part};
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// What the folders of parts are called.
 const TRAIN: [&str; 3] = ["train", "training", "Train"];
@@ -68,6 +69,42 @@ impl Root {
     }
 }
 
+impl Root {
+    /// What the folder of the part is called.
+    fn name(&self) -> String {
+        last(&self.folder)
+    }
+
+    /// Refuses parts whose folders are not the same classes in the same places: one of them would get
+    /// the labels of others. One may lack the last ones.
+    fn refuse_other_classes(&self) -> Result<()> {
+        let own = files::folders(&self.folder)?;
+        for other in &self.others {
+            let others = files::folders(other)?;
+            let Some(label) = own.iter().zip(&others).position(|(a, b)| a != b) else {
+                continue;
+            };
+            return Err(Error::invalid(format!(
+                "{} has folders of {} and {} of {}, and label {label} is {:?} in the one and {:?} in \
+                 the other; give both the same folders, or --classes FILE with the name of every class",
+                self.folder.display(),
+                counted(own.len(), "class"),
+                other.display(),
+                others.len(),
+                own[label],
+                others[label]
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The last part of a path.
+fn last(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
 /// Reads the names of one part of a folder; pictures are read when they are needed.
 pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Dataset> {
     let failed = |source| Error::file("read", folder, source);
@@ -81,6 +118,9 @@ pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Datas
     let is_part = |at: &Path| reading.labels.is_some() || of_classes(at);
     let root = Root::of(folder, part, is_part);
     let classes = reading.class_names()?;
+    if reading.labels.is_none() && classes.is_none() {
+        root.refuse_other_classes()?;
+    }
     let listing = match &reading.labels {
         Some(table) => table::listed(table, (folder, &root), classes.as_deref())?,
         None => by_class(&root.folder, reading, classes)?,
@@ -100,6 +140,9 @@ pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Datas
     };
     let images = shaped(Box::new(pictures), &reading.preprocessing)?;
     let mut dataset = reading.dataset(&named("folder", folder), images, labels, root.whole)?;
+    if root.folder != folder {
+        dataset.origin.part = Some(root.name());
+    }
     if reading.classes.is_none() && !class_names.is_empty() {
         dataset.classes = dataset.classes.max(class_names.len());
         dataset.class_names = class_names;
@@ -279,6 +322,36 @@ mod tests {
             grays(&called_train),
             [2, 3, 5],
             "a class may be called train"
+        );
+    }
+
+    #[test]
+    fn parts_of_other_classes_are_refused_and_the_part_is_named() {
+        let folder = folder(&[
+            ("train/a/1.ppm", 1),
+            ("train/c/1.ppm", 1),
+            ("val/a/1.ppm", 2),
+            ("val/b/1.ppm", 3),
+            ("val/c/1.ppm", 3),
+        ]);
+        let reading = Reading::default();
+        let refused = |part| read(folder.path(), part, &reading).unwrap_err().to_string();
+        let train = refused(Part::Train);
+        assert!(
+            train.contains("train has folders of 2 classes and"),
+            "{train}"
+        );
+        assert!(
+            train.contains("label 1 is \"c\" in the one and \"b\" in the other"),
+            "{train}"
+        );
+        assert!(refused(Part::Test).contains("val has folders of 3 classes and"));
+        fs::remove_dir_all(folder.path().join("val/b")).unwrap();
+        let of_val = read(folder.path(), Part::Test, &reading).unwrap();
+        let refused = of_val.check_labels(3).unwrap_err().to_string();
+        assert!(
+            refused.contains(", its part val, has folders of 2 classes"),
+            "{refused}"
         );
     }
 

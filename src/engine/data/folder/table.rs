@@ -7,6 +7,7 @@ use super::{Listing, Root};
 use crate::engine::data::Label;
 use crate::engine::text::{self, Row};
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// The largest table.
 const LIMIT: u64 = 1 << 30;
@@ -35,8 +36,8 @@ pub(super) fn listed(
         }
         let [file, label] = &row.fields[..] else {
             return Err(wrong(format!(
-                "{} columns, expected two: file,label",
-                row.fields.len()
+                "{}, expected two: file,label",
+                counted(row.fields.len(), "column")
             )));
         };
         let label = label_of(label, classes).map_err(wrong)?;

@@ -5,8 +5,10 @@
 //! picture -channels-> -resize-> -crop-> bytes, plane by plane -pixel-scale-> -mean-> / std
 //! ```
 
+mod compose;
 mod hugging_face;
 mod numbers;
+mod printed;
 mod read;
 mod timm;
 mod told;

@@ -3,6 +3,7 @@
 use super::Preprocessing;
 use crate::engine::data::{Dataset, Normalization, USUAL_SCALE};
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Options that say how bytes become numbers.
 const FLAGS: &str = "--pixel-scale, --mean and --std (or --preprocess FILE)";
@@ -44,14 +45,12 @@ impl Preprocessing {
         let mean = each(self.mean.clone().unwrap_or(mean), channels);
         let std = each(self.std.clone().unwrap_or(std), channels);
         if mean.len() != channels || std.len() != channels {
-            let given = if mean.len() == channels {
-                std.len()
-            } else {
-                mean.len()
-            };
             return Err(Error::invalid(format!(
-                "--mean and --std have {given} values, but images of {name} have {channels} \
-                 channels; give {channels} values each"
+                "mean has {} and std {}, but an image of {name} has {}: give one value for all, or \
+                 one a channel",
+                counted(mean.len(), "value"),
+                std.len(),
+                counted(channels, "channel")
             )));
         }
         Normalization::new(mean, std)?.scaled(self.pixel_scale.unwrap_or(USUAL_SCALE))
@@ -131,7 +130,7 @@ mod tests {
         let refused = said("mean = [0.0, 1.0]").normalization(None, &color());
         let refused = refused.unwrap_err().to_string();
         assert!(
-            refused.contains("have 2 values, but images of demo have 3"),
+            refused.contains("mean has 2 values and std 3, but an image of demo has 3 channels"),
             "{refused}"
         );
     }

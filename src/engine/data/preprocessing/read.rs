@@ -5,13 +5,13 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Preprocessing, hugging_face, timm, torchvision};
+use super::{Preprocessing, compose, hugging_face, printed, timm, torchvision};
 use crate::engine::{Error, Result, text};
 
 /// The largest file that is read.
 const LIMIT: u64 = 1 << 20;
 const EXPECTED: &str = "a TOML file with a table [input], timm's config.json, Hugging Face's \
-    preprocessor_config.json, or what torchvision's transforms print";
+    preprocessor_config.json, or torchvision's ImageClassification(...) or Compose(...) as printed";
 
 /// A reason without the path.
 pub(super) type Reason<T> = std::result::Result<T, String>;
@@ -40,10 +40,13 @@ pub fn read(path: &Path) -> Result<Preprocessing> {
 fn of_text(content: &str) -> Reason<Preprocessing> {
     let begin = content.trim_start();
     if begin.starts_with('{') {
-        return of_json(&text::from_json(content)?);
+        let value = text::from_json(content);
+        return of_json(&value.map_err(|reason| format!("{reason}; write it again"))?);
     }
-    if begin.starts_with(torchvision::NAME) {
-        return torchvision::of_words(content);
+    match called(begin) {
+        Some("ImageClassification") => return torchvision::of_words(content),
+        Some("Compose" | "Sequential") => return compose::of(&printed::read(begin)?),
+        Some(_) | None => {}
     }
     let has_table = content
         .lines()
@@ -52,6 +55,14 @@ fn of_text(content: &str) -> Reason<Preprocessing> {
         return Err(format!("expected {EXPECTED}"));
     }
     Ok(text::from_toml::<Own>(content)?.input)
+}
+
+/// The name that a text calls first, without the modules before it.
+fn called(text: &str) -> Option<&str> {
+    let (name, _) = text.split_once('(')?;
+    let name = name.rsplit('.').next().unwrap_or(name).trim();
+    let is_name = !name.is_empty() && name.chars().all(char::is_alphanumeric);
+    is_name.then_some(name)
 }
 
 fn of_json(value: &Value) -> Reason<Preprocessing> {
@@ -86,8 +97,12 @@ pub(super) fn need<T: for<'de> Deserialize<'de>>(value: &Value, key: &str) -> Re
 
 /// The numbers of Pillow's filters, and their names.
 pub(super) fn interpolation(value: &Value, key: &str) -> Reason<super::Interpolation> {
+    interpolation_of(&need::<Value>(value, key)?, key)
+}
+
+/// The same of the value itself.
+pub(super) fn interpolation_of(found: &Value, key: &str) -> Reason<super::Interpolation> {
     use super::Interpolation as Filter;
-    let found = need::<Value>(value, key)?;
     let by_number = match found.as_u64() {
         Some(0) => Some(Filter::Nearest),
         Some(1) => Some(Filter::Lanczos),
@@ -152,7 +167,10 @@ mod tests {
         for (content, expected) in [
             ("", "expected a TOML file with a table [input]"),
             ("mean = [1]", "expected a TOML file"),
-            ("[input]\nsizes = 3", "line 2: unknown field `sizes`"),
+            (
+                "[input]\nsizes = 3",
+                "line 2: unknown key `sizes`; did you mean size?",
+            ),
             ("[input]\nresize = \"longest=3\"", "expected shorter=N"),
             ("{}", "none of its keys"),
             ("{\"a\": 1}", "none of its keys"),

@@ -5,9 +5,6 @@ use serde_json::{Map, Value};
 use super::read::{Reason, interpolation, need};
 use super::{Channels, Preprocessing, Resize, Size};
 
-/// How the printed form begins.
-pub(super) const NAME: &str = "ImageClassification(";
-
 pub(super) fn of(values: &Value) -> Reason<Preprocessing> {
     let resize: Size = need(values, "resize_size")?;
     let (resize, size) = if resize.height == resize.width && !is_pair(values) {

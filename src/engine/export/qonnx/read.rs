@@ -15,6 +15,7 @@ use crate::engine::graph::{
 };
 use crate::engine::quant::{Bits, Grids};
 use crate::engine::{Error, Result, files, seal};
+use crate::numbers::counted;
 
 /// Largest file that is read.
 const LIMIT: u64 = 2 << 30;
@@ -32,8 +33,11 @@ pub fn network(path: &Path) -> Result<(Graph, Parameters)> {
 }
 
 fn decode(bytes: &[u8]) -> Read<(Graph, Parameters)> {
-    let model = Model::decode(bytes).map_err(|error| format!("expected an ONNX file: {error}"))?;
-    let graph = model.graph.ok_or("the file holds no graph")?;
+    let model = Model::decode(bytes)
+        .map_err(|_| "expected an ONNX file; it is cut off or damaged: export it again")?;
+    let graph = model
+        .graph
+        .ok_or("expected an ONNX file with a graph, got none; export it again")?;
     let [input] = &graph.input[..] else {
         return Err("expected one input".to_owned());
     };
@@ -375,8 +379,8 @@ impl<'a> Reader<'a> {
             } else {
                 let (name, expected) = (&spec.name, spec.elements());
                 Err(format!(
-                    "{name} has {} values, expected {expected}",
-                    found.len()
+                    "{name} has {}, expected {expected}",
+                    counted(found.len(), "value")
                 ))
             }
         });

@@ -125,7 +125,7 @@ fn a_run_without_anything_to_keep_says_so() {
         let refused = setting.run(path, Start::Conclude(kept), &mut Silent);
         refused.unwrap_err().to_string()
     };
-    assert!(conclude(Kept::Last).contains("of 3 stages have entered"));
+    assert!(conclude(Kept::Last).contains("of 3; the network is not yet"));
     setting.run(path, Start::Resume, &mut stop_at(14)).unwrap();
     assert!(conclude(Kept::Best).contains("no epoch has ended since"));
     let report = setting.run(path, Start::Conclude(Kept::Last), &mut Silent);

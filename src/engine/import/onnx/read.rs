@@ -24,9 +24,15 @@ const RULES: &str = "pkg.onnxscript.rewriter.rule_name";
 /// # Errors
 /// A sentence without the path, when it is no ONNX file, or one that cannot be read whole.
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Read<SourceGraph> {
-    let model = Model::decode(bytes).map_err(|error| {
-        format!("expected an ONNX file: {error}; it is cut off or damaged, export it again")
+    if bytes.is_empty() {
+        return Err("expected an ONNX file, but it is empty; export it again".into());
+    }
+    let model = Model::decode(bytes).map_err(|_| {
+        "expected an ONNX file; it is cut off, damaged or another file: export the network again"
     })?;
+    if model.graph.is_none() {
+        return Err("expected an ONNX file with a graph, got none; is it the right file?".into());
+    }
     let opset = opset(&model)?;
     let exporter = format!("{} {}", model.producer_name, model.producer_version);
     let graph = model

@@ -7,6 +7,7 @@ use crate::engine::import::lowered::{Form, Layout};
 use crate::engine::import::source::{Given, Read, SourceGraph};
 use crate::engine::import::tensor::spelled;
 use crate::engine::import::view::Wire;
+use crate::numbers::counted;
 
 /// The one input that is read.
 pub(super) fn image(graph: &SourceGraph) -> Read<&Given> {
@@ -81,7 +82,7 @@ pub(super) fn image_form(input: &Given, layout: Layout, options: Options) -> Rea
     };
     let batch = of.first().copied().flatten().unwrap_or(1);
     if !(1..=EXTENT).contains(&batch) {
-        return Err(refused(&format!("{batch} images")));
+        return Err(refused(&counted(batch, "image")));
     }
     let wire = match (of.len(), layout) {
         (2, _) => Wire::features(0, extents.length(1, "features", None)?, batch),
@@ -95,7 +96,7 @@ pub(super) fn image_form(input: &Given, layout: Layout, options: Options) -> Rea
             Wire::map(0, extents.map(Some(1), 2, options)?, batch, layout)
         }
         (4, Layout::ChannelsLast) => Wire::map(0, extents.map(Some(3), 1, options)?, batch, layout),
-        (rank, _) => return Err(refused(&format!("{rank} extents"))),
+        (rank, _) => return Err(refused(&counted(rank, "extent"))),
     };
     checked(wire.form).map_err(|_| refused(&spelled(&wire.form.extents())))?;
     Ok(wire)

@@ -8,6 +8,7 @@ use super::super::tensor::{Tensor, spelled};
 use super::super::view::Wire;
 use super::pooling::Placing;
 use super::{Parsed, Translator};
+use crate::numbers::counted;
 
 /// A convolution as the file has it.
 pub(super) struct Convolution {
@@ -55,9 +56,10 @@ impl<'g> Translator<'g> {
             && inputs.checked_mul(of.groups) == Some(channels);
         if !fits {
             return Err(format!(
-                "weights of shape {} in {} groups do not go with {channels} channels",
+                "weights of shape {} in {} do not go with {}",
                 spelled(&of.weights.tensor.shape),
-                of.groups
+                counted(of.groups, "group"),
+                counted(channels, "channel")
             ));
         }
         let (source, around) = self.without_pad(input.step);
@@ -160,8 +162,9 @@ impl<'g> Translator<'g> {
         // One number an image, of as many images as there are outputs, is none.
         if values.len() != outputs || bias.tensor.shape.last() != Some(&outputs) {
             return Err(format!(
-                "a bias of shape {} does not go with {outputs} outputs",
-                spelled(&bias.tensor.shape)
+                "a bias of shape {} does not go with {}",
+                spelled(&bias.tensor.shape),
+                counted(outputs, "output")
             ));
         }
         self.parameter(&[outputs], &bias).map(Some)

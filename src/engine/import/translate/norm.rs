@@ -7,6 +7,7 @@ use super::super::source::{Node, Read};
 use super::super::tensor::{Tensor, spelled};
 use super::super::view::Wire;
 use super::{Parsed, Translator};
+use crate::numbers::counted;
 
 /// Batch normalisation as the file has it.
 pub(super) struct Norm {
@@ -38,8 +39,9 @@ impl<'g> Translator<'g> {
         let mut each = |constant: &Constant| {
             if constant.tensor.len() != channels {
                 return Err(format!(
-                    "statistics of {} numbers do not go with {channels} channels",
-                    constant.tensor.len()
+                    "statistics of {} do not go with {}",
+                    counted(constant.tensor.len(), "number"),
+                    counted(channels, "channel")
                 ));
             }
             self.parameter(&[channels], constant)

@@ -7,8 +7,10 @@ use std::fmt::Write as _;
 use super::sets::{BARE, Sets, without_foreign_parts};
 use super::stored::{Affix, Names, Stored};
 use super::{NamedTensor, Source, WeightsFile};
+use crate::engine::complaint::closest;
 use crate::engine::words::listed;
 use crate::engine::{Error, Result};
+use crate::numbers::counted;
 
 /// Mismatches of one kind that are listed before the rest is only counted.
 const MAX_LISTED: usize = 10;
@@ -118,10 +120,13 @@ impl<'f> Fitting<'f> {
         }
         let names: Names<'f> = all.collect();
         let fitting = Sets::of(&names, self.expected).fitting;
-        let there = if fitting.is_empty() {
+        let whole = Fitting { key: "", ..*self };
+        let keys: Vec<String> = fitting.iter().map(|affix| whole.key_of(affix)).collect();
+        let there = if let Some(near) = closest(self.key, keys.iter().map(String::as_str)) {
+            format!("did you mean {near}?")
+        } else if fitting.is_empty() {
             "there is none that fits".to_owned()
         } else {
-            let whole = Fitting { key: "", ..*self };
             format!("there is {}", whole.keys(&fitting))
         };
         Err(format!(
@@ -186,16 +191,22 @@ impl<'f> Fitting<'f> {
     /// What was taken off the names.
     fn told(&self, affix: &Affix<'_>) -> Option<String> {
         let count = self.expected.len();
+        let names = counted(count, "name");
+        let (begin, end) = if count == 1 {
+            ("begins", "ends")
+        } else {
+            ("begin", "end")
+        };
         match (affix.prefix, affix.suffix) {
             ("", "") => None,
             (prefix, "") => Some(format!(
-                "{count} names in the file begin with {prefix}, which was taken off"
+                "{names} in the file {begin} with {prefix}, which was taken off"
             )),
             ("", suffix) => Some(format!(
-                "{count} names in the file end with {suffix}, which was taken off"
+                "{names} in the file {end} with {suffix}, which was taken off"
             )),
             (prefix, suffix) => Some(format!(
-                "{count} names in the file begin with {prefix} and end with {suffix}, \
+                "{names} in the file {begin} with {prefix} and {end} with {suffix}, \
                  which was taken off"
             )),
         }
@@ -212,9 +223,8 @@ impl<'f> Fitting<'f> {
             return Ok(Matched {
                 values: found.map(|tensor| tensor.values.clone()).collect(),
                 notes: vec![format!(
-                    "parts that the model's names do not have were taken out of {} names, \
-                     such as {}",
-                    changed.len(),
+                    "parts that the model's names do not have were taken out of {}, such as {}",
+                    counted(changed.len(), "name"),
                     changed.first().copied().unwrap_or_default()
                 )],
             });

@@ -49,10 +49,12 @@ pub fn damage(error: &SafeTensorError) -> String {
     let what = match error {
         E::InvalidHeader(_) => "its header is no text",
         E::InvalidHeaderDeserialization(error) | E::JsonError(error) => {
-            return format!(
-                "its header is no description of tensors: {}",
-                plainly(error)
-            );
+            let what = if error.is_data() {
+                format!(": {}", plainly(error))
+            } else {
+                String::new()
+            };
+            return format!("its header is no description of tensors{what}");
         }
         E::HeaderTooLarge => "its header is larger than any file's",
         E::HeaderTooSmall | E::InvalidHeaderLength => "it ends within its header",

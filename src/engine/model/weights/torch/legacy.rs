@@ -4,6 +4,7 @@ use super::state;
 use super::view::{self, Storages};
 use crate::engine::model::weights::pickle::{self, Node, Pickle, Storage};
 use crate::engine::model::weights::{Content, Parsed};
+use crate::numbers::counted;
 
 /// `0x1950a86a20f9469cfc6c`, little-endian, as the first pickle holds it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -107,8 +108,9 @@ fn cut<'a>(storage: &Storage<'a>, rest: &'a [u8]) -> Parsed<(&'a [u8], &'a [u8])
     if count != storage.count {
         let (key, declared) = (storage.key, storage.count);
         return Err(format!(
-            "storage {key} has {count} elements where its tensor says {declared}; download or \
-             save the file again"
+            "storage {key} has {} where its tensor says {declared}; download or save the \
+             file again",
+            counted(count as usize, "element")
         ));
     }
     let size = usize::try_from(count)
@@ -123,7 +125,9 @@ fn cut<'a>(storage: &Storage<'a>, rest: &'a [u8]) -> Parsed<(&'a [u8], &'a [u8])
 fn truncated(storage: &Storage<'_>, left: usize) -> String {
     let (key, count) = (storage.key, storage.count);
     format!(
-        "storage {key} of {count} elements needs more than the {left} bytes that are left; the \
-         file is truncated: download or save it again"
+        "storage {key} of {} needs more than is left ({}); the file is truncated: download or save \
+         it again",
+        counted(count as usize, "element"),
+        counted(left, "byte")
     )
 }

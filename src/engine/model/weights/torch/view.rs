@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::model::weights::pickle::Tensor;
 use crate::engine::model::weights::{NamedTensor, Parsed};
+use crate::numbers::counted;
 
 /// The bytes of each storage by key.
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;
@@ -46,9 +47,12 @@ fn extents(tensor: &Tensor<'_>, name: &str) -> Parsed<Vec<usize>> {
         .iter()
         .try_fold(1_u64, |product, &extent| product.checked_mul(extent));
     if product.is_none_or(|product| product > tensor.storage.count) {
-        let (shape, count) = (&tensor.shape, tensor.storage.count);
+        let (shape, elements) = (
+            &tensor.shape,
+            counted(tensor.storage.count as usize, "element"),
+        );
         return Err(format!(
-            "tensor {name} has shape {shape:?}, but its storage has {count} elements; save it \
+            "tensor {name} has shape {shape:?}, but its storage has {elements}; save it \
              again, contiguous"
         ));
     }
@@ -70,9 +74,9 @@ fn check_bounds(tensor: &Tensor<'_>, bytes: &[u8], name: &str) -> Parsed<()> {
     let storage = tensor.storage;
     let real = (bytes.len() / storage.element.size()) as u64;
     if real < storage.count {
-        let declared = storage.count;
+        let (real, declared) = (counted(real as usize, "element"), storage.count);
         return Err(format!(
-            "the storage of tensor {name} has {real} elements instead of {declared}; the file is \
+            "the storage of tensor {name} has {real} instead of {declared}; the file is \
              truncated: download or save it again"
         ));
     }
@@ -90,8 +94,8 @@ fn check_bounds(tensor: &Tensor<'_>, bytes: &[u8], name: &str) -> Parsed<()> {
     match last.flatten() {
         Some(last) if last < real => Ok(()),
         _ => Err(format!(
-            "tensor {name} reaches beyond its storage of {real} elements; download or save the \
-             file again"
+            "tensor {name} reaches beyond its storage of {}; download or save the file again",
+            counted(real as usize, "element")
         )),
     }
 }
