@@ -389,7 +389,7 @@ mod tests {
     struct Read {
         size: u32,
         rule: Option<Rule>,
-        table: Option<Vec<Box<Read>>>,
+        table: Option<Vec<Read>>,
     }
 
     #[test]
