@@ -1,6 +1,7 @@
 //! Networks: an architecture, its graph, and trained parameters.
 
 pub mod demo;
+mod envelope;
 pub mod resnet;
 mod source;
 mod structure;
@@ -8,6 +9,7 @@ mod unfold;
 mod wanted;
 pub mod weights;
 
+pub use envelope::Envelope;
 pub use source::ModelSource;
 pub use structure::{Imported, Structure};
 pub use wanted::{Opened, Wanted, check_fit};
