@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::bits::{Change, Column};
 use super::State;
+use super::bits::{Change, Column};
 use crate::app::jobs::Inputs;
 use crate::engine::Result;
 use crate::engine::allocate::harm::harm as harm_at;

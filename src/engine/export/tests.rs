@@ -371,7 +371,10 @@ fn a_packed_file_holds_every_operation_and_its_size_is_known_before() {
         let (_folder, written) = exported_as(&about, &network, Format::Packed);
         let found = written.comparison;
         assert!(found.largest_difference < 1e-4, "{found:?}");
-        assert_eq!((found.different, found.network.correct), (0, found.file.correct));
+        assert_eq!(
+            (found.different, found.network.correct),
+            (0, found.file.correct)
+        );
         check_size((&network, rule), &about);
     }
 }
@@ -384,18 +387,25 @@ fn numbers_besides_those_of_layers_survive_bit_for_bit_or_are_refused() {
     let read = packed::read(&written.path).unwrap();
     let values = |graph: &Graph, parameters: &Parameters, name: &str| {
         let specs = graph.parameters().iter();
-        let at = specs.zip(parameters.all()).find(|(spec, _)| &*spec.name == name);
+        let at = specs
+            .zip(parameters.all())
+            .find(|(spec, _)| &*spec.name == name);
         at.unwrap().1.clone()
     };
     for name in ["pre.running_var", "behind.running_mean", "each.weight"] {
         let there = values(&read.graph, &read.parameters, name);
-        assert_eq!(there, values(&network.graph, &network.parameters, name), "{name}");
+        assert_eq!(
+            there,
+            values(&network.graph, &network.parameters, name),
+            "{name}"
+        );
     }
     let broken = |part: &str, number: f32| {
         let mut network = network.clone();
-        let id = network.graph.parameter_ids().find(|id| {
-            &*network.graph.parameters()[id.index()].name == part
-        });
+        let id = network
+            .graph
+            .parameter_ids()
+            .find(|id| &*network.graph.parameters()[id.index()].name == part);
         network.parameters.get_mut(id.unwrap())[0] = f64::from(number);
         let path = folder.path().join("broken");
         let request = Request {
@@ -488,8 +498,8 @@ fn at_thirteen_times_a_packed_file_is_little_more_than_its_weights() {
             taken += facts.parameters;
         }
     }
-    let ratio =
-        predicted_bytes(&facts, &plan, None).unwrap() as f64 / Totals::of(&facts, &plan).weight_bytes();
+    let ratio = predicted_bytes(&facts, &plan, None).unwrap() as f64
+        / Totals::of(&facts, &plan).weight_bytes();
     assert!(ratio < 1.12, "{ratio}");
 }
 

@@ -189,6 +189,14 @@ impl Model {
                 path.display()
             ));
         }
+        if network.quantizers > 0 {
+            notes.push(format!(
+                "the weights are those of {} on their grids; of its {} quantized activations the ranges \
+                 are kept, not the steps: a plan gives them bits",
+                path.display(),
+                network.quantizers
+            ));
+        }
         let refused = |reason: String| Error::format(path, reason);
         let lowered = network.lower();
         let import::Lowered {

@@ -149,9 +149,12 @@ fn run(folder: &Path, name: String) -> Run {
         .and_then(|record| finetune::read_structure(folder, record).ok());
     Run {
         name,
-        envelope: record.found().zip(structure.as_ref()).map(|(record, structure)| {
-            About::recorded(record, structure).envelope(&structure.graph)
-        }),
+        envelope: record
+            .found()
+            .zip(structure.as_ref())
+            .map(|(record, structure)| {
+                About::recorded(record, structure).envelope(&structure.graph)
+            }),
         layers: structure.map_or_else(Vec::new, |structure| LayerFacts::of(&structure.graph)),
         record,
         plan,

@@ -8,8 +8,8 @@ use safetensors::tensor::Dtype;
 use super::super::folded::{FoldedLayer, unfold};
 use super::extent::{FLOAT, WeightSteps};
 use super::{
-    About, FORMAT, KEYS, OLDER, PIXEL_SCALE, PREPROCESSING, Packed, VERSION, WEIGHT_STEPS, embedded,
-    entry, extent, further,
+    About, FORMAT, KEYS, OLDER, PIXEL_SCALE, PREPROCESSING, Packed, VERSION, WEIGHT_STEPS,
+    embedded, entry, extent, further,
 };
 use crate::engine::Error;
 use crate::engine::data::preprocessing::Preprocessing;

@@ -91,8 +91,10 @@ pub(super) fn size(envelope: &Envelope, layers: &[Extent]) -> Result<u64> {
     let own = layers.iter().map(|layer| (layer.name, layer.bytes()));
     let further = envelope.tensors.iter();
     let further = further.map(|(name, &bytes)| (&**name, bytes));
-    let (names, lengths): (Vec<&str>, Vec<[usize; 1]>) =
-        own.chain(further).map(|(name, bytes)| (name, [bytes])).unzip();
+    let (names, lengths): (Vec<&str>, Vec<[usize; 1]>) = own
+        .chain(further)
+        .map(|(name, bytes)| (name, [bytes]))
+        .unzip();
     let tensors: Vec<_> = names
         .iter()
         .zip(&lengths)

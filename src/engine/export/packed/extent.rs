@@ -110,9 +110,8 @@ pub(super) fn of_plan<'a>(facts: &'a [LayerFacts], plan: &Plan) -> Option<Vec<Ex
     });
     let mut extents = extents.collect::<Option<Vec<_>>>()?;
     let per_channel = plan.scale.is_per_channel();
-    let several = |extent: &Extent| {
-        per_channel && !extent.bits.weights.is_float() && extent.channels > 1
-    };
+    let several =
+        |extent: &Extent| per_channel && !extent.bits.weights.is_float() && extent.channels > 1;
     let steps = agreed(extents.iter().map(several));
     extents.iter_mut().for_each(|extent| extent.steps = steps);
     Some(extents)
