@@ -315,7 +315,7 @@ fn a_network_from_a_file_goes_the_whole_way() {
     hawqeye(folder, &[&analyze[..], &model, &data].concat());
     let budget = ["plan", "s.json", "--budget", "compression=8x"];
     let plan = [&budget[..], &["--activation-bits", "8", "-o", "p.toml"]].concat();
-    hawqeye(folder, &plan);
+    let planned = hawqeye(folder, &plan);
     let tune = ["tune", "--plan", "p.toml", "--epochs", "1", "-o", "run"];
     hawqeye(folder, &[&tune[..], &model, &data].concat());
     let mut answers = Vec::new();
@@ -346,6 +346,10 @@ fn a_network_from_a_file_goes_the_whole_way() {
         found.unwrap().len()
     });
     assert!(5 * packed < float, "{packed} of {float} bytes");
+    // As predicted, to the byte.
+    let predicted = format!("{packed} bytes");
+    let line = planned.lines().find(|line| line.starts_with("packed file"));
+    assert!(line.unwrap().contains(&predicted), "{packed}: {planned}");
     // The names and shapes of the module, so that it takes them.
     let there = weights::read(&shared("zoo/dscnn-kws/weights.safetensors").unwrap()).unwrap();
     let written = weights::read(&folder.join("safetensors")).unwrap();

@@ -5,6 +5,7 @@ use crate::engine::events::History;
 use crate::engine::finetune::Record;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::model::Envelope;
 use crate::engine::plan::{LayerFacts, Plan};
 
 use super::source::Kind;
@@ -149,6 +150,8 @@ pub struct Planned {
     pub facts: Vec<LayerFacts>,
     /// Measurements of its layers, in the same order, when there are any of all of them.
     pub measured: Option<Sensitivity>,
+    /// What a packed file of the network holds besides its layers, when that is known.
+    pub envelope: Option<Envelope>,
 }
 
 /// The best plans by one metric.
@@ -173,6 +176,8 @@ pub struct Run {
     pub layers: Vec<LayerFacts>,
     /// Why its network cannot be read.
     pub network: Option<String>,
+    /// What a packed file of it holds besides its layers, when that is known.
+    pub envelope: Option<Envelope>,
     /// Its plan.
     pub plan: Part<Planned>,
     /// What happened in it.

@@ -13,8 +13,10 @@ use hawqeye::app::jobs::{
     LossChangesRequest, Runs, RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
 };
 use hawqeye::app::state::tune::Run;
-use hawqeye::engine::export::{Comparison, Written};
+use hawqeye::engine::data::preprocessing::Preprocessing;
+use hawqeye::engine::export::{About, Comparison, Written};
 use hawqeye::engine::finetune::Settings;
+use hawqeye::engine::graph::Shape;
 use hawqeye::engine::hessian::estimate::Outline;
 use hawqeye::engine::hessian::landscape::{Landscape, POINTS};
 use hawqeye::engine::hessian::sensitivity::{
@@ -22,6 +24,7 @@ use hawqeye::engine::hessian::sensitivity::{
 };
 use hawqeye::engine::hessian::spectrum::{Source, Spectrum};
 use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
+use hawqeye::engine::model::{Architecture, Envelope};
 use hawqeye::engine::plan::Plan;
 use hawqeye::engine::quant::histogram::WeightHistogram;
 use hawqeye::engine::{Error, Result};
@@ -176,6 +179,19 @@ pub fn inputs() -> Inputs {
     inputs_of(LAYERS.len())
 }
 
+/// What the packed file of a ResNet20 on CIFAR-10 holds besides its layers.
+pub fn envelope() -> Envelope {
+    let preset = Architecture::ResNet { depth: 20 };
+    let about = About {
+        model: "resnet20".to_owned(),
+        data: "cifar10".to_owned(),
+        normalization: preset.normalization(3),
+        preprocessing: Preprocessing::default(),
+        structure: None,
+    };
+    about.envelope(&preset.graph(Shape::map(3, 32, 32), 10).unwrap())
+}
+
 fn inputs_of(count: usize) -> Inputs {
     let layers = layers_of(count);
     Inputs {
@@ -202,6 +218,7 @@ fn inputs_of(count: usize) -> Inputs {
             kept: 200_000,
             classes: 10,
         },
+        packed: envelope(),
         layers,
     }
 }
@@ -221,6 +238,7 @@ fn sensitivity_of(done: usize, count: usize) -> Sensitivity {
     };
     let layers = layers_of(count).into_iter().enumerate().map(of).collect();
     Sensitivity {
+        packed: None,
         format: "hawqeye/sensitivity".into(),
         version: 1,
         model: Some(ModelFacts {

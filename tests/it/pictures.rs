@@ -73,6 +73,7 @@ fn inputs() -> Inputs {
             kept: 200_000,
             classes: 10,
         },
+        packed: super::fake::envelope(),
         layers: measured.layers,
     }
 }

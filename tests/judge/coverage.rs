@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hawqeye::engine::import::{Container, supported};
 
 use crate::compare::Case;
-use crate::{constants, elementwise, exporters, layers, pooling, shapes};
+use crate::{constants, elementwise, exporters, layers, pooling, quant, shapes};
 
 /// Settings of operations, and inputs that are settings in other versions.
 const SETTINGS: &[(&str, &[&str])] = &[
@@ -82,6 +82,10 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("Squeeze", &["axes"]),
     ("Transpose", &["perm"]),
     ("Unsqueeze", &["axes"]),
+    (
+        "qonnx.custom_op.general.Quant",
+        &["narrow", "rounding_mode", "signed"],
+    ),
 ];
 
 fn cases() -> Vec<Case> {
@@ -92,6 +96,7 @@ fn cases() -> Vec<Case> {
         elementwise::all(),
         constants::all(),
         exporters::all(),
+        quant::all(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -26,6 +26,7 @@ pub(super) fn analyze(
         .then(|| earlier(target, fresh.fingerprint.as_ref()))
         .flatten();
     let mut state = earlier.unwrap_or(fresh);
+    state.packed = Some(loaded.envelope());
     let before = state.seconds.unwrap_or(0.0);
     let partial = Sensitivity::unfinished(target);
     let mut pace = Pace::new(SAVED_EVERY);

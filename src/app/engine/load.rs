@@ -7,13 +7,14 @@ use crate::app::project::InputFile;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::data::preprocessing::told;
 use crate::engine::data::{Dataset, Normalization, Part, Selection, image_shape};
+use crate::engine::export::About;
 use crate::engine::hessian::analysis::{Subject, prepare};
 use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 use crate::engine::model::weights::Source;
-use crate::engine::model::{Model, ModelSource, Opened, Wanted, check_fit};
+use crate::engine::model::{Envelope, Model, ModelSource, Opened, Wanted, check_fit};
 use crate::engine::quant::ScaleRule;
 use crate::engine::{Error, Result, files};
 
@@ -94,6 +95,12 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
 }
 
 impl Loaded {
+    /// What a packed file of the network will hold besides its layers.
+    pub fn envelope(&self) -> Envelope {
+        let Self { model, train, .. } = self;
+        About::expected(model, train, &self.normalization).envelope(&model.graph)
+    }
+
     /// What the application shows of it.
     pub fn describe(&self, inputs: &InputFile) -> Result<Inputs> {
         let Loaded {
@@ -145,6 +152,7 @@ impl Loaded {
                 .map(|(_, _, images, correct)| *correct as f64 / *images as f64),
             fingerprint: files::sha256_hex(identity.join(" ").as_bytes()),
             outline: Outline::of(&model.graph),
+            packed: self.envelope(),
             layers,
         })
     }

@@ -12,7 +12,7 @@ use crate::app::state::bits;
 use crate::app::state::tune::{Run, RunStatus};
 use crate::app::worker::is_worked_on;
 use crate::engine::events::for_each;
-use crate::engine::export::predicted_bytes;
+use crate::engine::export::{About, predicted_bytes};
 use crate::engine::finetune::{
     Record, events_path, read_plan, read_record, read_structure, saved_step,
 };
@@ -159,12 +159,13 @@ fn facts(folder: &Path, record: Record) -> Result<Facts> {
     let structure = read_structure(folder, &record)?;
     let layers = LayerFacts::of(&structure.graph);
     let totals = Totals::of(&layers, &plan);
+    let packed = About::recorded(&record, &structure).envelope(&structure.graph);
     Ok(Facts {
         plan: bits::key(&plan),
         weight_compression: totals.weight_compression(),
         activation_compression: totals.activation_compression(),
         weight_bytes: totals.weight_bytes(),
-        packed_bytes: predicted_bytes(&layers, &plan),
+        packed_bytes: predicted_bytes(&layers, &plan, Some(&packed)),
         settings: record.settings,
     })
 }

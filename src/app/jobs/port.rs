@@ -15,6 +15,7 @@ use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::hessian::spectrum::Spectrum;
 use crate::engine::hessian::{Analysis, LayerWidth, Metric};
 use crate::engine::job::{Observer, Outcome, Score};
+use crate::engine::model::Envelope;
 use crate::engine::plan::Plan;
 use crate::engine::quant::histogram::WeightHistogram;
 use crate::engine::{Error, Result};
@@ -208,6 +209,8 @@ pub struct Inputs {
     pub fingerprint: String,
     /// What the work on it depends on.
     pub outline: Outline,
+    /// What a packed file of it holds besides its layers.
+    pub packed: Envelope,
     /// The layers with what is known before any analysis: facts and perturbations.
     pub layers: Vec<LayerSensitivity>,
 }

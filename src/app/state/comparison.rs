@@ -139,7 +139,7 @@ impl SumKind {
             Self::Bops => totals.bops.map(|bops| bops as f64),
             Self::Harm => planning::harm_of(plan, layers, state.bits.metric).whole(),
             Self::ActivationCompression => totals.activation_compression(),
-            Self::File => planning::predicted_bytes(plan, layers).map(|bytes| bytes as f64),
+            Self::File => planning::predicted_bytes(state, plan).map(|bytes| bytes as f64),
         }
     }
 }

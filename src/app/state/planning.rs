@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::State;
 use super::bits::{Change, Column};
 use crate::app::jobs::Inputs;
 use crate::engine::Result;
 use crate::engine::allocate::harm::harm as harm_at;
 use crate::engine::allocate::{ActivationBits, Budget, Harm, Request};
+use crate::engine::export;
 use crate::engine::hessian::Metric;
 use crate::engine::hessian::sensitivity::{LayerSensitivity, Sensitivity};
 use crate::engine::model::may_be_of;
@@ -313,10 +315,12 @@ pub fn totals(plan: &Plan, layers: &[LayerSensitivity]) -> Totals {
     Totals::of(&facts(layers), plan)
 }
 
-/// The size of the packed file of a plan before there is one; `None` when a shape is unknown.
+/// The size of the packed file of a plan of what is on screen, before there is one; `None` when a shape
+/// is unknown.
 #[must_use]
-pub fn predicted_bytes(plan: &Plan, layers: &[LayerSensitivity]) -> Option<u64> {
-    crate::engine::export::predicted_bytes(&facts(layers), plan)
+pub fn predicted_bytes(state: &State, plan: &Plan) -> Option<u64> {
+    let envelope = state.loaded().map(|inputs| &inputs.packed);
+    export::predicted_bytes(&facts(&state.analysis.layers), plan, envelope)
 }
 
 /// The predicted harm of a row; `None` when it was not measured.

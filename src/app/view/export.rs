@@ -82,7 +82,7 @@ fn size(state: &State) -> Option<(f64, Option<u64>)> {
     }
     let (plan, layers) = (state.bits.plan.as_ref()?, &state.analysis.layers);
     let weights = planning::totals(plan, layers).weight_bytes();
-    Some((weights, planning::predicted_bytes(plan, layers)))
+    Some((weights, planning::predicted_bytes(state, plan)))
 }
 
 /// What became of the run on screen in a format.

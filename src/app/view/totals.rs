@@ -18,7 +18,7 @@ use crate::engine::plan::{Plan, Totals};
 fn sums(state: &State, plan: &Plan, totals: &Totals) -> Vec<(&'static str, String)> {
     let pinned = plan.layers.iter().filter(|row| row.pinned).count();
     let harm = harm(state, plan);
-    let predicted = planning::predicted_bytes(plan, &state.analysis.layers);
+    let predicted = planning::predicted_bytes(state, plan);
     vec![
         ("weights", bytes(totals.weight_bytes())),
         (

@@ -195,7 +195,7 @@ fn page(of: &Document) -> String {
     let mut text = format!(
         "file           {} by {}, operators of version {}\n\
          image          {} ({} in the file)\n\
-         classes        {known}{}\n\
+         classes        {known}{}{}\n\
          parameters     {}\n\
          macs           {}\n\
          normalisation  {normalization}\n\
@@ -209,6 +209,10 @@ fn page(of: &Document) -> String {
             ", softmax taken off"
         } else {
             ""
+        },
+        match of.quantizers {
+            0 => String::new(),
+            many => format!(", {many} quantized activations kept as ranges"),
         },
         of.parameters,
         of.macs,

@@ -244,7 +244,8 @@ fn totals(
             ),
         ),
     ];
-    if let Some(predicted) = predicted_bytes(&facts, &allocated.plan) {
+    let predicted = predicted_bytes(&facts, &allocated.plan, sensitivity.packed.as_ref());
+    if let Some(predicted) = predicted {
         lines.push((
             "packed file",
             format!("{}, predicted", bytes(predicted as f64)),

@@ -1,7 +1,7 @@
-//! Dequantized weights: a safetensors file with the names and shapes of the original weights, whose
+//! Dequantized weights: a safetensors file with the names, shapes and layouts of the original weights, whose
 //! quantized weights lie on their grids, and beside it the bits and scales as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,11 @@ use super::{Encoded, Request};
 use crate::engine::data::Normalization;
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::graph::operations::Codes;
-use crate::engine::graph::{Graph, Parameters, Role};
+use crate::engine::graph::{Graph, ParameterId, ParameterSpec, Parameters, Role};
+use crate::engine::import::{Origin, Restored, Values};
 use crate::engine::model::weights::{self, NamedTensor, WeightsFile};
 use crate::engine::quant::{Bits, QuantizedNetwork};
-use crate::engine::{Error, Result, files, seal};
+use crate::engine::{Error, Result, complaint, files, seal};
 
 /// Value of the `format` key.
 const FORMAT: &str = "hawqeye/quantization";
@@ -65,7 +66,8 @@ struct LayerDescription {
 pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
     let network = request.network;
     let metadata = BTreeMap::from([(seal::KEY.to_owned(), seal::open())]);
-    let mut bytes = weights::encode_safetensors(&tensors(network), &metadata)?;
+    let origins = Origins::of(request)?;
+    let mut bytes = weights::encode_safetensors(&tensors(network, &origins)?, &metadata)?;
     seal::seal(&mut bytes);
     let description = Description {
         sha256: Some(files::sha256_hex(&bytes)),
@@ -81,7 +83,7 @@ pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
     Ok(Encoded {
         bytes,
         beside: Some(("json", text + "\n")),
-        read: Box::new(move |path| read(path, network, &steps)),
+        read: Box::new(move |path| read(path, (network, &origins), &steps)),
     })
 }
 
@@ -111,23 +113,90 @@ fn describe(request: &Request) -> Description {
     }
 }
 
-fn tensors(network: &QuantizedNetwork) -> Vec<NamedTensor> {
+/// Where the numbers of every parameter lie in the file that the network came from; nothing for a preset,
+/// and for parameters that no tensor of it is.
+struct Origins<'a>(&'a [Option<Origin>]);
+
+impl<'a> Origins<'a> {
+    /// Those of a network.
+    ///
+    /// # Errors
+    /// When a tensor of the file does not hold the numbers of a parameter: they are of several.
+    fn of(request: &Request<'a>) -> Result<Self> {
+        let structure = request.about.structure.as_ref();
+        let imported = structure.and_then(|structure| structure.imported.as_ref());
+        let origins = Self(imported.map_or(&[], |imported| &imported.origins[..]));
+        let folded = origins.0.iter().flatten();
+        let folded = folded.filter(|origin| origin.values == Values::Folded);
+        let names: Vec<&str> = folded.map(|origin| &*origin.tensor).collect();
+        if names.is_empty() {
+            return Ok(origins);
+        }
+        Err(Error::invalid(format!(
+            "in the file of this network other numbers, as of a normalisation, are folded into {}, so the \
+             original network has no tensors that hold them; export to packed or qonnx, or train the \
+             unfolded network, which --weights with the original checkpoint gives",
+            complaint::listed(names.into_iter())
+        )))
+    }
+
+    fn origin(&self, id: ParameterId) -> Option<&'a Origin> {
+        self.0.get(id.index())?.as_ref()
+    }
+}
+
+/// The parameters as the tensors of the file that the network came from.
+///
+/// # Errors
+/// When there is no way back to one.
+fn tensors(network: &QuantizedNetwork, origins: &Origins) -> Result<Vec<NamedTensor>> {
     let effective = network.effective();
-    let specs = network.graph.parameters().iter().zip(effective.all());
-    specs
-        .filter(|(spec, _)| spec.role.is_in_weights_files())
-        .map(|(spec, values)| NamedTensor {
+    let graph = &network.graph;
+    let specs = graph.parameters().iter().zip(graph.parameter_ids());
+    let specs = specs.filter(|(spec, _)| spec.role.is_in_weights_files());
+    let tensors = specs.map(|(spec, id)| {
+        let values = effective.get(id).iter().map(|&value| value as f32);
+        let values: Vec<f32> = values.collect();
+        let restored = match origins.origin(id) {
+            Some(origin) => restored(origin, values, spec)?,
+            None => Restored {
+                shape: spec.shape.clone(),
+                values,
+            },
+        };
+        Ok(NamedTensor {
             name: spec.name.to_string(),
-            shape: spec.shape.clone(),
-            values: values.iter().map(|&value| value as f32).collect(),
+            shape: restored.shape,
+            values: restored.values,
         })
-        .collect()
+    });
+    tensors.collect()
+}
+
+/// The tensor of the file with these numbers; one number that stands for all channels is one again, as
+/// long as they are the same.
+fn restored(origin: &Origin, values: Vec<f32>, spec: &ParameterSpec) -> Result<Restored<f32>> {
+    if let Some(restored) = origin.restored(&values, &spec.shape) {
+        return Ok(restored);
+    }
+    let bits: BTreeSet<u32> = values.iter().map(|value| value.to_bits()).collect();
+    match &origin.shape {
+        Some(shape) if shape.iter().product::<usize>() == 1 && bits.len() == 1 => Ok(Restored {
+            shape: shape.clone(),
+            values: vec![values[0]],
+        }),
+        _ => Err(Error::invalid(format!(
+            "the numbers of {} do not go back into the tensor of that name in the file of the network; \
+             export to packed or qonnx, or begin again with `hawqeye tune`, which notes the way back",
+            spec.name
+        ))),
+    }
 }
 
 /// The network as the two files tell it.
 fn read(
     path: &Path,
-    network: &QuantizedNetwork,
+    (network, origins): (&QuantizedNetwork, &Origins),
     steps: &[Option<f64>],
 ) -> Result<(Graph, Parameters)> {
     let file = weights::read(path)?;
@@ -135,7 +204,12 @@ fn read(
     let graph = &network.graph;
     for (spec, id) in graph.parameters().iter().zip(graph.parameter_ids()) {
         if spec.role != Role::Step {
-            *parameters.get_mut(id) = tensor(&file, &spec.name, path)?;
+            let values = tensor(&file, &spec.name, path)?;
+            *parameters.get_mut(id) = match origins.origin(id) {
+                Some(_) if values.len() == 1 => vec![values[0]; spec.elements()],
+                Some(origin) => origin.placed(&values),
+                None => values,
+            };
         }
     }
     for (index, step) in steps.iter().enumerate() {

@@ -7,6 +7,8 @@
 //! Scales and biases are the float32 numbers that a float32 device works with, and step sizes keep
 //! all their digits, so the folded network computes the same logits, bit for bit.
 
+use std::collections::HashSet;
+
 use crate::engine::graph::operations::{BatchNorm, Scale};
 use crate::engine::graph::{Graph, Layer, NodeId, Operation, ParameterId, Parameters};
 use crate::engine::quant::insert::{Inserted, insert};
@@ -40,13 +42,9 @@ pub(super) struct FoldedLayer {
 }
 
 /// Every layer of a network, in order.
-///
-/// # Errors
-/// When batch normalisation follows anything but a layer.
-pub(super) fn fold(network: &QuantizedNetwork) -> Result<Vec<FoldedLayer>> {
+pub(super) fn fold(network: &QuantizedNetwork) -> Vec<FoldedLayer> {
     let graph = &network.graph;
     let layers = graph.layers();
-    check_parameters(graph, layers)?;
     let folded = layers.iter().enumerate().map(|(index, layer)| {
         let channels = graph.parameters()[layer.weight.index()].shape[0];
         let quantizer = network.quantizers[index].as_ref();
@@ -62,7 +60,7 @@ pub(super) fn fold(network: &QuantizedNetwork) -> Result<Vec<FoldedLayer>> {
             activation_step: network.activation_step(index).unwrap_or(0.0),
         }
     });
-    Ok(folded.collect())
+    folded.collect()
 }
 
 fn values(quantizer: Option<&WeightQuantizer>, weights: &[f64]) -> Values {
@@ -139,35 +137,21 @@ fn follower<'a>(graph: &'a Graph, layer: &Layer) -> Option<(NodeId, Follower<'a>
     }
 }
 
-/// Refuses parameters that are neither a layer's nor folded into one: they have no place in a file of
-/// layers.
-fn check_parameters(graph: &Graph, layers: &[Layer]) -> Result<()> {
-    let folded: Vec<NodeId> = layers
-        .iter()
+/// The operations whose parameters are neither a layer's nor folded into one, in order. Quantization,
+/// whose step sizes lie with the layers, is none of them.
+pub(super) fn unfolded(graph: &Graph) -> Vec<NodeId> {
+    let layers = graph.layers().iter();
+    let folded: HashSet<NodeId> = layers
         .filter_map(|layer| follower(graph, layer).map(|(id, _)| id))
         .collect();
-    let left = graph.ids().find(|id| {
+    let is_left = |id: &NodeId| {
         let operation = &graph.node(*id).operation;
-        let has_place = operation.weight().is_some()
-            || matches!(operation, Operation::Quantize(_))
-            || folded.contains(id);
-        !has_place && !operation.declared().is_empty()
-    });
-    let Some(id) = left else { return Ok(()) };
-    let node = graph.node(id);
-    Err(Error::invalid(match &node.operation {
-        Operation::BatchNorm(_) | Operation::Scale(_) => format!(
-            "{} does not follow a convolution or linear layer alone, so it cannot be folded into \
-             one; export to qonnx instead",
-            node.name
-        ),
-        operation => format!(
-            "{} ({}) has parameters of its own, but packed files hold layers only; export to qonnx \
-             instead",
-            node.name,
-            operation.name()
-        ),
-    }))
+        operation.weight().is_none()
+            && !matches!(operation, Operation::Quantize(_))
+            && !folded.contains(id)
+            && !operation.declared().is_empty()
+    };
+    graph.ids().filter(is_left).collect()
 }
 
 /// Batch normalisation that multiplies with `scale` and adds `bias`, where gamma or beta may be missing:

@@ -10,15 +10,14 @@
 
 pub mod compare;
 mod dequantized;
-mod embedded;
 mod folded;
 pub mod packed;
-mod packing;
 pub mod qonnx;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -29,12 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Backend;
 use super::data::preprocessing::Preprocessing;
-use super::data::{Images, Normalization, USUAL_SCALE};
+use super::data::{Dataset, Images, Normalization, USUAL_SCALE};
 use super::files::{self, Draft};
-use super::finetune::Run;
+use super::finetune::{Record, Run};
 use super::graph::{Graph, Parameters};
 use super::job::Observer;
-use super::model::Structure;
+use super::model::{Envelope, Model, Structure};
 use super::plan::{LayerFacts, Plan};
 use super::quant::QuantizedNetwork;
 use super::{Error, Result};
@@ -144,17 +143,37 @@ impl About {
     /// What is known of a run.
     #[must_use]
     pub fn of(run: &Run) -> Self {
+        Self::recorded(&run.record, &run.structure)
+    }
+
+    /// What the record of a run tells, and its float network.
+    #[must_use]
+    pub fn recorded(record: &Record, structure: &Structure) -> Self {
         Self {
-            model: run.record.model.name.clone(),
-            data: run.record.data.name.clone(),
-            normalization: run.record.data.normalization.clone(),
-            preprocessing: run.record.data.preprocessing.clone(),
-            structure: run
-                .structure
-                .imported
-                .is_some()
-                .then(|| run.structure.clone()),
+            model: record.model.name.clone(),
+            data: record.data.name.clone(),
+            normalization: record.data.normalization.clone(),
+            preprocessing: record.data.preprocessing.clone(),
+            structure: structure.imported.is_some().then(|| structure.clone()),
         }
+    }
+
+    /// What a run of this network on these images will tell.
+    #[must_use]
+    pub fn expected(model: &Model, images: &Dataset, normalization: &Normalization) -> Self {
+        Self {
+            model: model.name.clone(),
+            data: images.name.clone(),
+            normalization: normalization.clone(),
+            preprocessing: images.origin.geometry.clone(),
+            structure: model.imported.is_some().then(|| model.structure()),
+        }
+    }
+
+    /// What the packed file of a network with this graph holds besides its layers.
+    #[must_use]
+    pub fn envelope(&self, graph: &Graph) -> Envelope {
+        packed::envelope(self, graph)
     }
 }
 
@@ -246,23 +265,18 @@ fn theoretical_bytes(network: &QuantizedNetwork) -> f64 {
     bits.sum::<f64>() / 8.0
 }
 
-/// Size of the packed file of a plan before there is one, in bytes; see [`packed::size`]. `None` when
-/// the shape of a layer is unknown.
+/// Size of the packed file of a plan before there is one, in bytes: exactly, where it is known what the
+/// file holds besides its layers; where it is not, that of a preset on CIFAR-10. `None` when the shape
+/// of a layer is unknown, or what the network is.
 #[must_use]
-pub fn predicted_bytes(facts: &[LayerFacts], plan: &Plan) -> Option<u64> {
-    let layers = facts.iter().zip(&plan.layers);
-    let extents: Option<Vec<packed::Extent>> = layers
-        .map(|(facts, layer)| {
-            Some(packed::Extent {
-                name: &facts.name,
-                weights: facts.parameters,
-                channels: *facts.shape.first()?,
-                steps: packed::WeightSteps::of(plan.scale.is_per_channel()),
-                bits: packed::bits_of(layer.weight_bits, layer.activation_bits),
-            })
-        })
-        .collect();
-    Some(packed::size(&plan.model, &extents?))
+pub fn predicted_bytes(
+    facts: &[LayerFacts],
+    plan: &Plan,
+    envelope: Option<&Envelope>,
+) -> Option<u64> {
+    let usual = || packed::usual(&plan.model).map(Cow::Owned);
+    let envelope = envelope.map(Cow::Borrowed).or_else(usual)?;
+    packed::size(facts, plan, &envelope)
 }
 
 /// The second file of an export, with this extension.

@@ -42,6 +42,9 @@ pub fn merge(file: &mut Sensitivity, again: &Sensitivity) -> Result<()> {
     for key in ["metrics", "bits"] {
         unite(file, again, key);
     }
+    if again.packed.is_some() {
+        file.packed.clone_from(&again.packed);
+    }
     Ok(())
 }
 

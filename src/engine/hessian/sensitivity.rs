@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::identity::Identity;
 use crate::engine::import::Normalization;
+use crate::engine::model::Envelope;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::text::{self, Wanted};
 use crate::engine::{Result, files};
@@ -127,6 +128,10 @@ pub struct Sensitivity {
     /// Whether the weights are those that were trained, or batch normalisation was folded into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalization: Option<Normalization>,
+    /// What a packed file of the network holds besides its layers; absent in older files and in those
+    /// from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Envelope>,
     /// One entry a layer, in the order of the network.
     pub layers: Vec<LayerSensitivity>,
 }

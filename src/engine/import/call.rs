@@ -4,48 +4,11 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
+use super::origin::Origin;
 use super::source::{Attribute, Node, Read, Size};
 use super::tensor::{Tensor, elements};
 use super::view::Wire;
 use crate::numbers::counted;
-
-/// What was done to the numbers of the file to make those of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Values {
-    /// They are those of the file, perhaps in another shape.
-    Original,
-    /// The extents have changed places.
-    Transposed,
-    /// They were computed with others, such as those of a normalisation.
-    Folded,
-    /// They are those of a checkpoint that were folded in the file.
-    Unfolded,
-}
-
-impl Values {
-    /// The word in files.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Transposed => "transposed",
-            Self::Folded => "folded",
-            Self::Unfolded => "unfolded",
-        }
-    }
-}
-
-/// Which tensor of the file numbers came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// Its name there.
-    pub tensor: String,
-    /// What was done to it.
-    pub values: Values,
-}
 
 /// Numbers that are known before anything is computed.
 #[derive(Debug, Clone, PartialEq)]

@@ -38,6 +38,9 @@ pub struct Document {
     pub outputs: Vec<DocumentOutput>,
     /// The softmax that was taken off the end.
     pub softmax: Option<String>,
+    /// Quantizers of activations in the file, of which the range alone is kept.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub quantizers: usize,
     /// Numbers that training changes.
     pub parameters: usize,
     /// Multiply-accumulates of the layers for one image.
@@ -133,6 +136,7 @@ impl Document {
             classes,
             outputs: outputs.collect(),
             softmax: network.softmax.clone(),
+            quantizers: network.quantizers,
             parameters: trained(network),
             macs: layers.iter().map(|layer| layer.macs).sum(),
             piecewise_linear: network.refused.is_empty(),
@@ -142,6 +146,10 @@ impl Document {
             unsupported: unsupported.collect(),
         }
     }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn layer(network: &Network, step: &Step) -> Option<DocumentLayer> {

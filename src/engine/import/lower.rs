@@ -1,8 +1,8 @@
 //! From the steps of a file to the graph that everything else works on, and its numbers.
 
-use super::call::Origin;
 use super::lowered::{Axis, Form, Network, Operation, ParameterId, Step, Window};
 use super::names::Unique;
+use super::origin::Origin;
 use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window as PoolWindow};
 use crate::engine::graph::operations::Pad;
 use crate::engine::graph::{

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Origin;
+use super::origin::Origin;
 use super::source::Container;
 
 /// The shape of a wire, for one image.
@@ -350,6 +350,8 @@ pub struct Network {
     pub outputs: Vec<Output>,
     /// The softmax that was taken off the end: the operation.
     pub softmax: Option<String>,
+    /// Quantizers of activations in the file, of which the range alone is kept.
+    pub quantizers: usize,
     /// Operations of the file that work on images, and how often.
     pub operations: BTreeMap<String, usize>,
     /// What became of batch normalisation.

@@ -23,6 +23,7 @@ mod lower;
 mod lowered;
 mod names;
 pub(crate) mod onnx;
+mod origin;
 mod pt2;
 mod source;
 mod tensor;
@@ -33,12 +34,12 @@ mod view;
 
 use std::path::Path;
 
-pub use call::{Origin, Values};
 pub use lower::Lowered;
 pub use lowered::{
     Axis, Form, Layout, Network, Normalization, Operation, Output, Parameter, ParameterId, Refused,
     Step, Window,
 };
+pub use origin::{Origin, Restored, Turn, Values};
 pub use source::Container;
 pub use translate::{Supported, supported};
 

@@ -1,6 +1,7 @@
 //! Networks: an architecture, its graph, and trained parameters.
 
 pub mod demo;
+mod envelope;
 pub mod resnet;
 mod source;
 mod structure;
@@ -8,6 +9,7 @@ mod unfold;
 mod wanted;
 pub mod weights;
 
+pub use envelope::Envelope;
 pub use source::ModelSource;
 pub use structure::{Imported, Structure};
 pub use wanted::{Opened, Wanted, check_fit};
@@ -185,6 +187,14 @@ impl Model {
             notes.push(format!(
                 "batch normalisation was taken out of the {layers} layers of {} that it was folded into",
                 path.display()
+            ));
+        }
+        if network.quantizers > 0 {
+            notes.push(format!(
+                "the weights are those of {} on their grids; of its {} quantized activations the ranges \
+                 are kept, not the steps: a plan gives them bits",
+                path.display(),
+                network.quantizers
             ));
         }
         let refused = |reason: String| Error::format(path, reason);

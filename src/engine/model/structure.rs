@@ -115,7 +115,12 @@ impl Structure {
                 "origins of {} parameters, but the network has {parameters}",
                 imported.origins.len()
             )),
-            _ => Ok(()),
+            Some(imported) => {
+                let specs = self.graph.parameters().iter().zip(&imported.origins);
+                let mut known = specs.filter_map(|(spec, origin)| Some((spec, origin.as_ref()?)));
+                known.try_for_each(|(spec, origin)| origin.check(&spec.shape))
+            }
+            None => Ok(()),
         }
     }
 }

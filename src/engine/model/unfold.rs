@@ -180,10 +180,8 @@ impl<'a> Checkpoint<'a> {
                 tensor.shape == parameter.shape && tensor.values == *parameter.values
             };
             if let Some(tensor) = self.all.iter().find(|tensor| same(tensor)) {
-                parameter.origin = Some(Origin {
-                    tensor: without(&tensor.name, prefix).to_owned(),
-                    values: Values::Original,
-                });
+                let name = without(&tensor.name, prefix).to_owned();
+                parameter.origin = Some(Origin::of(name, Values::Original));
             }
         }
     }
@@ -343,10 +341,10 @@ impl Adding<'_> {
         self.network.parameters.push(Parameter {
             shape: tensor.shape.clone(),
             values: Arc::new(tensor.values.clone()),
-            origin: Some(Origin {
-                tensor: without(&tensor.name, self.prefix).to_owned(),
-                values: Values::Unfolded,
-            }),
+            origin: Some(Origin::of(
+                without(&tensor.name, self.prefix).to_owned(),
+                Values::Unfolded,
+            )),
         });
         ParameterId(self.network.parameters.len() - 1)
     }

@@ -55,6 +55,7 @@ mod tests {
                 plan,
                 facts: Vec::new(),
                 measured: Some(measured),
+                envelope: None,
             };
             let found = frontiers(&planned);
             found.iter().map(|f| f.metric).collect::<Vec<_>>()

@@ -1,6 +1,7 @@
 //! What is known of the layers of a plan: from measurements, else from the network of a run.
 
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::model::Envelope;
 use crate::engine::plan::{LayerFacts, Plan};
 use crate::report::model::Planned;
 
@@ -11,6 +12,8 @@ pub struct Known<'a> {
     pub measured: Option<&'a Sensitivity>,
     /// The layers of the network of a run; empty when they are not known.
     pub built: &'a [LayerFacts],
+    /// What a packed file of the network of a run holds besides its layers.
+    pub envelope: Option<&'a Envelope>,
 }
 
 impl Known<'_> {
@@ -21,6 +24,8 @@ impl Known<'_> {
             Some(measured) => measured.layers.iter().map(LayerFacts::from).collect(),
             None => self.built.to_vec(),
         };
+        let of_measured = self.measured.and_then(|measured| measured.packed.as_ref());
+        planned.envelope = self.envelope.or(of_measured).cloned();
         let names = planned.facts.iter().map(|facts| facts.name.clone());
         if !names.eq(planned.plan.names()) {
             planned.facts.clear();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::model::{Export, Part, Planned, Report, Run};
 use super::source::{Kind, Source};
+use crate::engine::export::About;
 use crate::engine::finetune::{self, Record, holds_run};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::plan::{LayerFacts, Plan, file as plan_file};
@@ -31,6 +32,7 @@ pub fn gather(source: &Source) -> Result<Report> {
     let known = layers::Known {
         measured: measured.as_ref(),
         built: &built,
+        envelope: None,
     };
     complete(&mut report.plan, &known);
     if let Some(planned) = report.plan.found() {
@@ -42,7 +44,12 @@ pub fn gather(source: &Source) -> Result<Report> {
         } else {
             &run.layers
         };
-        complete(&mut run.plan, &layers::Known { built, ..known });
+        let known = layers::Known {
+            built,
+            envelope: run.envelope.as_ref(),
+            ..known
+        };
+        complete(&mut run.plan, &known);
     }
     Ok(report)
 }
@@ -114,6 +121,7 @@ const fn bare(plan: Plan) -> Planned {
         plan,
         facts: Vec::new(),
         measured: None,
+        envelope: None,
     }
 }
 
@@ -143,6 +151,12 @@ fn run(folder: &Path, name: String) -> Run {
     };
     Run {
         name,
+        envelope: record
+            .found()
+            .zip(structure.found())
+            .map(|(record, structure)| {
+                About::recorded(record, structure).envelope(&structure.graph)
+            }),
         layers: structure
             .found()
             .map_or_else(Vec::new, |structure| LayerFacts::of(&structure.graph)),

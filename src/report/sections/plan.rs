@@ -85,7 +85,7 @@ fn totals(planned: &Planned, frontiers: &[Frontier]) -> Option<Table> {
         return None;
     }
     let totals = Totals::of(facts, plan);
-    let file = predicted_bytes(facts, plan).map(|bytes| bytes as f64);
+    let file = predicted_bytes(facts, plan, planned.envelope.as_ref()).map(|bytes| bytes as f64);
     let pinned = plan.layers.iter().filter(|layer| layer.pinned).count();
     let bops = Cell::maybe(totals.bops, |bops| Cell::Operations(bops as f64));
     let columns = [

@@ -15,13 +15,14 @@ use crate::cli::report::Reporter;
 use crate::engine::backend::Backend;
 use crate::engine::backend::candle::Candle;
 use crate::engine::data::{Part, Selection};
+use crate::engine::export::About;
 use crate::engine::hessian::analysis::{self, Subject};
 use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::sensitivity::{CurvatureFacts, Sensitivity};
 use crate::engine::hessian::verify::verify;
 use crate::engine::hessian::{Analysis, Metric};
 use crate::engine::job::Outcome;
-use crate::engine::model::Model;
+use crate::engine::model::{Envelope, Model};
 use crate::numbers::counted;
 use crate::pace::{Pace, SAVED_EVERY};
 
@@ -90,8 +91,11 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let seed = shared.seed.or(before).unwrap_or(0);
     let settings = args.measure.settings(&inputs.model, seed, earlier)?;
     let images = args.measure.sample(&inputs, seed, earlier, &reporter)?;
+    let trained = inputs.source.part(Part::Train)?;
+    let about = About::expected(&inputs.model, trained, &inputs.normalization);
     let work = Measuring {
         args,
+        envelope: about.envelope(&inputs.model.graph),
         settings: &settings,
         model: &inputs.model,
         images: &images,
@@ -129,6 +133,8 @@ impl Args {
 
 struct Measuring<'a> {
     args: &'a Args,
+    /// What a packed file of the network will hold besides its layers.
+    envelope: Envelope,
     settings: &'a Analysis,
     model: &'a Model,
     images: &'a Selection<'a>,
@@ -146,7 +152,8 @@ impl Work for Measuring<'_> {
             backend,
             images: self.images,
         };
-        let fresh = analysis::prepare(&subject, self.settings)?;
+        let mut fresh = analysis::prepare(&subject, self.settings)?;
+        fresh.packed = Some(self.envelope.clone());
         let ground = Ground::of(&subject);
         // Refused before the work, not after it.
         self.kept.joined(&ground, &fresh)?;
@@ -164,6 +171,8 @@ impl Measuring<'_> {
         subject: &Subject<B>,
         mut state: Sensitivity,
     ) -> Result<(), Failure> {
+        // What was begun by an older program does not know it.
+        state.packed = Some(self.envelope.clone());
         let clock = Clock {
             before: state.seconds.unwrap_or(0.0),
             start: self.start,

@@ -36,6 +36,7 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         seconds: None,
         curvature: None,
         normalization: Some(ground.normalization()),
+        packed: None,
         layers: selected
             .collect::<Vec<_>>()
             .into_par_iter()

@@ -1,10 +1,11 @@
 //! The network of the steps that the outputs need, with names.
 
-use super::super::call::{Value, Values};
+use super::super::call::Value;
 use super::super::lowered::{
     Network, Normalization, Operation, Output, Parameter, ParameterId, Step,
 };
 use super::super::names::{self, Clues, Unique};
+use super::super::origin::Values;
 use super::super::view::Wire;
 use super::{Draft, Translator};
 
@@ -46,6 +47,7 @@ impl Translator<'_> {
             parameters,
             outputs,
             softmax: self.softmax,
+            quantizers: self.quantizers,
             operations: self.operations,
             refused: self.refusals,
         }

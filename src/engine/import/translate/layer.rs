@@ -1,8 +1,9 @@
 //! Convolutions and products with a matrix.
 
-use super::super::call::{Constant, Origin, Value, Values};
+use super::super::call::{Constant, Value};
 use super::super::evaluate;
 use super::super::lowered::{Form, Layout, Operation};
+use super::super::origin::{Turn, Values};
 use super::super::source::{Node, Read};
 use super::super::tensor::{Tensor, spelled};
 use super::super::view::Wire;
@@ -210,17 +211,14 @@ fn in_channel_order(weights: &Constant, wire: &Wire, of: &Translator) -> Read<Co
     order.insert(0, 0);
     let parted = weights.tensor.reshaped(shape);
     let turned = evaluate::permuted(&parted, &order, &of.budget)?;
+    let turn = Turn {
+        shape: parted.shape,
+        order,
+    };
+    let origin = weights.origin.as_ref();
     Ok(Constant {
         tensor: turned.reshaped(weights.tensor.shape.clone()),
-        origin: turned_origin(weights.origin.as_ref()),
-    })
-}
-
-/// The origin of numbers whose extents have changed places.
-pub(super) fn turned_origin(origin: Option<&Origin>) -> Option<Origin> {
-    origin.map(|origin| Origin {
-        tensor: origin.tensor.clone(),
-        values: origin.values.max(Values::Transposed),
+        origin: origin.map(|origin| origin.turned(turn)),
     })
 }
 
@@ -232,9 +230,14 @@ pub(super) fn turned(matrix: &Constant, of: &Translator) -> Read<Constant> {
             "its weights are of shape {shape}: expected a matrix"
         ));
     }
+    let turn = Turn {
+        shape: matrix.tensor.shape.clone(),
+        order: vec![1, 0],
+    };
+    let origin = matrix.origin.as_ref();
     Ok(Constant {
-        tensor: evaluate::permuted(&matrix.tensor, &[1, 0], &of.budget)?,
-        origin: turned_origin(matrix.origin.as_ref()),
+        tensor: evaluate::permuted(&matrix.tensor, &turn.order, &of.budget)?,
+        origin: origin.map(|origin| origin.turned(turn)),
     })
 }
 
@@ -247,9 +250,9 @@ pub(super) fn scaled(constant: &Constant, factor: f32) -> Constant {
     let values = values.iter().map(|value| value * factor).collect();
     Constant {
         tensor: Tensor::floats(constant.tensor.shape.clone(), values),
-        origin: constant.origin.as_ref().map(|origin| Origin {
-            tensor: origin.tensor.clone(),
-            values: Values::Folded,
-        }),
+        origin: constant
+            .origin
+            .as_ref()
+            .map(|origin| origin.then(Values::Folded)),
     }
 }

@@ -19,8 +19,9 @@ mod whole;
 use std::collections::{BTreeMap, HashMap};
 
 use super::Options;
-use super::call::{Budget, Call, Constant, Origin, Value, Values};
+use super::call::{Budget, Call, Constant, Value};
 use super::lowered::{Form, Layout, Network, Operation, Parameter, ParameterId, Refused};
+use super::origin::{Origin, Turn, Values};
 use super::source::{Container, Given, Node, Read, SourceGraph};
 use super::tensor::Tensor;
 use image::{image, image_form};
@@ -93,6 +94,8 @@ struct Translator<'g> {
     refusals: Vec<Refused>,
     operations: BTreeMap<String, usize>,
     softmax: Option<String>,
+    /// Quantizers of activations, of which the range alone is kept.
+    quantizers: usize,
 }
 
 /// A step in the making.
@@ -128,6 +131,7 @@ impl<'g> Translator<'g> {
             refusals: Vec::new(),
             operations: BTreeMap::new(),
             softmax: None,
+            quantizers: 0,
         };
         translator.steps.push(Draft {
             node: None,
@@ -150,8 +154,8 @@ impl<'g> Translator<'g> {
             let constant = Constant {
                 tensor: stored.tensor.clone(),
                 origin: Some(Origin {
-                    tensor: stored.tensor_name.clone(),
-                    values: Values::Original,
+                    shape: Some(stored.tensor.shape.clone()),
+                    ..Origin::of(stored.tensor_name.clone(), Values::Original)
                 }),
             };
             self.values.insert(name.clone(), Value::Constant(constant));
@@ -288,10 +292,14 @@ impl<'g> Translator<'g> {
                  been too large, save it in float32"
             ));
         }
+        let mut origin = constant.origin.clone();
+        if let Some(origin) = &mut origin {
+            origin.shape = origin.shape.take().filter(|own| *own != shape);
+        }
         self.parameters.push(Parameter {
             shape: shape.to_vec(),
             values,
-            origin: constant.origin.clone(),
+            origin,
         });
         Ok(ParameterId(self.parameters.len() - 1))
     }
@@ -309,8 +317,8 @@ fn origin(call: &Call, result: &Tensor) -> Option<Origin> {
         let name = node.outputs.first()?;
         let is_held = node.operation == "Constant";
         return is_held.then(|| Origin {
-            tensor: name.clone(),
-            values: Values::Original,
+            shape: Some(result.shape.clone()),
+            ..Origin::of(name.clone(), Values::Original)
         });
     }
     let done = match &*node.operation {
@@ -329,10 +337,18 @@ fn origin(call: &Call, result: &Tensor) -> Option<Origin> {
         return None;
     }
     let origin = main.origin.as_ref()?;
-    Some(Origin {
-        tensor: origin.tensor.clone(),
-        values: origin.values.max(done),
-    })
+    if done != Values::Transposed {
+        return Some(origin.then(done));
+    }
+    let shape = main.tensor.shape.clone();
+    let order = match &*node.operation {
+        "Transpose" => onnx::order_of(call, shape.len()),
+        _ => pt2::order_of(call, shape.len()),
+    };
+    Some(origin.turned(Turn {
+        shape,
+        order: order.ok()?,
+    }))
 }
 
 /// A tensor as the constant of a file that no name is known of.

@@ -1,8 +1,9 @@
 //! Normalisation by statistics that are known, in every form, and what exporters leave of it.
 
-use super::super::call::{Constant, Origin, Value, Values};
+use super::super::call::{Constant, Value};
 use super::super::evaluate::broadcast_shape;
 use super::super::lowered::{Axis, Operation, ParameterId};
+use super::super::origin::Values;
 use super::super::source::{Node, Read};
 use super::super::tensor::{Tensor, spelled};
 use super::super::view::Wire;
@@ -175,9 +176,9 @@ pub(super) fn mapped(constant: &Constant, of: impl Fn(f32) -> f32) -> Constant {
     let values = values.iter().map(|&value| of(value)).collect();
     Constant {
         tensor: Tensor::floats(constant.tensor.shape.clone(), values),
-        origin: constant.origin.as_ref().map(|origin| Origin {
-            tensor: origin.tensor.clone(),
-            values: Values::Folded,
-        }),
+        origin: constant
+            .origin
+            .as_ref()
+            .map(|origin| origin.then(Values::Folded)),
     }
 }

@@ -93,7 +93,9 @@ pub(super) const NOT_KNOWN: &str = "it is not known";
 const REFUSED: &str = "not supported";
 
 /// Operations that leave numbers as they are.
-pub(super) const KEEPING: [&str; 21] = [
+pub(super) const KEEPING: [&str; 23] = [
+    "qonnx.custom_op.general.Quant",
+    "onnx.brevitas.Quant",
     "Constant",
     "Identity",
     "Cast",

@@ -5,7 +5,10 @@ mod elementwise;
 mod layers;
 mod parts;
 mod pooling;
+mod quant;
 mod shapes;
+
+pub(super) use shapes::order_of;
 
 use super::common;
 use super::elementwise::Pair;
@@ -174,6 +177,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         "of constants and images",
         shapes::size_constants,
         shapes::size,
+    ),
+    Entry::both(
+        "qonnx.custom_op.general.Quant",
+        "grid of weights; range of activations",
+        quant::constants,
+        quant::range,
+    ),
+    Entry::both(
+        "onnx.brevitas.Quant",
+        "grid of weights; range of activations",
+        quant::constants,
+        quant::range,
     ),
     Entry::parsed("Softmax", "taken off the end", elementwise::softmax),
     Entry::parsed("LogSoftmax", "taken off the end", elementwise::softmax),

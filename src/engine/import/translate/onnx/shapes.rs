@@ -87,15 +87,20 @@ pub(super) fn unsqueeze_constants(call: &Call) -> Read<Vec<Tensor>> {
     Ok(vec![tensor.reshaped(shape)])
 }
 
+/// The order of extents that a transpose asks for.
+pub(in super::super) fn order_of(call: &Call, rank: usize) -> Read<Vec<usize>> {
+    evaluate::order(call.integers("perm")?, rank)
+}
+
 pub(super) fn transpose<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
     let wire = of.wire(node, 0)?;
-    let order = evaluate::order(of.call(node).integers("perm")?, wire.axes.len())?;
+    let order = order_of(&of.call(node), wire.axes.len())?;
     Ok(vec![Value::Wire(wire.transposed(&order))])
 }
 
 pub(super) fn transpose_constants(call: &Call) -> Read<Vec<Tensor>> {
     let tensor = call.tensor(0)?;
-    let order = evaluate::order(call.integers("perm")?, tensor.shape.len())?;
+    let order = order_of(call, tensor.shape.len())?;
     Ok(vec![evaluate::permuted(tensor, &order, call.budget)?])
 }
 

@@ -7,6 +7,8 @@ mod parts;
 mod pooling;
 mod shapes;
 
+pub(super) use shapes::order_of;
+
 use super::common;
 use super::elementwise::Pair;
 use super::table::{CURVED, Entry, NOT_KNOWN};

@@ -95,7 +95,7 @@ pub(super) fn unsqueeze_constants(call: &Call) -> Read<Vec<Tensor>> {
 }
 
 /// The order of axes that permute, transpose and t ask for.
-fn order(call: &Call, rank: usize) -> Read<Vec<usize>> {
+pub(in super::super) fn order_of(call: &Call, rank: usize) -> Read<Vec<usize>> {
     if let Some(dims) = call.integers("dims")? {
         return evaluate::order(Some(dims), rank);
     }
@@ -112,13 +112,13 @@ fn order(call: &Call, rank: usize) -> Read<Vec<usize>> {
 
 pub(super) fn turn<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
     let wire = of.wire(node, 0)?;
-    let order = order(&of.call(node), wire.axes.len())?;
+    let order = order_of(&of.call(node), wire.axes.len())?;
     Ok(vec![Value::Wire(wire.transposed(&order))])
 }
 
 pub(super) fn turn_constants(call: &Call) -> Read<Vec<Tensor>> {
     let tensor = call.tensor(0)?;
-    let order = order(call, tensor.shape.len())?;
+    let order = order_of(call, tensor.shape.len())?;
     Ok(vec![evaluate::permuted(tensor, &order, call.budget)?])
 }
 
