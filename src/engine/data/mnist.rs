@@ -389,7 +389,7 @@ mod tests {
             (
                 idx(8, &[1, 1, 1], &[1]),
                 idx(8, &[2], &[0, 1]),
-                "2 labels, but there are 1",
+                "2 labels, but 1 image;",
             ),
             (
                 idx(8, &[1, 1, 1], &[1]),

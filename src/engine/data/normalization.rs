@@ -416,7 +416,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("for 1 channels, but images of made have 2"),
+                .contains("for 1 channel, but an image of made has 2"),
             "{error}"
         );
         let both = normalization();

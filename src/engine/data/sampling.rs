@@ -163,7 +163,7 @@ mod tests {
         let error = sample(Order::File, 6, 0, 5).unwrap_err().to_string();
         assert_eq!(
             error,
-            "6 samples were asked for, but there are 5 images; ask for at most 5"
+            "samples 6: expected at most 5, as many as there are images"
         );
         assert!(sample(Order::Random, 0, 0, 5).is_err());
     }
