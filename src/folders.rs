@@ -15,6 +15,20 @@ pub struct Folders {
     pub data: PathBuf,
 }
 
+/// A path as it was typed, with the user's home folder in the place of `~`.
+#[must_use]
+pub fn at_home(text: &str) -> PathBuf {
+    let rest = match text.strip_prefix('~') {
+        Some("") => Some(""),
+        Some(rest) => rest.strip_prefix('/'),
+        None => None,
+    };
+    match (rest, env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => text.into(),
+    }
+}
+
 impl Folders {
     /// `HAWQEYE_HOME` when set, else what is usual on this system; nothing without a home.
     #[must_use]
@@ -31,5 +45,17 @@ impl Folders {
             config: found.config_dir().into(),
             data: found.data_dir().into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_folder_is_meant_by_a_tilde() {
+        let home = env::home_dir().unwrap();
+        assert_eq!(at_home("~/nets"), home.join("nets"));
+        assert_eq!(at_home("~other/nets"), PathBuf::from("~other/nets"));
     }
 }

@@ -43,7 +43,7 @@ pub fn counted(many: usize, thing: &str) -> String {
     if many == 1 {
         return format!("{number} {thing}");
     }
-    let hisses = ["s", "x", "ch", "sh"]
+    let hisses = ["s", "x", "tch", "nch", "sh"]
         .iter()
         .any(|end| thing.ends_with(end));
     match thing.strip_suffix('y') {

@@ -65,7 +65,7 @@ fn what_is_refused_stays_in_the_window_with_its_line_in_work() {
     assert_eq!(form(&bench).field, Field::Network);
     for size in [(80, 24), (120, 40), (40, 12)] {
         let shown = text(&draw(&bench, size, &theme("terminal", Symbols::UNICODE)));
-        assert!(shown.contains("there is no such"), "{size:?}: {shown}");
+        assert!(shown.contains("cannot read"), "{size:?}: {shown}");
     }
     bench
         .keys("ctrl-u")
@@ -93,6 +93,19 @@ fn files_are_found_while_typing_and_taken_by_keys_or_a_drop() {
     assert_eq!(form(&bench).field, Field::Weights, "a file does not");
     bench.send(Msg::Paste(format!("'{root}/my weights.pth'\n")));
     assert_eq!(form(&bench).text(), format!("{root}/my weights.pth"));
+}
+
+#[test]
+fn every_line_says_what_it_found_and_how_it_may_go_on() {
+    let mut bench = opened();
+    bench.text("/nets/dscnn.pt2").keys("tab tab").work();
+    bench.keys("ctrl-u n").work();
+    for (width, height) in [(80, 24), (120, 40)] {
+        for (name, symbols) in [("unicode", Symbols::UNICODE), ("ascii", Symbols::ASCII)] {
+            let shown = text(&draw(&bench, (width, height), &theme("mono", symbols)));
+            insta::assert_snapshot!(format!("open-{width}x{height}-{name}"), shown);
+        }
+    }
 }
 
 #[test]

@@ -346,7 +346,7 @@ fn images_that_are_none_are_refused() {
             File::of(&[0, 3, 4, 4, 4]).node("Relu x -> a").flat("a"),
             "5 extents",
         ),
-        (File::of(&[0]).node("Relu x -> y"), "1 extents"),
+        (File::of(&[0]).node("Relu x -> y"), "1 extent;"),
         (
             File::of(&[0, 0, 4, 4]).node("Relu x -> a").flat("a"),
             "channels",

@@ -1,9 +1,8 @@
 //! What comes of inputs as they were typed, for the window that opens a network.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::load::{self, Loaded};
-use crate::app::jobs::expanded;
 use crate::app::jobs::form::{Answer, Answers, Field, OpenRequest, Opening};
 use crate::engine::autodiff::Program;
 use crate::engine::data::preprocessing::{self, doubt, told};
@@ -15,6 +14,7 @@ use crate::engine::import::{self, Normalization};
 use crate::engine::job::{Observer, Silent};
 use crate::engine::model::{ModelSource, Wanted};
 use crate::engine::{Error, Result};
+use crate::folders::at_home;
 use crate::numbers::{count, counted};
 use crate::project::{self, InputFile};
 
@@ -57,19 +57,19 @@ fn completed(request: &OpenRequest) -> Result<InputFile> {
     let OpenRequest {
         inputs, preprocess, ..
     } = request.clone();
-    let at_home = |path: std::path::PathBuf| expanded(&path.to_string_lossy());
+    let placed = |path: PathBuf| at_home(&path.to_string_lossy());
     let said = match preprocess {
-        Some(path) => preprocessing::read(&at_home(path))?,
+        Some(path) => preprocessing::read(&placed(path))?,
         None => preprocessing::Preprocessing::default(),
     };
     let input = inputs.input.or(said);
     input.check()?;
     let completed = InputFile {
-        model: expanded(&inputs.model).display().to_string(),
-        weights: inputs.weights.map(at_home),
+        model: at_home(&inputs.model).display().to_string(),
+        weights: inputs.weights.map(placed),
         data: data_at_home(&inputs.data),
-        classes: inputs.classes.map(at_home),
-        labels: inputs.labels.map(at_home),
+        classes: inputs.classes.map(placed),
+        labels: inputs.labels.map(placed),
         input,
         ..inputs
     };
@@ -80,10 +80,10 @@ fn completed(request: &OpenRequest) -> Result<InputFile> {
 fn data_at_home(text: &str) -> String {
     if let Ok(spec) = text.parse::<DataSpec>() {
         return spec
-            .with_paths(|path| expanded(&path.to_string_lossy()))
+            .with_paths(|path| at_home(&path.to_string_lossy()))
             .to_string();
     }
-    let path = expanded(text);
+    let path = at_home(text);
     match kind_of(&path) {
         Some(kind) if !text.is_empty() => format!("{kind}:{}", path.display()),
         _ => text.to_owned(),

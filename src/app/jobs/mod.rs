@@ -21,7 +21,7 @@ mod task;
 
 pub use control::{Quiet, Steered, Wish};
 pub use inbox::Inbox;
-pub use paths::{SETTING_NAMES, expanded};
+pub use paths::SETTING_NAMES;
 pub use port::{
     AnalysisRequest, Engine, ExportRequest, Inputs, LeftRun, LeftRunning, LossChangesRequest,
     TuneReport, TuneRequest,

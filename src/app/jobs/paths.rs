@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::form::{Choices, Field};
 use crate::engine::data::DataSpec;
 use crate::engine::model::Architecture;
+use crate::folders::at_home;
 
 /// Entries of a folder that are looked at, and choices that are offered, at most.
 const MOST: usize = 20_000;
@@ -52,20 +53,6 @@ pub(super) fn choices(field: Field, text: &str) -> Choices {
         field,
         text: text.to_owned(),
         found,
-    }
-}
-
-/// A text with the user's home folder in the place of `~`.
-#[must_use]
-pub fn expanded(text: &str) -> PathBuf {
-    let rest = match text.strip_prefix('~') {
-        Some("") => Some(""),
-        Some(rest) => rest.strip_prefix('/'),
-        None => None,
-    };
-    match (rest, std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => text.into(),
     }
 }
 
@@ -139,7 +126,7 @@ fn paths(text: &str, before: &str, endings: &[&str]) -> Vec<String> {
     let place = if folder.is_empty() {
         PathBuf::from(".")
     } else {
-        expanded(folder)
+        at_home(folder)
     };
     let entries = fs::read_dir(place)
         .into_iter()
@@ -226,12 +213,5 @@ mod tests {
         assert!(kinds.contains(&"npz:".to_owned()) && kinds.contains(&"npy:".to_owned()));
         let settings = choices(Field::Preprocessing, "mean=0 s").found;
         assert_eq!(settings, ["mean=0 size=", "mean=0 std="]);
-    }
-
-    #[test]
-    fn the_home_folder_is_meant_by_a_tilde() {
-        let home = std::env::home_dir().unwrap();
-        assert_eq!(expanded("~/nets"), home.join("nets"));
-        assert_eq!(expanded("~other/nets"), PathBuf::from("~other/nets"));
     }
 }

@@ -73,9 +73,10 @@ fn failed<'a>((state, reason): (&State, &str), area: Rect, theme: &Theme) -> Vec
     lines.push(Line::raw(""));
     for command in [Command::Check, Command::OpenNetwork, Command::Projects] {
         let keys = state.keymap.keys_of(&state.screen.scopes(), command);
-        if let Some(keys) = keys.into_iter().next() {
-            lines.push(fact(&keys, command.doc().to_owned(), theme));
-        }
+        let keys = keys.into_iter().chain(std::iter::repeat(String::new()));
+        let room = (area.width as usize).saturating_sub(14);
+        let told = keys.zip(wrap(command.doc(), room));
+        lines.extend(told.map(|(keys, text)| fact(&keys, text, theme)));
     }
     lines
 }

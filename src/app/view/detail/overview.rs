@@ -149,7 +149,10 @@ fn at_known_widths(layer: &LayerSensitivity, state: &State) -> [PerBits; 2] {
             .iter()
             .filter_map(|width| Bits::new(u64::from(*width)).ok())
     };
-    let omega = |bits| harm(layer, bits, Metric::Eigenvalue, scale).ok();
+    let omega = |bits: Bits| {
+        let own = layer.omega.get(&bits.get()).copied();
+        harm(layer, bits, Metric::Eigenvalue, scale).ok().or(own)
+    };
     let told = |of: &dyn Fn(Bits) -> Option<f64>| {
         let known = widths().filter_map(|bits| Some((bits.get(), of(bits)?)));
         known.collect()
