@@ -158,7 +158,7 @@ fn tensors(network: &QuantizedNetwork, origins: &Origins) -> Result<Vec<NamedTen
         let values = effective.get(id).iter().map(|&value| value as f32);
         let values: Vec<f32> = values.collect();
         let restored = match origins.origin(id) {
-            Some(origin) => restored(origin, values, spec)?,
+            Some(origin) => restored(origin, &values, spec)?,
             None => Restored {
                 shape: spec.shape.clone(),
                 values,
@@ -175,8 +175,8 @@ fn tensors(network: &QuantizedNetwork, origins: &Origins) -> Result<Vec<NamedTen
 
 /// The tensor of the file with these numbers; one number that stands for all channels is one again, as
 /// long as they are the same.
-fn restored(origin: &Origin, values: Vec<f32>, spec: &ParameterSpec) -> Result<Restored<f32>> {
-    if let Some(restored) = origin.restored(&values, &spec.shape) {
+fn restored(origin: &Origin, values: &[f32], spec: &ParameterSpec) -> Result<Restored<f32>> {
+    if let Some(restored) = origin.restored(values, &spec.shape) {
         return Ok(restored);
     }
     let bits: BTreeSet<u32> = values.iter().map(|value| value.to_bits()).collect();
