@@ -186,7 +186,7 @@ mod tests {
         origin.check(&[24, 5]).unwrap();
         let tensor: Vec<usize> = (0..120).collect();
         let placed = origin.placed(&tensor);
-        assert_eq!(placed[..3], [0, 20, 40]);
+        assert_eq!(placed[..6], [0, 1, 2, 3, 4, 20]);
         assert_ne!(placed, tensor);
         let restored = origin.restored(&placed, &[24, 5]).unwrap();
         assert_eq!((restored.shape, restored.values), (vec![6, 20], tensor));
