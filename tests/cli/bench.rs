@@ -97,5 +97,5 @@ fn an_unknown_work_is_refused_with_the_known_ones() {
     for word in ["backwards", "forward", "sweep-traces", "qat-step"] {
         assert!(ended.stderr.contains(word), "{word}: {ended:?}");
     }
-    hawqeye(&["bench", "--data", "demo", "--samples", "9999"]).refused(2, &["2048 images"]);
+    hawqeye(&["bench", "--data", "demo", "--samples", "9999"]).refused(2, &["at most 2048"]);
 }

@@ -304,7 +304,7 @@ fn images_that_do_not_suit_are_one_sentence() {
     let some = ["--data", "folder:some", "--channels", "gray"];
     eval(&some).refused(
         1,
-        &["folders of 1 classes", "tells 10 apart", "--classes FILE"],
+        &["folders of 1 class,", "tells 10 apart", "--classes FILE"],
     );
     own.write("c.txt", b"0\n7\n");
     let listed = [&some[..], &["--classes", "c.txt"]].concat();

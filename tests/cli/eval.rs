@@ -78,7 +78,7 @@ fn bad_inputs_are_one_sentence_each() {
     ];
     eval(&on_cifar).refused(1, &["test_batch.bin"]);
     fs::write(untrained.path("test_batch.bin"), [0; 5000]).unwrap();
-    eval(&on_cifar).refused(1, &["test_batch.bin", "5000"]);
+    eval(&on_cifar).refused(1, &["test_batch.bin", "5,000 bytes"]);
     fs::write(untrained.path("test_batch.bin"), []).unwrap();
     eval(&on_cifar).refused(1, &["test_batch.bin", "empty"]);
 }

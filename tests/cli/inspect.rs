@@ -20,7 +20,7 @@ fn what_is_no_network_is_refused_in_a_sentence() {
     let path = folder.path().join("net.onnx");
     fs::write(&path, b"no network").unwrap();
     let path = path.to_str().unwrap();
-    hawqeye(&["inspect", path]).refused(1, &["expected an ONNX file", "export it again"]);
+    hawqeye(&["inspect", path]).refused(1, &["expected an ONNX file", "export the network again"]);
     let ended = hawqeye(&["inspect", path, "--size", "0"]);
     assert_eq!(ended.code, 2);
     assert!(

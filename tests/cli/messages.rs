@@ -155,8 +155,8 @@ fn what_torchvision_prints_is_read_as_a_preprocessing() {
         &["expected a finite number; write it again"],
     );
     let three = "[input]\nmean = [0.5]\nstd = [0.5, 0.5, 0.5]";
-    told(
-        eval(three),
+    eval(three).refused(
+        2,
         &["an image of demo has 1 channel: give one value for all"],
     );
 }

@@ -121,7 +121,7 @@ fn mistakes_on_the_command_line_exit_with_2() {
         .refused(2, &["tolerance"]);
     untrained
         .run(&["analyze", "--samples", "9999"])
-        .refused(2, &["2048 images"]);
+        .refused(2, &["at most 2048"]);
     untrained
         .run(&["analyze", "--layers", "liner"])
         .refused(2, &["did you mean linear?"]);

@@ -66,6 +66,32 @@ pub(crate) fn between(tensor: &Tensor, shape: &[usize], budget: &Budget) -> Read
     })
 }
 
+/// Every number of a tensor with those of two others, which are stretched to its shape.
+pub(crate) fn with_two(
+    tensor: &Tensor,
+    others: [&Tensor; 2],
+    each: impl Fn(f32, [f32; 2]) -> f32,
+    budget: &Budget,
+) -> Read<Tensor> {
+    let shape = &tensor.shape;
+    budget.take(shape)?;
+    for other in others {
+        if broadcast_shape(shape, &other.shape)? != *shape {
+            let (own, other) = (spelled(shape), spelled(&other.shape));
+            return Err(format!("shape {other} is more than {own}"));
+        }
+    }
+    let places = others.map(|other| stretched(&other.shape, shape));
+    let [first, second] = others.map(Tensor::to_floats);
+    let values = tensor.to_floats();
+    let values = values.iter().enumerate();
+    let values = values.map(|(at, &value)| {
+        let pair = [first[places[0][at]], second[places[1][at]]];
+        each(value, pair)
+    });
+    Ok(Tensor::floats(shape.clone(), values.collect()))
+}
+
 /// Two operands in one shape.
 fn aligned(a: &Tensor, b: &Tensor, budget: &Budget) -> Read<(Tensor, Tensor)> {
     let shape = broadcast_shape(&a.shape, &b.shape)?;

@@ -8,7 +8,7 @@ mod quantized;
 
 pub(crate) use arithmetic::{
     Compare, Number, Reduction, between, binary, broadcast_shape, cast, compare, range, reduce,
-    select, unary,
+    select, unary, with_two,
 };
 pub(crate) use indexing::{Cut, concat, cut_places, gather, slice, split};
 pub(crate) use layout::{expand, filled, order, permuted, resized, squeezed, tiled, unsqueezed};

@@ -69,14 +69,12 @@ pub(super) fn constants(call: &Call) -> Read<Vec<Tensor>> {
     let quantizer = Quantizer::of(call)?;
     let Quantizer { scale, zero, .. } = quantizer;
     let [least, most] = quantizer.codes();
-    let binary = |how: &str, a: &Tensor, b: &Tensor| evaluate::binary(how, a, b, call.budget);
-    let codes = binary("Add", &binary("Div", call.tensor(0)?, scale)?, zero)?;
-    let rounded = codes.to_floats();
-    let rounded = rounded
-        .iter()
-        .map(|&code| (quantizer.round)(code).clamp(least, most));
-    let codes = Tensor::floats(codes.shape.clone(), rounded.collect());
-    Ok(vec![binary("Mul", &binary("Sub", &codes, zero)?, scale)?])
+    let on_grid = |value: f32, [scale, zero]: [f32; 2]| {
+        let code = (quantizer.round)(value / scale + zero).clamp(least, most);
+        (code - zero) * scale
+    };
+    let weights = evaluate::with_two(call.tensor(0)?, [scale, zero], on_grid, call.budget)?;
+    Ok(vec![weights])
 }
 
 /// What the image gives keeps the range of the grid, but not its steps: networks from files are not
