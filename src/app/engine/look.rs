@@ -307,7 +307,8 @@ fn blame(inputs: &InputFile, error: &Error, answers: &mut Answers) {
                 test.classes
             );
             answers.of.insert(Field::Data, Answer::Good(told));
-            if numbers(inputs, &test).is_err() {
+            let preprocessing = numbers(inputs, &test).err();
+            if preprocessing.is_some_and(|own| own.to_string() == error.to_string()) {
                 line = Field::Preprocessing;
             } else if inputs.weights.is_some() {
                 line = Field::Weights;

@@ -109,7 +109,7 @@ fn finish(state: &mut State, form: &mut Form) -> (Vec<Effect>, bool) {
 /// What follows when everything is right; `None` while it is not known, or something is wrong.
 fn opened(state: &mut State, form: &mut Form) -> Option<Vec<Effect>> {
     let request = form.request()?;
-    let answers = form.answers.as_ref()?;
+    let answers = form.answers()?;
     if answers.request != placed(state, request) {
         return None;
     }
@@ -157,8 +157,7 @@ fn look(state: &mut State, form: &mut Form) -> Vec<Effect> {
         return Vec::new();
     };
     if form
-        .answers
-        .as_ref()
+        .answers()
         .is_some_and(|answers| answers.request == request)
     {
         return Vec::new();
@@ -177,7 +176,7 @@ pub(super) fn answered(state: &mut State, answers: Answers) -> Vec<Effect> {
     let request = form.request().map(|request| placed(state, request));
     let mut effects = Vec::new();
     if request.as_ref() == Some(&answers.request) {
-        form.answers = Some(Box::new(answers));
+        form.hear(answers);
         let closed = if form.opens {
             opened(state, &mut form)
         } else {

@@ -121,11 +121,7 @@ fn said(frame: &mut Frame, area: Rect, (text, role): (&str, Role), theme: &Theme
 
 /// What the float network makes of some images.
 fn score(frame: &mut Frame, area: Rect, form: &Form, theme: &Theme) -> Rect {
-    let score = form
-        .answers
-        .as_ref()
-        .and_then(|answers| answers.score.clone());
-    let Some((text, role)) = score.map(in_words) else {
+    let Some((text, role)) = form.score().map(in_words) else {
         return area;
     };
     let role = if role == Role::Muted {

@@ -18,8 +18,8 @@ pub struct Form {
     pub choices: Option<Choices>,
     /// The chosen one, by position.
     pub chosen: Option<usize>,
-    /// What was said last.
-    pub answers: Option<Box<Answers>>,
+    /// What was said last, and the lines that it was said of.
+    answers: Option<(Box<Answers>, Vec<String>)>,
     /// The line that cannot be understood, and why.
     pub problem: Option<(Field, String)>,
     /// Opens as soon as everything was found to be right.
@@ -107,13 +107,41 @@ impl Form {
         }
     }
 
-    /// What is said of a line.
+    fn texts(&self) -> Vec<String> {
+        self.lines
+            .iter()
+            .map(|line| line.value().to_owned())
+            .collect()
+    }
+
+    /// Takes in what is said of the lines as they are.
+    pub fn hear(&mut self, answers: Answers) {
+        self.answers = Some((Box::new(answers), self.texts()));
+    }
+
+    /// What was said last.
+    #[must_use]
+    pub fn answers(&self) -> Option<&Answers> {
+        self.answers.as_ref().map(|(answers, _)| &**answers)
+    }
+
+    /// What is said of a line; nothing of one that has changed since.
     #[must_use]
     pub fn answer(&self, field: Field) -> Option<Answer> {
         if let Some((_, reason)) = self.problem.as_ref().filter(|(at, _)| *at == field) {
             return Some(Answer::Bad(reason.clone()));
         }
-        self.answers.as_ref()?.of.get(&field).cloned()
+        let (answers, texts) = self.answers.as_ref()?;
+        let told = answers.of.get(&field);
+        told.filter(|_| texts[field as usize] == self.line(field).value())
+            .cloned()
+    }
+
+    /// What the float network makes of some images; nothing when a line has changed since.
+    #[must_use]
+    pub fn score(&self) -> Option<Answer> {
+        let (answers, texts) = self.answers.as_ref()?;
+        answers.score.clone().filter(|_| *texts == self.texts())
     }
 
     /// The first line that is wrong.
