@@ -127,7 +127,7 @@ fn mistakes_on_the_command_line_exit_with_2() {
         .refused(2, &["did you mean linear?"]);
     untrained
         .run(&["eval", "--mean", "0.1,0.2,0.3"])
-        .refused(2, &["3 values", "1 channels"]);
+        .refused(2, &["3", "1 channel"]);
     untrained
         .run(&["eval", "--mean", "0.1", "--std", "0"])
         .refused(2, &["std 0: expected positive"]);
