@@ -7,6 +7,7 @@ pub mod autodiff;
 pub mod backend;
 pub mod bench;
 pub(crate) mod complaint;
+pub mod counts;
 pub mod data;
 pub mod error;
 pub mod evaluation;

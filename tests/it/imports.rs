@@ -20,6 +20,10 @@ const RULES: [(&str, &[&str], &[&str]); 8] = [
             "crate::app",
             "crate::cli",
             "crate::report",
+            "crate::numbers",
+            "crate::project",
+            "crate::folders",
+            "crate::overwriting",
         ],
         // Whether somebody works in a folder is told by the clock; no result is.
         &["engine/presence"],

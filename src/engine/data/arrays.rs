@@ -16,9 +16,9 @@ use super::picture::{Picture, Size};
 use super::reading::Reading;
 use super::shaped::{Extent, Pictures, Uniform, shaped};
 use super::{Dataset, Label, Part, Sample, Samples};
+use crate::engine::counts::counted;
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// The names of the arrays of images and labels in an `.npz`.
 struct Names {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::source::missing;
 use super::{Dataset, Held, Label, Origin, Part, nearby};
+use crate::engine::counts::counted;
 use crate::engine::{Error, Result, files, text};
-use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "cifar10";

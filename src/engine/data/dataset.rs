@@ -8,10 +8,10 @@ use super::picture::Size;
 use super::preprocessing::Preprocessing;
 use super::shaped::Extent;
 use super::{Label, Sample, Samples, Subset, image_shape, split_train};
+use crate::engine::counts::counted;
 use crate::engine::files::hexadecimal;
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Where the classes of a set come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

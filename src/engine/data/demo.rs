@@ -9,9 +9,9 @@ use flate2::{Compression, GzBuilder};
 
 use super::idx::{self, IdxFile};
 use super::{DataSpec, Dataset, Part, Sample};
+use crate::engine::counts::counted;
 use crate::engine::files;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "demo";

@@ -13,9 +13,9 @@ use flate2::read::MultiGzDecoder;
 use super::source::missing;
 use super::{Dataset, Held, Label, Origin, Part, nearby};
 use crate::engine::complaint::of_unpacking;
+use crate::engine::counts::counted;
 use crate::engine::files;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// The name in `--data` and in results.
 pub(super) const NAME: &str = "fashion-mnist";

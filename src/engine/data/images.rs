@@ -5,11 +5,11 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use super::{Augmentation, Dataset, Label, Normalization, Preparation};
+use crate::engine::counts::counted;
 use crate::engine::files;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::sensitivity::DataFacts;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// A fixed sequence of labelled images.
 pub trait Images: Sync {

@@ -16,8 +16,8 @@ use super::shaped::{Extent, Uniform};
 use super::source::missing;
 use super::{Dataset, Held, Label, Part, nearby};
 use crate::engine::complaint::of_unpacking;
+use crate::engine::counts::counted;
 use crate::engine::{Error, Result, files};
-use crate::numbers::counted;
 
 /// The name in `--data` of sets of any extents.
 pub(super) const NAME: &str = "idx";

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sampling::{Purpose, below, draws};
 use super::{Dataset, Sample};
+use crate::engine::counts::counted;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Black pixels added on each side before cropping.
 const PADDING: usize = 4;

@@ -7,9 +7,9 @@ use super::dataset::{ClassSource, Origin};
 use super::preprocessing::Preprocessing;
 use super::shaped::{Planes, Uniform, shaped};
 use super::{Dataset, Label};
+use crate::engine::counts::counted;
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result, text};
-use crate::numbers::counted;
 
 /// The largest list of classes or labels.
 const LIMIT: u64 = 1 << 30;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::reading::for_each;
 use crate::engine::Result;
+use crate::engine::counts::counted;
 use crate::engine::job::{Event, Outcome, Score, Split};
-use crate::numbers::counted;
 
 /// Stages, evaluations and warnings that are kept of a run: more than any run has, so that no file can
 /// take all memory.

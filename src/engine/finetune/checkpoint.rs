@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Velocities, weight_step_name};
 use crate::engine::autodiff::loss::Tally;
+use crate::engine::counts::counted;
 use crate::engine::graph::{Graph, Parameters};
 use crate::engine::job::Score;
 use crate::engine::model::weights::{ElementType, Entry, damage, serialize_safetensors};
 use crate::engine::quant::{LayerBits, QuantizedNetwork, ScaleRule};
 use crate::engine::{Error, Result, files, seal, text};
-use crate::numbers::counted;
 
 /// Key of the metadata.
 const POSITION: &str = "hawqeye/checkpoint";

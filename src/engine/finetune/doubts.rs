@@ -1,9 +1,9 @@
 //! What is doubtful in a run: told while it goes on, kept among its events, and told again wherever its
 //! network is used.
 
+use crate::engine::counts::counted;
 use crate::engine::events::History;
 use crate::engine::job::Split;
-use crate::numbers::counted;
 
 /// Standard errors of an accuracy that may be chance.
 const CHANCE: f64 = 2.0;

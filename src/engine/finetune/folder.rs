@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::{self, Outline, Position};
 use super::record::{FORMAT, Record};
 use super::stages::Stage;
+use crate::engine::counts::counted;
 use crate::engine::events::{self, History};
 use crate::engine::graph::Shape;
 use crate::engine::job::Event;
@@ -25,7 +26,6 @@ use crate::engine::presence::{Claim, Holder, Presence};
 use crate::engine::quant::{LayerBits, QuantizedNetwork};
 use crate::engine::text::{self, Wanted};
 use crate::engine::{Error, Result, files};
-use crate::numbers::counted;
 
 /// Files of a run, by name: nobody else writes them.
 pub const RUN_FILES: [&str; 9] = [

@@ -4,10 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::engine::counts::counted;
 use crate::engine::job::{Event, Observer, Verdict};
 use crate::engine::presence::Presence;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// An event file that grows line by line.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::settings::Settings;
 use super::stages::Stage;
 use super::{Request, Subject};
+use crate::engine::counts::counted;
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{Dataset, Normalization, Reading, image_shape};
 use crate::engine::graph::{Graph, Shape};
@@ -15,7 +16,6 @@ use crate::engine::model::check_sizes;
 use crate::engine::plan::Plan;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/run";

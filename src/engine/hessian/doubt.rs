@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sensitivity::{LayerSensitivity, Sensitivity};
-use crate::numbers::counted;
+use crate::engine::counts::counted;
 
 /// A loss this near to chance, `ln(classes)`, is that of a network that knows nothing.
 const NEAR_CHANCE: f64 = 0.8;

@@ -6,9 +6,9 @@ use super::metric::Metric;
 use super::primal::KEPT_BYTES;
 use super::sweep::{GROUP_BYTES, ROW_BYTES};
 use crate::engine::autodiff::kept;
+use crate::engine::counts::counted;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Layer};
-use crate::numbers::counted;
 
 /// Products that an eigenvalue takes at a relative residual of 1e-3, from experience.
 const PRODUCTS: f64 = 6.5;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::sensitivity::{LayerSensitivity, PerBits, Sensitivity};
+use crate::engine::counts::counted;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Puts the measurements of `again` into `file`.
 ///

@@ -8,12 +8,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::identity::Identity;
+use crate::engine::counts::counted;
 use crate::engine::import::Normalization;
 use crate::engine::model::Envelope;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::text::{self, Wanted};
 use crate::engine::{Result, files};
-use crate::numbers::counted;
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";

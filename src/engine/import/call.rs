@@ -8,7 +8,7 @@ use super::origin::Origin;
 use super::source::{Attribute, Node, Read, Size};
 use super::tensor::{Tensor, elements};
 use super::view::Wire;
-use crate::numbers::counted;
+use crate::engine::counts::counted;
 
 /// Numbers that are known before anything is computed.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,12 +2,12 @@
 
 use super::weights::Source;
 use super::{Architecture, Model, ModelSource, demo};
+use crate::engine::counts::counted;
 use crate::engine::data::{
     DataSource, DataSpec, Dataset, Normalization, Part, Reading, image_shape,
 };
 use crate::engine::graph::Graph;
 use crate::engine::{Error, Result, import};
-use crate::numbers::counted;
 
 /// A network and images as they are asked for.
 #[derive(Debug, Clone)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Bits;
+use crate::engine::counts::counted;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Builder, Graph, NodeId, ParameterId};
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Bits of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

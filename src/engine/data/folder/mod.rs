@@ -21,9 +21,9 @@ use super::preprocessing::{Channels, Preprocessing};
 use super::reading::Reading;
 use super::shaped::{Pictures, shaped};
 use super::{ClassSource, Dataset, Label, Part};
+use crate::engine::counts::counted;
 use crate::engine::graph::Shape;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// What the folders of parts are called.
 const TRAIN: [&str; 3] = ["train", "training", "Train"];

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::{Component, Path};
 
 use super::{Listing, Root};
+use crate::engine::counts::counted;
 use crate::engine::data::Label;
 use crate::engine::text::{self, Row};
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// The largest table.
 const LIMIT: u64 = 1 << 30;

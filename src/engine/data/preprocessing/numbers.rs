@@ -1,9 +1,9 @@
 //! From bytes to numbers: what was said, what is usual, and what suits the images.
 
 use super::Preprocessing;
+use crate::engine::counts::counted;
 use crate::engine::data::{Dataset, Normalization, USUAL_SCALE};
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Options that say how bytes become numbers.
 const FLAGS: &str = "--pixel-scale, --mean and --std (or --preprocess FILE)";

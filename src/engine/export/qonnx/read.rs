@@ -9,13 +9,13 @@ use prost::Message;
 use super::DOMAIN;
 use super::proto::{self, FLOAT, INT64, Model, Tensor};
 use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window};
+use crate::engine::counts::counted;
 use crate::engine::graph::operations::{Codes, Pad};
 use crate::engine::graph::{
     Builder, ConvolutionOptions, Graph, LinearOptions, NodeId, NormOptions, Parameters, Shape,
 };
 use crate::engine::quant::{Bits, Grids};
 use crate::engine::{Error, Result, files, seal};
-use crate::numbers::counted;
 
 /// Largest file that is read.
 const LIMIT: u64 = 2 << 30;

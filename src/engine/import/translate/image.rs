@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::{EXTENT, Options, checked};
+use crate::engine::counts::counted;
 use crate::engine::import::lowered::{Form, Layout};
 use crate::engine::import::source::{Given, Read, SourceGraph};
 use crate::engine::import::tensor::spelled;
 use crate::engine::import::view::Wire;
-use crate::numbers::counted;
 
 /// The one input that is read.
 pub(super) fn image(graph: &SourceGraph) -> Read<&Given> {

@@ -9,7 +9,7 @@ use super::super::tensor::{Tensor, spelled};
 use super::super::view::Wire;
 use super::pooling::Placing;
 use super::{Parsed, Translator};
-use crate::numbers::counted;
+use crate::engine::counts::counted;
 
 /// A convolution as the file has it.
 pub(super) struct Convolution {

@@ -8,7 +8,7 @@ use super::super::source::{Node, Read};
 use super::super::tensor::{Tensor, spelled};
 use super::super::view::Wire;
 use super::{Parsed, Translator};
-use crate::numbers::counted;
+use crate::engine::counts::counted;
 
 /// Batch normalisation as the file has it.
 pub(super) struct Norm {

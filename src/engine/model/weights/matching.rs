@@ -8,9 +8,9 @@ use super::sets::{BARE, Sets, without_foreign_parts};
 use super::stored::{Affix, Names, Stored};
 use super::{NamedTensor, Source, WeightsFile};
 use crate::engine::complaint::closest;
+use crate::engine::counts::counted;
 use crate::engine::words::listed;
 use crate::engine::{Error, Result};
-use crate::numbers::counted;
 
 /// Mismatches of one kind that are listed before the rest is only counted.
 const MAX_LISTED: usize = 10;

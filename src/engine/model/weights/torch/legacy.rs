@@ -2,9 +2,9 @@
 
 use super::state;
 use super::view::{self, Storages};
+use crate::engine::counts::counted;
 use crate::engine::model::weights::pickle::{self, Node, Pickle, Storage};
 use crate::engine::model::weights::{Content, Parsed};
-use crate::numbers::counted;
 
 /// `0x1950a86a20f9469cfc6c`, little-endian, as the first pickle holds it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];

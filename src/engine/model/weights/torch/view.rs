@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::counts::counted;
 use crate::engine::model::weights::pickle::Tensor;
 use crate::engine::model::weights::{NamedTensor, Parsed};
-use crate::numbers::counted;
 
 /// The bytes of each storage by key.
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;
