@@ -35,6 +35,8 @@ pub enum Effect {
     },
     /// Write the plan.
     SavePlan(Arc<Plan>),
+    /// Keep the plan file that cannot be taken under another name.
+    SetPlanAside,
     /// Write what a later session goes on with.
     SaveSession,
     /// Write what was loaded.
@@ -244,6 +246,15 @@ impl Effects {
             Effect::SavePlan(plan) => {
                 report(state, self.project.save_plan(&plan_file::to_toml(&plan)));
             }
+            Effect::SetPlanAside => match self.project.set_plan_aside() {
+                Ok(Some(kept)) => {
+                    let text =
+                        format!("the plan that was left aside is kept as {}", kept.display());
+                    state.notify(Level::Warning, text);
+                }
+                Ok(None) => {}
+                Err(error) => report(state, Err(error)),
+            },
             Effect::SaveSession => {
                 let session = self.session(state);
                 report(state, self.project.save_session(&session));

@@ -910,3 +910,22 @@ fn what_became_of_an_export_is_told_of_its_run_alone() {
     assert_eq!(bench.state.export.count(&second), 0);
     assert_eq!(bench.state.export.count(&first), 1);
 }
+
+#[test]
+fn a_plan_that_cannot_be_taken_is_kept_before_another_is_written() {
+    let stored = Stored {
+        plan: Some("[[layer]]\nname = six".into()),
+        ..Stored::default()
+    };
+    let mut bench = Bench::empty(Trouble::None, stored).load();
+    let aside = |effect: &Effect| *effect == Effect::SetPlanAside;
+    let writes = |effect: &Effect| matches!(effect, Effect::SavePlan(_));
+    bench.keys("3 +");
+    let kept = bench.asked.iter().position(aside).expect("it is kept");
+    let written = bench
+        .asked
+        .iter()
+        .position(writes)
+        .expect("another is written");
+    assert!(kept < written);
+}

@@ -20,6 +20,7 @@ use crate::engine::job::{Event, Observer, Outcome, Score};
 use crate::engine::plan::Plan;
 use crate::engine::quant::post_training;
 use crate::engine::{Error, Result};
+use crate::folders::at_home;
 use crate::overwriting::{self, Input, Kind};
 
 /// The engine on the files of a project, in this process.
@@ -159,13 +160,18 @@ impl Local {
         request: &ExportRequest,
         observer: &mut dyn Observer,
     ) -> Result<Option<Written>> {
+        let request = &ExportRequest {
+            path: at_home(&request.path.to_string_lossy()),
+            ..request.clone()
+        };
         self.refuse_overwriting(request)?;
         let loaded = self.loaded()?;
         let run = load_run(&request.run)?;
         for message in run.doubts.clone() {
             observer.on(Event::Warning { message });
         }
-        if let Some(folder) = request.path.parent() {
+        let folder = request.path.parent();
+        if let Some(folder) = folder.filter(|folder| folder.ends_with("exports")) {
             fs::create_dir_all(folder).map_err(|refused| Error::file("create", folder, refused))?;
         }
         let request = Request {

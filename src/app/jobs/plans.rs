@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::engine::Result;
+use crate::folders::at_home;
 
 /// Largest plan file that is read.
 const LIMIT: u64 = 16 << 20;
@@ -26,7 +27,7 @@ pub(super) fn of_runs(runs: &Path) -> Vec<(String, String)> {
 /// # Errors
 /// When it cannot be read, or is no text.
 pub(super) fn text(path: &Path) -> Result<String> {
-    crate::engine::text::read(path, LIMIT)
+    crate::engine::text::read(&at_home(&path.to_string_lossy()), LIMIT)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::state::analysis::Sort;
 use super::state::detail::View;
 use super::state::export::ExportSettings;
 use super::state::tune::TuneSettings;
-use crate::engine::files::write_atomically;
+use crate::engine::files::{self, write_atomically};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::presence::{self, Claim, Presence};
 use crate::engine::{Error, Result};
@@ -163,6 +163,24 @@ impl Project {
     /// When the file cannot be written.
     pub fn save_plan(&self, text: &str) -> Result<()> {
         self.write("plan.toml", text)
+    }
+
+    /// Gives the plan file another name, so that no other plan is written over it; tells which.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn set_plan_aside(&self) -> Result<Option<PathBuf>> {
+        let path = self.folder.join("plan.toml");
+        if self.is_watched() || !path.exists() {
+            return Ok(None);
+        }
+        let first = self.folder.join("plan-left-aside.toml");
+        let numbered = (2..).map(|at| self.folder.join(format!("plan-left-aside-{at}.toml")));
+        let mut places = std::iter::once(first).chain(numbered);
+        let place = places.find(|place| !place.exists()).unwrap_or_default();
+        fs::rename(&path, &place).map_err(|source| Error::file("rename", &path, source))?;
+        files::sync_folder(&self.folder);
+        Ok(Some(place))
     }
 
     /// The file that the user's editor works on.
@@ -346,5 +364,22 @@ mod tests {
         let stored = project.load();
         assert_eq!(stored.next_run, 8);
         assert_eq!(stored.run.unwrap().events, [Event::Checkpoint { step: 3 }]);
+    }
+
+    #[test]
+    fn a_plan_that_is_set_aside_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::open(folder.path());
+        assert_eq!(project.set_plan_aside().unwrap(), None, "there is none yet");
+        for (text, name) in [
+            ("first", "plan-left-aside.toml"),
+            ("second", "plan-left-aside-2.toml"),
+        ] {
+            project.save_plan(text).unwrap();
+            let kept = project.set_plan_aside().unwrap();
+            assert_eq!(kept, Some(folder.path().join(name)));
+            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), text);
+        }
+        assert!(!folder.path().join("plan.toml").exists());
     }
 }

@@ -29,7 +29,11 @@ const PAGE: isize = 10;
 /// Does what a command says, or says why not.
 pub(super) fn execute(state: &mut State, command: Command) -> Vec<Effect> {
     if let Some(reason) = why_not(state, command) {
-        state.notify(Level::Info, format!("{}: {reason}", command.name()));
+        let text = match command {
+            Command::Proceed => reason,
+            _ => format!("{}: {reason}", command.name()),
+        };
+        state.notify(Level::Info, text);
         return Vec::new();
     }
     match command.group() {

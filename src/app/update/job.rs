@@ -252,11 +252,11 @@ fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
     state.layer = 0;
     state.bits.forget_measurements();
     let left = state.stored.as_mut().and_then(|stored| stored.left.take());
-    restore(state, &inputs);
+    let mut effects = restore(state, &inputs);
     if state.bits.plan.is_none() {
         state.bits.plan = Some(Arc::new(planning::default_plan(&inputs)));
     }
-    let mut effects = vec![Effect::SaveInputs(inputs)];
+    effects.push(Effect::SaveInputs(inputs));
     effects.extend(attach(state, left));
     effects.extend(edit::frontier(state));
     if !state.is_watching() {
@@ -287,9 +287,10 @@ fn attach(state: &mut State, left: Option<LeftRunning>) -> Vec<Effect> {
 }
 
 /// Goes on where the project was left, with what belongs to these inputs.
-fn restore(state: &mut State, inputs: &Inputs) {
+fn restore(state: &mut State, inputs: &Inputs) -> Vec<Effect> {
+    let mut effects = Vec::new();
     let Some(stored) = state.stored.take() else {
-        return;
+        return effects;
     };
     if let Some(mut sensitivity) = stored.sensitivity {
         if belongs(&sensitivity, inputs) {
@@ -309,8 +310,9 @@ fn restore(state: &mut State, inputs: &Inputs) {
         Some(Err(reason)) => {
             state.notify(
                 Level::Warning,
-                format!("the saved plan was left aside: {reason}"),
+                format!("the saved plan was left aside: plan.toml: {reason}"),
             );
+            effects.push(Effect::SetPlanAside);
         }
         None => {}
     }
@@ -323,6 +325,7 @@ fn restore(state: &mut State, inputs: &Inputs) {
         run.subject = stored.subject;
     }
     state.export.find(&stored.exports);
+    effects
 }
 
 fn belongs(sensitivity: &Sensitivity, inputs: &Inputs) -> bool {

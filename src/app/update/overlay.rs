@@ -6,6 +6,7 @@ use crate::app::command::Command;
 use crate::app::effect::{AtLeave, Effect};
 use crate::app::key::{Key, KeyCode};
 use crate::app::state::bits::BUDGETS;
+use crate::app::state::form::dropped;
 use crate::app::state::overlay::{Overlay, Purpose, matches};
 use crate::app::state::planning::ACTIVATIONS;
 use crate::app::state::tune::Run;
@@ -276,11 +277,11 @@ fn finish(state: &mut State, purpose: Purpose, text: &str) -> Result<Vec<Effect>
         Purpose::Path | Purpose::OtherPlan if text.is_empty() => {
             return Err("expected the path of a file".to_owned());
         }
-        Purpose::OtherPlan => return Ok(comparison::open(state, text)),
+        Purpose::OtherPlan => return Ok(comparison::open(state, &dropped(text))),
         Purpose::Path => {
             if let Some(run) = state.tune.run.as_ref().map(Run::name) {
                 let format = state.export.format;
-                state.export.set_path(format, &run, text.into());
+                state.export.set_path(format, &run, dropped(text).into());
             }
         }
         Purpose::Rate => return launch::change_rate(state, text),

@@ -28,7 +28,7 @@ use crate::engine::text::{self, Wanted};
 use crate::engine::{Error, Result, files};
 
 /// Files of a run, by name: nobody else writes them.
-pub const RUN_FILES: [&str; 9] = [
+pub const RUN_FILES: [&str; 10] = [
     "settings.json",
     "plan.toml",
     "network.json",
@@ -38,6 +38,7 @@ pub const RUN_FILES: [&str; 9] = [
     "lock",
     "heartbeat",
     "wish",
+    "notes.txt",
 ];
 
 /// Those of them that training makes.

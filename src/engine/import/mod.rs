@@ -65,8 +65,15 @@ pub struct Options {
 pub fn read(path: &Path, options: Options) -> Result<Network> {
     let bytes = files::read_limited(path, LIMIT)?;
     let sha256 = files::sha256_hex(&bytes);
+    let is_pt2 = path.extension().is_some_and(|ending| ending == "pt2");
     let graph = if bytes.starts_with(ZIP) {
         pt2::read(&bytes)
+    } else if is_pt2 {
+        Err(
+            "expected a .pt2 file as torch.export.save writes it, which is a zip archive; it is \
+             another file, or damaged: export the network again"
+                .to_owned(),
+        )
     } else {
         onnx::read(&bytes, path)
     };

@@ -83,9 +83,9 @@ impl Form {
     /// What is asked for; nothing without a network. A line that cannot be understood is a problem.
     pub fn request(&mut self) -> Option<OpenRequest> {
         let text = |field| self.line(field).value().trim().to_owned();
-        let weights = text(Field::Weights);
+        let weights = dropped(&text(Field::Weights));
         let inputs = InputFile {
-            model: text(Field::Network),
+            model: dropped(&text(Field::Network)),
             weights: (!weights.is_empty()).then(|| weights.into()),
             data: text(Field::Data),
             ..InputFile::default()

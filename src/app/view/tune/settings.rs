@@ -62,11 +62,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, state: &State, theme: &Theme) 
         (Command::MoreEpochs, "epochs", settings.epochs.to_string()),
         (Command::Schedule, "schedule", order.to_owned()),
         (Command::LearningRate, "learning rate", rate(state)),
-        (
-            Command::TrainingSettings,
-            "other settings",
-            others(settings),
-        ),
+        (Command::TrainingSettings, "others", others(settings)),
     ];
     let mut lines = vec![heading("Next run", area.width, theme)];
     for (command, name, value) in shown {

@@ -147,7 +147,7 @@ impl Header {
         let value = |key: &str| {
             let place = text.find(&format!("'{key}'"));
             let behind = place.and_then(|place| text[place + key.len() + 2..].split_once(':'));
-            let (_, value) = behind.ok_or_else(|| format!("a header without {key}"))?;
+            let (_, value) = behind.ok_or_else(|| format!("a header without {key}, expected one as numpy.save writes it; save the array again"))?;
             Ok::<&str, String>(value.trim_start())
         };
         let descr = value("descr")?;

@@ -41,7 +41,8 @@ pub(super) fn listed(
             )));
         };
         let label = label_of(label, classes).map_err(wrong)?;
-        let relative = Path::new(file.as_str());
+        let named = Path::new(file.as_str());
+        let relative = below(named, [&root.folder, folder]).unwrap_or(named);
         let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
         if !relative.components().all(inside) {
             return Err(wrong(format!("{file} is not below {}", folder.display())));
@@ -90,4 +91,12 @@ fn label_of(text: &str, classes: Option<&[String]>) -> std::result::Result<Label
     place.map(|place| Label(place as u32)).ok_or_else(|| {
         format!("label {text}, expected a whole number from 0 on, or a class that --classes lists")
     })
+}
+
+/// A path from the root, as it is from the first of some folders that it is below.
+fn below<'a>(named: &'a Path, folders: [&Path; 2]) -> Option<&'a Path> {
+    let mut roots = folders
+        .iter()
+        .filter_map(|folder| std::path::absolute(folder).ok());
+    roots.find_map(|root| named.strip_prefix(root).ok())
 }
