@@ -236,6 +236,11 @@ impl Project {
         let measured = present(&measurements, Sensitivity::read);
         stored.sensitivity = noted(measured, &mut problems).flatten();
         let plan = present(&self.folder.join("plan.toml"), read_text);
+        if plan.is_err() {
+            // What cannot even be read is not written over either.
+            let kept = noted(self.set_plan_aside(), &mut problems).flatten();
+            problems.extend(kept.map(|kept| format!("it is kept as {}", kept.display())));
+        }
         stored.plan = noted(plan, &mut problems).flatten();
         self.load_runs(&mut stored, &mut problems);
         stored.exports = self.exports();
@@ -381,5 +386,9 @@ mod tests {
             assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), text);
         }
         assert!(!folder.path().join("plan.toml").exists());
+        fs::write(folder.path().join("plan.toml"), b"\xff\xfe\xfd").unwrap();
+        assert_eq!(project.load().plan, None);
+        let kept = fs::read(folder.path().join("plan-left-aside-3.toml"));
+        assert_eq!(kept.unwrap(), b"\xff\xfe\xfd", "no text, and kept too");
     }
 }
