@@ -226,7 +226,8 @@ fn wanted(path: &Path) -> Wanted<'static> {
     let (what, next) = if is("session.toml") {
         (
             "the session of a project",
-            "mend it or remove it: it holds nothing but how the screens were left",
+            "it holds nothing but how the screens were left: mend it now, or it is kept under another \
+             name when the screens are left again",
         )
     } else {
         (

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::effect::Edit;
+use crate::engine::error::said;
 
 /// Runs the editor to its end; a sentence when it did not end well. The shell reads its name, so it
 /// can have options, and the name of the file stays one word whatever is in it.
@@ -15,7 +16,10 @@ pub(super) fn run(edit: &Edit) -> Result<(), String> {
         .arg("sh")
         .arg(&edit.path);
     match shell.status() {
-        Err(error) => Err(format!("cannot start the editor {editor}: {error}")),
+        Err(error) => Err(format!(
+            "cannot start the editor {editor}: {}",
+            said(&error)
+        )),
         Ok(status) if status.success() => Ok(()),
         Ok(status) => match status.code() {
             Some(127) => Err(format!(

@@ -233,8 +233,8 @@ fn inputs(options: &Options, project: &Project, name: &str) -> Found {
         Ok(stored) => (stored, None),
         Err(error) => {
             let problem = format!(
-                "{error}: the inputs of this project are unknown; mend or remove that file, or write \
-                 it anew with hawqeye --project {name} --model MODEL --weights FILE --data DATA"
+                "{error}, with hawqeye --project {name} --model MODEL --weights FILE --data DATA: the \
+                 inputs of this project are unknown"
             );
             (None, Some(problem))
         }
@@ -258,7 +258,7 @@ fn named(stored: Option<InputFile>) -> crate::engine::Result<Option<InputFile>> 
         return Ok(stored);
     }
     Err(crate::engine::Error::invalid(
-        "inputs.toml names no model or no data",
+        "inputs.toml names no model or no data: mend it, or remove it and name model and data again",
     ))
 }
 

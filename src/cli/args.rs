@@ -14,6 +14,7 @@ use super::output;
 use super::report::Reporter;
 use super::stop::Stop;
 use super::warnings::Warnings;
+use crate::engine::error::said;
 use crate::engine::shown::shown;
 use crate::numbers::counted;
 
@@ -208,9 +209,8 @@ impl Shared {
             .num_threads(threads.get())
             .build_global()
             .map_err(|refused| {
-                let refused = refused
-                    .source()
-                    .map_or_else(|| refused.to_string(), ToString::to_string);
+                let by_system = refused.source().and_then(|by| by.downcast_ref());
+                let refused = by_system.map_or_else(|| refused.to_string(), said);
                 Failure::failed(format!(
                     "cannot start {} ({refused}); ask for fewer with --threads, or \
                      allow this user more processes (ulimit -u)",
@@ -233,7 +233,8 @@ impl Shared {
     pub fn reporter(&self) -> Result<Reporter, Failure> {
         let stop = Stop::on_signals().map_err(|refused| {
             Failure::failed(format!(
-                "cannot watch for ^C ({refused}); allow this user more processes (ulimit -u)"
+                "cannot watch for ^C ({}); allow this user more processes (ulimit -u)",
+                said(&refused)
             ))
         })?;
         let progress = if self.quiet {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::failure::Failure;
+use crate::engine::error::said;
 use crate::engine::shown::{escaped_json, shown_lines};
 use crate::engine::{Error, files};
 
@@ -44,7 +45,8 @@ pub fn printed(written: io::Result<()>) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(refused) if refused.kind() == ErrorKind::BrokenPipe => Err(Failure::unread()),
         Err(refused) => Err(Failure::failed(format!(
-            "cannot write to stdout: {refused}"
+            "cannot write to stdout: {}",
+            said(&refused)
         ))),
     }
 }

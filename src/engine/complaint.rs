@@ -21,7 +21,9 @@ pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> String {
     {
         return of_toml_syntax(text, &syntax);
     }
-    let span = error.span().unwrap_or_default();
+    let span = within(text, error)
+        .or_else(|| error.span())
+        .unwrap_or_default();
     let line = line_of(text, span.start);
     let key = text.lines().nth(line - 1).and_then(key_of);
     let place = key.map_or_else(
@@ -30,7 +32,16 @@ pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> String {
     );
     let got = || excerpt(text.get(span.clone()).unwrap_or_default());
     match (Mismatch::of(error.message()), error.message()) {
-        (Some(mismatch), _) => format!("{place}: expected {}, got {}", mismatch.expected, got()),
+        (Some(mismatch), _) => {
+            let shown = got();
+            let got = if shown.starts_with('[') && key.is_none() && !shown.starts_with("[]") {
+                // All that is known is in which table.
+                mismatch.got
+            } else {
+                shown
+            };
+            format!("{place}: expected {}, got {got}", mismatch.expected)
+        }
         (None, "wanted string or table") => {
             format!("{place}: expected a word in quotes, got {}", got())
         }
@@ -39,12 +50,53 @@ pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
+/// Where a value that came stands, when all that is known of it is in which table: the only line of that
+/// table that gives a key this value.
+fn within(text: &str, error: &toml::de::Error) -> Option<std::ops::Range<usize>> {
+    let table = error.span()?;
+    if !text.get(table.start..)?.starts_with('[') {
+        return None;
+    }
+    let got = Mismatch::of(error.message())?.got;
+    let mut from = table.start;
+    let mut found = None;
+    for line in text[table.start..].split_inclusive('\n') {
+        let begins = from;
+        from += line.len();
+        if begins > table.start && line.starts_with('[') {
+            break;
+        }
+        let value = line
+            .split_once('=')
+            .filter(|(_, value)| value.trim() == got);
+        if let Some((key, _)) = value {
+            let start = begins + key.len() + 1;
+            let again = found.replace(start..begins + line.len()).is_some();
+            if again {
+                return None;
+            }
+        }
+    }
+    found
+}
+
 /// What is no TOML at all.
 fn of_toml_syntax(text: &str, error: &toml::de::Error) -> String {
     let span = error.span().unwrap_or_default();
     let line = line_of(text, span.start);
     if error.message().contains("duplicate key") {
         let key = excerpt(text.get(span).unwrap_or_default());
+        let line_with = |header: &str| {
+            let mut lines = text.lines();
+            lines.position(|line| line.trim() == header)
+        };
+        let (table, entry) = (format!("[{key}]"), format!("[[{key}]]"));
+        if let (Some(one), Some(_)) = (line_with(&table), line_with(&entry)) {
+            return format!(
+                "line {}: expected {entry}, as the others, got {table}",
+                one + 1
+            );
+        }
         return format!("line {line}: {key} is there twice; keep one of them");
     }
     let got = excerpt(text.lines().nth(line - 1).unwrap_or_default());
@@ -392,6 +444,42 @@ mod tests {
         table: Option<Vec<Read>>,
     }
 
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its type is asked for")]
+    struct Session {
+        tune: Tune,
+    }
+
+    /// What is flattened loses its place in the text.
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its type is asked for")]
+    struct Tune {
+        name: String,
+        #[serde(flatten)]
+        training: Training,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its type is asked for")]
+    struct Training {
+        epochs: u32,
+    }
+
+    #[test]
+    fn a_value_is_found_where_only_its_table_is_known() {
+        let complaint = |text: &str| of_toml(text, &toml::from_str::<Session>(text).unwrap_err());
+        let found =
+            complaint("\n[tune]\nname = \"x\"\nepochs = \"one\"\n[other]\nepochs = \"one\"");
+        let expected = "line 4: epochs: expected a whole number, 0 or more, got \"one\"";
+        assert_eq!(found, expected);
+        let twice = complaint("[tune]\nname = \"one\"\nepochs = \"one\"");
+        assert!(
+            twice.starts_with("line 1: expected a whole number"),
+            "{twice}"
+        );
+        assert!(twice.ends_with("got \"one\""), "{twice}");
+    }
+
     #[test]
     fn a_mistake_in_toml_is_told_with_its_line_and_key() {
         for (text, expected) in [
@@ -425,6 +513,14 @@ mod tests {
             ),
             (
                 "size = 1\n[[table]]\n\n[table]",
+                "line 4: expected [[table]], as the others, got [table]",
+            ),
+            (
+                "size = 1\n[table]\n\n[[table]]",
+                "line 2: expected [[table]], as the others, got [table]",
+            ),
+            (
+                "size = 1\n[table]\n\n[table]",
                 "line 4: table is there twice; keep one of them",
             ),
             (

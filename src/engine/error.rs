@@ -51,7 +51,7 @@ pub enum Error {
     )]
     NotFinite(String),
     /// candle failed.
-    #[error("candle: {0}")]
+    #[error("candle, which drives the device, failed: {0}; try --device cpu")]
     Candle(#[from] candle_core::Error),
 }
 
@@ -97,7 +97,8 @@ impl Error {
 }
 
 /// What the operating system said, as a person would, with the next step where there is one.
-fn said(source: &io::Error) -> String {
+#[must_use]
+pub fn said(source: &io::Error) -> String {
     let words = match source.kind() {
         io::ErrorKind::NotFound => "not found; is the path right?",
         io::ErrorKind::IsADirectory => "it is a folder; name a file",

@@ -62,6 +62,33 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// A free name beside a file, under which what it holds can be kept: `plan.toml` becomes
+/// `plan-left-aside.toml`, and where that is taken `plan-left-aside-2.toml`, and so on.
+#[must_use]
+pub fn aside(path: &Path) -> PathBuf {
+    let part = |part: Option<&std::ffi::OsStr>| {
+        part.map(|part| part.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    let (stem, extension) = (part(path.file_stem()), part(path.extension()));
+    let name = |number: &str| path.with_file_name(format!("{stem}-left-aside{number}.{extension}"));
+    let numbered = (2_u64..).map(|number| name(&format!("-{number}")));
+    let mut names = std::iter::once(name("")).chain(numbered);
+    let free = names.find(|name| fs::symlink_metadata(name).is_err());
+    free.expect("invariant: there are more numbers than files")
+}
+
+/// Gives a file that cannot be taken the name [`aside`], so that nothing is written over it; tells which.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn set_aside(path: &Path) -> Result<PathBuf> {
+    let place = aside(path);
+    fs::rename(path, &place).map_err(|source| Error::file("rename", path, source))?;
+    sync_folder(folder_of(path));
+    Ok(place)
+}
+
 /// A file beside its place that is removed again unless it is published. Its name is its own, and it
 /// is locked as long as its process lives, so that [`sweep`] leaves it alone.
 #[derive(Debug)]

@@ -85,8 +85,11 @@ impl Wanted<'_> {
     #[must_use]
     pub fn refused(&self, path: &Path, reason: &str) -> Error {
         let (what, next) = (self.what, self.next);
+        let advised = ["keep one of them", "remove it"];
         let then = if reason.ends_with('?') {
             " Otherwise"
+        } else if advised.iter().any(|advice| reason.ends_with(advice)) {
+            ", or"
         } else {
             ";"
         };

@@ -99,9 +99,10 @@ impl Report {
             let parts = [
                 run.record.problem(),
                 run.plan.problem(),
-                run.story.problem(),
+                run.network.as_deref(),
             ];
-            let said = parts.into_iter().flatten();
+            let faults = run.faults.iter().map(String::as_str);
+            let said = parts.into_iter().flatten().chain(faults);
             said.map(|problem| format!("run {}: {problem}", run.name))
         });
         let parts = parts.into_iter().flatten().map(str::to_owned);
@@ -182,6 +183,8 @@ pub struct Run {
     pub plan: Part<Planned>,
     /// What happened in it.
     pub story: Part<Story>,
+    /// What is wrong with its checkpoints and its events, a sentence each.
+    pub faults: Vec<String>,
 }
 
 /// What happened in a run, from its events.

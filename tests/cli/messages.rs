@@ -197,6 +197,12 @@ fn a_run_without_a_whole_checkpoint_says_what_to_do() {
         let arguments = ["export", "run", "-o", "e.st", "-q", "--force"];
         ended(command(&arguments).current_dir(folder))
     };
+    let reported = || {
+        ended(command(&["report", "run"]).current_dir(folder))
+            .done()
+            .stderr
+    };
+    assert_eq!(reported(), "");
     let whole = fs::read(file("checkpoint.safetensors")).unwrap();
     fs::remove_file(file("checkpoint.safetensors")).unwrap();
     let taken = ended(command(&["export", "run", "-o", "e.st"]).current_dir(folder)).done();
@@ -206,6 +212,11 @@ fn a_run_without_a_whole_checkpoint_says_what_to_do() {
             .contains("checkpoint.safetensors is gone: the network of the best epoch"),
         "{taken:?}"
     );
+    let said = reported();
+    assert!(
+        said.contains("checkpoint.safetensors is gone; the network of its best"),
+        "{said}"
+    );
     for name in ["checkpoint.safetensors", "best.safetensors"] {
         fs::write(file(name), &whole[..whole.len() / 2]).unwrap();
     }
@@ -213,16 +224,50 @@ fn a_run_without_a_whole_checkpoint_says_what_to_do() {
         export(),
         &["put back one of them, or start a new run in another folder"],
     );
+    let said = reported();
+    let damaged = said.matches("the checkpoint is damaged");
+    assert_eq!(damaged.count(), 2, "{said}");
     let again = tune(folder, &["-o", "run", "--resume"]);
     told(again, &["put back one of them, or start a new run"]);
     fs::write(file("checkpoint.safetensors"), &whole).unwrap();
     fs::write(file("events.jsonl"), "damaged\n").unwrap();
+    let said = reported();
+    assert!(
+        said.contains("8 bytes") && said.contains("not fully known"),
+        "{said}"
+    );
     let exported = ended(command(&["export", "run", "-o", "f.st"]).current_dir(folder)).done();
     assert!(
         exported
             .stderr
             .contains("what the run warned of is not known"),
         "{exported:?}"
+    );
+    let on = tune(folder, &["-o", "run", "--resume"]).done();
+    assert!(
+        on.stderr.contains("kept as run/events-left-aside.jsonl"),
+        "{on:?}"
+    );
+    let kept = fs::read_to_string(file("events-left-aside.jsonl")).unwrap();
+    assert_eq!(kept, "damaged\n");
+    let planned = fs::read_to_string(file("plan.toml")).unwrap();
+    for (text, words) in [
+        ("", "plan.toml: it is empty; put back the plan.toml"),
+        (
+            "[layer]\n[[layer]]",
+            "expected [[layer]], as the others, got [layer]; put back",
+        ),
+    ] {
+        fs::write(file("plan.toml"), text).unwrap();
+        told(export(), &[words]);
+    }
+    fs::remove_file(file("plan.toml")).unwrap();
+    told(export(), &["plan.toml: it is gone; put back the plan.toml"]);
+    let other = planned.replacen("weight_bits = 4", "weight_bits = 3", 1);
+    fs::write(file("plan.toml"), other).unwrap();
+    told(
+        export(),
+        &["3/", "in the settings.json beside it", "one of the two"],
     );
     fs::write(file("settings.json"), "{\"format\": 3}").unwrap();
     told(

@@ -7,8 +7,8 @@ use super::load::Loaded;
 use crate::app::jobs::AnalysisRequest;
 use crate::engine::hessian::analysis::{prepare, run};
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::job::{Observer, Outcome};
-use crate::engine::{Error, Result};
+use crate::engine::job::{Event, Observer, Outcome};
+use crate::engine::{Error, Result, files};
 use crate::pace::{Pace, SAVED_EVERY};
 
 /// Measures the layers into the file `target`, and beside it while unfinished.
@@ -29,6 +29,7 @@ pub(super) fn analyze(
     state.packed = Some(loaded.envelope());
     let before = state.seconds.unwrap_or(0.0);
     let partial = Sensitivity::unfinished(target);
+    keep_damaged([target, &partial], observer)?;
     let mut pace = Pace::new(SAVED_EVERY);
     let mut save = |state: &Sensitivity| {
         if !pace.is_due() {
@@ -48,6 +49,22 @@ pub(super) fn analyze(
         }
     }
     Ok((state, outcome))
+}
+
+/// Gives measurements that cannot be read another name, so that no others are written over them, and says
+/// so.
+fn keep_damaged(files: [&Path; 2], observer: &mut dyn Observer) -> Result<()> {
+    let there = files.into_iter().filter(|path| path.exists());
+    for path in there.filter(|path| Sensitivity::read(path).is_err()) {
+        let kept = files::set_aside(path)?;
+        let message = format!(
+            "{} cannot be read and is kept as {}",
+            path.display(),
+            kept.display()
+        );
+        observer.on(Event::Warning { message });
+    }
+    Ok(())
 }
 
 /// What an analysis that ended so left behind.

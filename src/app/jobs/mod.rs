@@ -37,6 +37,7 @@ use std::thread;
 use control::{Control, Reporter};
 
 use crate::engine::Result;
+use crate::engine::error::said;
 
 /// The jobs that run.
 pub struct Jobs {
@@ -94,7 +95,7 @@ impl Jobs {
                 thread,
             }),
             Err(refused) => {
-                let reason = format!("cannot start a thread: {refused}");
+                let reason = format!("cannot start a thread: {}", said(&refused));
                 self.inbox.push(JobMessage::Ended {
                     job,
                     result: Err(Failure::Error(reason)),

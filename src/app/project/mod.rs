@@ -149,11 +149,15 @@ impl Project {
         self.write("inputs.toml", &to_toml(inputs)?)
     }
 
-    /// Remembers the session.
+    /// Remembers the session; one that cannot be read is kept under another name.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save_session(&self, session: &Session) -> Result<()> {
+        let path = self.folder.join("session.toml");
+        if !self.is_watched() && present(&path, read_toml::<Session>).is_err() {
+            files::set_aside(&path)?;
+        }
         self.write("session.toml", &to_toml(session)?)
     }
 
@@ -174,13 +178,7 @@ impl Project {
         if self.is_watched() || !path.exists() {
             return Ok(None);
         }
-        let first = self.folder.join("plan-left-aside.toml");
-        let numbered = (2..).map(|at| self.folder.join(format!("plan-left-aside-{at}.toml")));
-        let mut places = std::iter::once(first).chain(numbered);
-        let place = places.find(|place| !place.exists()).unwrap_or_default();
-        fs::rename(&path, &place).map_err(|source| Error::file("rename", &path, source))?;
-        files::sync_folder(&self.folder);
-        Ok(Some(place))
+        files::set_aside(&path).map(Some)
     }
 
     /// The file that the user's editor works on.
@@ -242,9 +240,9 @@ impl Project {
             problems.extend(kept.map(|kept| format!("it is kept as {}", kept.display())));
         }
         stored.plan = noted(plan, &mut problems).flatten();
-        self.load_runs(&mut stored, &mut problems);
-        stored.exports = self.exports();
         stored.problems = problems;
+        self.load_runs(&mut stored);
+        stored.exports = self.exports();
         stored
     }
 
@@ -260,7 +258,7 @@ impl Project {
         files.filter_map(file).collect()
     }
 
-    fn load_runs(&self, stored: &mut Stored, problems: &mut Vec<String>) {
+    fn load_runs(&self, stored: &mut Stored) {
         let runs = self.folder.join("runs");
         let names = fs::read_dir(&runs).into_iter().flatten().flatten();
         let numbers = names.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -270,7 +268,7 @@ impl Project {
         };
         let folder = runs.join(last);
         if folder.is_dir() {
-            stored.run = noted(StoredRun::read(folder), problems);
+            stored.show(folder);
         }
     }
 }

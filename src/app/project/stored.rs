@@ -70,7 +70,7 @@ impl Stored {
         self.left = self.run.as_ref().map(StoredRun::left);
     }
 
-    /// Shows a run, and follows it if some process works on it.
+    /// Shows a run with what is wrong with its files, and follows it if some process works on it.
     pub fn follow(&mut self, folder: PathBuf) {
         let goes_on = is_worked_on(&folder);
         self.show(folder);
@@ -79,9 +79,10 @@ impl Stored {
         }
     }
 
-    fn show(&mut self, folder: PathBuf) {
+    pub(super) fn show(&mut self, folder: PathBuf) {
         if self.run.as_ref().is_none_or(|run| run.folder != folder) {
-            self.run = noted(StoredRun::read(folder), &mut self.problems);
+            self.problems.extend(finetune::faults(&folder));
+            self.run = Some(StoredRun::read(folder));
         }
     }
 
@@ -109,25 +110,24 @@ impl StoredRun {
 
     /// What happened so far in the run of a folder. The last line may be cut by a crash, or not be
     /// whole yet; it is left out. Which checkpoint is on disk, the disk says: the events of a run that
-    /// went on and was killed tell of an earlier one.
-    ///
-    /// # Errors
-    /// When the file of events cannot be read.
-    pub fn read(folder: PathBuf) -> Result<Self> {
+    /// went on and was killed tell of an earlier one. Of events that cannot be read there are none here;
+    /// [`finetune::faults`] names them.
+    #[must_use]
+    pub fn read(folder: PathBuf) -> Self {
         let mut events = Vec::new();
         let told = for_each(&events_path(&folder), |event| {
             if events.len() < MAX_EVENTS {
                 events.push(event);
             }
-        })?;
+        });
         if let Ok(Some(step)) = finetune::saved_step(&folder) {
             events.push(Event::Checkpoint { step });
         }
-        Ok(Self {
+        Self {
             folder,
             events,
-            read: told.bytes,
-        })
+            read: told.unwrap_or_default().bytes,
+        }
     }
 }
 

@@ -21,8 +21,10 @@ pub fn run(shared: &Shared) -> Result<(), Failure> {
         ))
     })?;
     let mut reporter = shared.reporter()?;
-    crate::cli::stop::ignore_hang_up()
-        .map_err(|refused| Failure::failed(format!("cannot outlive the terminal: {refused}")))?;
+    crate::cli::stop::ignore_hang_up().map_err(|refused| {
+        let refused = crate::engine::error::said(&refused);
+        Failure::failed(format!("cannot outlive the terminal: {refused}"))
+    })?;
     // Whoever reads the number may send signals: from here on they are minded.
     output::tell(&format!("{GREETING}{}\n", std::process::id()));
     match perform(&order, &mut reporter)? {

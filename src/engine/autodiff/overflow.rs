@@ -26,10 +26,7 @@ pub fn located<B: Backend>(
         || "in the outputs".to_owned(),
         |name| format!("in what {name} reads"),
     );
-    let largest = largest(graph, parameters);
-    let largest = largest.map_or_else(String::new, |(name, value)| {
-        format!(" (the largest of its weights is {value:.1e}, in {name})")
-    });
+    let largest = largest_weight(graph, parameters);
     Ok(Error::invalid(format!(
         "{what} is not finite: numbers first overflow {place}{largest}; use a sound checkpoint, and \
          the preprocessing that it was trained with"
@@ -66,6 +63,15 @@ fn first<B: Backend>(program: &Program<B>, images: &dyn Images) -> Result<Option
         }
     }
     Ok(None)
+}
+
+/// ` (the largest of its weights is 1.2e9, in conv1.weight)`: the number farthest from zero, in
+/// brackets.
+#[must_use]
+pub fn largest_weight(graph: &Graph, parameters: &Parameters) -> String {
+    largest(graph, parameters).map_or_else(String::new, |(name, value)| {
+        format!(" (the largest of its weights is {value:.1e}, in {name})")
+    })
 }
 
 /// The parameter that holds the number farthest from zero, and that number.

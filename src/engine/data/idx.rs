@@ -186,7 +186,10 @@ fn read(file: &IdxFile<'_>, magic: u32, mut reader: impl Read) -> Result<Vec<u8>
         };
         return Err(Error::format(
             file.path,
-            format!("the header announces {size} bytes, {found} are there; download it again"),
+            format!(
+                "the header announces {}, but the file holds {found}; download it again",
+                counted(size, "byte")
+            ),
         ));
     }
     Ok(content)

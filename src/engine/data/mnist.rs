@@ -206,7 +206,8 @@ fn unpacked(mut reader: impl Read, most: u64) -> std::result::Result<Content, St
         bytes.len().to_string()
     };
     Err(format!(
-        "the header announces {announced} bytes, {found} are there; download it again"
+        "the header announces {}, but the file holds {found}; download it again",
+        counted(announced as usize, "byte")
     ))
 }
 
@@ -372,12 +373,12 @@ mod tests {
             (
                 idx(8, &[1, 1, 2], &[1]),
                 labels(),
-                "announces 2 bytes, 1 are there",
+                "announces 2 bytes, but the file holds 1",
             ),
             (
                 idx(8, &[1, 1, 1], &[1, 2]),
                 labels(),
-                "announces 1 bytes, more are there",
+                "announces 1 byte, but the file holds more",
             ),
             (idx(13, &[1, 1, 1], &[0; 4]), labels(), "expected bytes"),
             (

@@ -15,5 +15,5 @@ mod tail;
 
 pub use history::History;
 pub use line::{Line, parse};
-pub use reading::{Told, for_each};
+pub use reading::{Told, for_each, foreign_lines};
 pub use tail::Tail;

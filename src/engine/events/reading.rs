@@ -1,7 +1,7 @@
 //! Every event of a file, one after the other.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::line::{Line, parse};
@@ -74,6 +74,29 @@ pub fn for_each(path: &Path, mut hear: impl FnMut(Event)) -> Result<Told> {
         ));
     }
     Ok(told)
+}
+
+/// Whole lines behind the first `from` bytes of a file that are no events; the last one may be cut.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn foreign_lines(path: &Path, from: u64) -> Result<usize> {
+    let failed = |source| Error::file("read", path, source);
+    let mut file = File::open(path).map_err(failed)?;
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let (mut reader, mut line, mut foreign) = (BufReader::new(file), Vec::new(), 0);
+    loop {
+        line.clear();
+        let mut limited = reader.by_ref().take(LONGEST);
+        let count = limited.read_until(b'\n', &mut line).map_err(failed)? as u64;
+        let ended = line.pop_if(|byte| *byte == b'\n').is_some();
+        let is_foreign = !line.is_empty() && matches!(parse(&line), Line::Unreadable);
+        // A line without an end is one in the making, unless it is longer than any.
+        foreign += usize::from(is_foreign && (ended || count == LONGEST));
+        if !ended && count < LONGEST {
+            return Ok(foreign);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::engine::autodiff::batch_step::Batch;
 use crate::engine::data::{
     Augmentation, Dataset, Images, Label, Normalization, Preparation, shuffle,
 };
+use crate::engine::error::said;
 use crate::engine::{Error, Result};
 
 /// Batches that wait at most.
@@ -75,8 +76,13 @@ impl<'a> Batches<'a> {
         };
         let thread = Builder::new().name("batches".to_owned());
         let started = thread.spawn_scoped(scope, prepare);
-        started
-            .map_err(|error| Error::invalid(format!("no thread for training images: {error}")))?;
+        started.map_err(|refused| {
+            Error::invalid(format!(
+                "cannot start a thread for training images ({}); allow this user more processes \
+                 (ulimit -u)",
+                said(&refused)
+            ))
+        })?;
         Ok(receiver)
     }
 

@@ -161,19 +161,35 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
 /// When the file cannot be read or is not the checkpoint of such a run.
 pub fn read(path: &Path, outline: &Outline) -> Result<State> {
     let bytes = files::read_limited(path, LIMIT)?;
-    let damaged =
-        |reason: String| Error::format(path, format!("the checkpoint is damaged ({reason})"));
-    if bytes.is_empty() {
-        return Err(damaged("it is empty".to_owned()));
-    }
-    // What to do about it depends on what else is there: its own next step is left out.
-    let whole = seal::check(&bytes, seal::safetensors_header(&bytes))
-        .map_err(|_| "it is not what its checksum says".to_owned());
-    let (position, tensors) = whole.and_then(|()| parse(&bytes)).map_err(damaged)?;
+    let (position, tensors) = unsealed(&bytes).map_err(|reason| damaged(path, &reason))?;
     restore(outline, position, tensors).map_err(|error| match error {
-        Failure::Content(reason) => damaged(reason),
+        Failure::Content(reason) => damaged(path, &reason),
         Failure::Engine(error) => error,
     })
+}
+
+/// Where a checkpoint stands whose content is what its checksum says.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn read_sealed(path: &Path) -> Result<Position> {
+    let bytes = files::read_limited(path, LIMIT)?;
+    let whole = unsealed(&bytes).map_err(|reason| damaged(path, &reason))?;
+    Ok(whole.0)
+}
+
+/// What to do about it depends on what else is there: there is no next step in it.
+fn damaged(path: &Path, reason: &str) -> Error {
+    Error::format(path, format!("the checkpoint is damaged ({reason})"))
+}
+
+fn unsealed(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    seal::check(bytes, seal::safetensors_header(bytes))
+        .map_err(|_| "it is not what its checksum says".to_owned())?;
+    parse(bytes)
 }
 
 /// Where a checkpoint stands, without its tensors.

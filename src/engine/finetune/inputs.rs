@@ -4,7 +4,7 @@
 use super::batches::Batches;
 use super::checkpoint::{Position, State};
 use super::distillation::Answers;
-use super::folder::bits_after;
+use super::load::bits_after;
 use super::optimizer::Velocities;
 use super::schedule::Calendar;
 use super::settings::EarlierStages;

@@ -15,10 +15,14 @@ mod batches;
 mod checkpoint;
 mod distillation;
 mod doubts;
+mod faults;
 mod folder;
 mod inputs;
 mod journal;
+mod load;
 mod optimizer;
+mod paths;
+mod read;
 mod record;
 mod reopen;
 mod schedule;
@@ -36,11 +40,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Best, Position};
-pub use folder::{
-    RUN_FILES, Run, RunFolder, bits_after, events_path, holds_run, load_run, read_events,
-    read_plan, read_position, read_record, read_structure, refuse_remains, saved_step,
-};
+pub use faults::{faults, state_faults};
+pub use folder::{RunFolder, refuse_remains};
+pub use load::{Run, bits_after, load_run};
 pub use optimizer::{Update, Velocities};
+pub use paths::{RUN_FILES, events_path, holds_run};
+pub use read::{read_events, read_plan, read_position, read_record, read_structure, saved_step};
 pub use record::{DataRecord, ModelRecord, Record};
 pub use schedule::Calendar;
 pub use settings::{

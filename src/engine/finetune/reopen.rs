@@ -2,9 +2,11 @@
 
 use super::checkpoint::{self, Outline, Position, State};
 use super::doubts;
-use super::folder::{RunFolder, best_is_whole, best_path, checkpoint_path, hopeless, lost};
+use super::folder::RunFolder;
 use super::inputs::Inputs;
+use super::load::{best_is_whole, hopeless, lost};
 use super::optimizer::Velocities;
+use super::paths::{best_path, checkpoint_path};
 use super::record::Record;
 use super::settings::{RateChange, check_rate};
 use super::{Kept, Start};

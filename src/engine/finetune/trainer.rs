@@ -5,6 +5,7 @@
 use super::optimizer::{Update, Velocities, descend};
 use crate::engine::autodiff::batch_step::{Batch, BatchStep, LossGradient, Measured};
 use crate::engine::autodiff::loss::Tally;
+use crate::engine::autodiff::overflow::largest_weight;
 use crate::engine::autodiff::{Program, trainable};
 use crate::engine::backend::Backend;
 use crate::engine::graph::operations::BatchNormMode;
@@ -86,7 +87,8 @@ impl<'a, B: Backend> Trainer<'a, B> {
         let number = how.number;
         if !tally.score().loss.is_finite() {
             return Err(Error::NotFinite(format!(
-                "the loss of training step {number}"
+                "the loss of training step {number}{}",
+                largest_weight(&network.graph, &effective)
             )));
         }
         for id in how.resting {

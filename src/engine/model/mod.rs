@@ -352,11 +352,19 @@ pub fn check_sizes(image: Shape, classes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Outputs of the only linear layer in a file.
+/// Outputs of the only linear layer in a file: its bias says how many, also beside a weight that is
+/// transposed.
 fn outputs(file: &WeightsFile) -> Option<usize> {
     let mut linear = file.tensors.iter().filter(|tensor| tensor.shape.len() == 2);
     let only = linear.next()?;
-    linear.next().is_none().then(|| only.shape[0])
+    let bias = only
+        .name
+        .strip_suffix("weight")
+        .map(|layer| format!("{layer}bias"));
+    let mut vectors = file.tensors.iter().filter(|tensor| tensor.shape.len() == 1);
+    let bias = vectors.find(|tensor| Some(&tensor.name) == bias.as_ref());
+    let outputs = bias.map_or(only.shape[0], |bias| bias.shape[0]);
+    linear.next().is_none().then_some(outputs)
 }
 
 /// Whether batch normalisation was folded into layers of the file.

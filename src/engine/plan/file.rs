@@ -18,7 +18,7 @@ use crate::engine::{Error, Result, files, text};
 pub const FORMAT: &str = "hawqeye/plan";
 
 /// Largest plan file that is read.
-const LIMIT: u64 = 16 << 20;
+pub const LIMIT: u64 = 16 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,8 +38,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: Spanned<String>,
-    weight_bits: Spanned<u64>,
-    activation_bits: Spanned<u64>,
+    weight_bits: Spanned<i64>,
+    activation_bits: Spanned<i64>,
     #[serde(default)]
     pinned: bool,
     tie: Option<String>,
@@ -177,8 +177,8 @@ fn layer(
         let hint = hint(name, known.iter().map(|layer| &**layer));
         return Err(format!("{place}the model has no layer {name}{hint}"));
     }
-    let bits = |bits: &Spanned<u64>| {
-        Bits::new(*bits.get_ref()).map_err(|e| format!("{}{e}", at(text, &bits.span())))
+    let bits = |bits: &Spanned<i64>| {
+        Bits::of_signed(*bits.get_ref()).map_err(|e| format!("{}{e}", at(text, &bits.span())))
     };
     Ok(PlannedLayer {
         name: name.as_str().into(),
@@ -249,6 +249,12 @@ tie = "x"
             |from: &str, to: &str| parse(&TEXT.replacen(from, to, 1), Some(&names())).unwrap_err();
         for (from, to, line, word) in [
             ("weight_bits = 2", "weight_bits = 9", "line 8", "9 bits"),
+            (
+                "weight_bits = 2",
+                "weight_bits = -3",
+                "line 8",
+                "-3 bits: expected 2 to 8",
+            ),
             ("name = \"b\"", "name = \"bb\"", "line 7", "did you mean"),
             ("name = \"a\"", "name = \"b\"", "line 13", "twice"),
             ("version = 1", "version = 2", "line 2", "version"),

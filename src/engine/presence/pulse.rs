@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{Holder, Wish, heartbeat_path, lock_path, wish};
+use crate::engine::error::said;
 use crate::engine::{Error, Result, files};
 
 /// Between two heartbeats.
@@ -59,7 +60,8 @@ impl Pulse {
         let thread = thread.spawn(move || beating.live());
         let thread = thread.map_err(|source| {
             Error::invalid(format!(
-                "cannot start a thread ({source}); allow this user more processes (ulimit -u)"
+                "cannot start a thread ({}); allow this user more processes (ulimit -u)",
+                said(&source)
             ))
         })?;
         Ok(Self {

@@ -36,6 +36,14 @@ impl Bits {
     /// # Errors
     /// When `bits` is neither 2 to 8 nor 32.
     pub fn new(bits: u64) -> Result<Self> {
+        Self::of_signed(i64::try_from(bits).unwrap_or(i64::MAX))
+    }
+
+    /// The same of a number that may be negative.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
+    pub fn of_signed(bits: i64) -> Result<Self> {
         match bits {
             2..=8 | 32 => Ok(Self(bits as u8)),
             _ => Err(Error::invalid(format!(

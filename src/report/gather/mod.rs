@@ -14,7 +14,7 @@ use crate::engine::export::About;
 use crate::engine::finetune::{self, Record, holds_run};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::plan::{LayerFacts, Plan, file as plan_file};
-use crate::engine::{Error, Result, files};
+use crate::engine::{Result, files};
 use crate::project::{self, InputFile};
 
 /// Reads a folder.
@@ -102,14 +102,14 @@ fn part<T>(folder: &Path, path: &Path, read: impl FnOnce(&Path) -> Result<T>) ->
     }
     match read(path) {
         Ok(value) => Part::Found(value),
-        Err(error) => Part::Damaged(without_folder(&error, folder)),
+        Err(error) => Part::Damaged(below(&error.to_string(), folder)),
     }
 }
 
-/// The sentence of an error, with names as seen from `folder`: a report is no place for paths.
-fn without_folder(error: &Error, folder: &Path) -> String {
+/// A sentence with names as seen from `folder`: a report is no place for paths.
+fn below(said: &str, folder: &Path) -> String {
     let above = format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR);
-    error.to_string().replace(&above, "")
+    said.replace(&above, "")
 }
 
 fn read_plan(path: &Path) -> Result<Planned> {
@@ -164,6 +164,10 @@ fn run(folder: &Path, name: String) -> Run {
         record,
         plan,
         story: part(folder, &events, events::read),
+        faults: finetune::state_faults(folder)
+            .iter()
+            .map(|fault| below(fault, folder))
+            .collect(),
     }
 }
 

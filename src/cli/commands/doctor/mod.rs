@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::machine::{fact, processor};
 use crate::cli::output;
 use crate::engine::backend::cpu::Isa;
+use crate::engine::error::said;
 use crate::folders::Folders;
 
 /// Describes this machine.
@@ -66,7 +67,7 @@ fn program() -> Lines {
 fn machine() -> Lines {
     let isa: Vec<String> = Isa::available().iter().map(Isa::to_string).collect();
     let cores = thread::available_parallelism().map_or_else(
-        |refused| format!("unknown ({refused})"),
+        |refused| format!("unknown ({})", said(&refused)),
         |cores| cores.to_string(),
     );
     vec![

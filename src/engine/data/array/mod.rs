@@ -21,6 +21,7 @@ pub use npz::Npz;
 use header::Header;
 use store::Store;
 
+use crate::engine::counts::counted;
 use crate::engine::{Error, Result};
 
 /// Elements of one kind in some dimensions, in C order.
@@ -52,7 +53,8 @@ impl Array {
         let there = found.len().saturating_sub(length as u64);
         if there != bytes {
             return Err(refused(format!(
-                "the header announces {bytes} bytes of elements, {there} are there; save it again"
+                "the header announces {} of elements, but the file holds {there}; save it again",
+                counted(bytes as usize, "byte")
             )));
         }
         let store = Store::on_disk(file, length as u64);
@@ -332,7 +334,7 @@ pub(super) mod tests {
         let cases = [
             (
                 sound[..sound.len() - 1].to_vec(),
-                "announces 3 bytes of elements, 2 are there",
+                "announces 3 bytes of elements, but the file holds 2",
             ),
             (sound[..20].to_vec(), "cut off"),
             (b"PK\x03\x04".to_vec(), "no array of NumPy"),

@@ -1,4 +1,4 @@
-//! A table of files and labels: `file,label`, with or without a heading.
+//! A table of files and labels: `file,label`, or other columns with a heading that names these two.
 
 use std::collections::HashSet;
 use std::path::{Component, Path};
@@ -12,7 +12,17 @@ use crate::engine::{Error, Result};
 /// The largest table.
 const LIMIT: u64 = 1 << 30;
 /// What the heading calls files.
-const FILES: [&str; 5] = ["file", "path", "filename", "image", "name"];
+const FILES: [&str; 7] = [
+    "file",
+    "path",
+    "filename",
+    "file_name",
+    "filepath",
+    "image",
+    "name",
+];
+/// What it calls labels.
+const LABELS: [&str; 6] = ["label", "class", "target", "category", "labels", "y"];
 
 /// The files of one part that a table lists. Their paths are below the folder that was named, or
 /// below that of the part; files of the other part are left to it.
@@ -29,19 +39,21 @@ pub(super) fn listed(
         class_names: Vec::new(),
     };
     let mut seen = HashSet::new();
-    for (place, row) in rows.iter().enumerate() {
+    let columns = rows.first().and_then(Columns::of_heading);
+    let headings = usize::from(columns.is_some());
+    let columns = columns.unwrap_or(Columns::USUAL);
+    for row in &rows[headings..] {
         let wrong = |reason: String| Error::format(table, format!("line {}: {reason}", row.line));
-        if place == 0 && is_heading(row) {
-            continue;
-        }
-        let [file, label] = &row.fields[..] else {
+        let (file, label) = columns.of(row).map_err(wrong)?;
+        let is_file = |name: &str| root.folder.join(name).is_file() || folder.join(name).is_file();
+        if headings == 0 && !is_file(file) && is_file(label) {
             return Err(wrong(format!(
-                "{}, expected two: file,label",
-                counted(row.fields.len(), "column")
+                "expected file,label, got {file},{label}: exchange the columns, or name them in a first \
+                 line label,file"
             )));
-        };
+        }
         let label = label_of(label, classes).map_err(wrong)?;
-        let named = Path::new(file.as_str());
+        let named = Path::new(file);
         let relative = below(named, [&root.folder, folder]).unwrap_or(named);
         let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
         if !relative.components().all(inside) {
@@ -77,9 +89,49 @@ pub(super) fn listed(
     Ok(listing)
 }
 
-fn is_heading(row: &Row) -> bool {
-    let first = row.fields.first().map(|field| field.to_ascii_lowercase());
-    first.is_some_and(|first| FILES.contains(&first.as_str()))
+/// Which columns of a table tell a file and its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Columns {
+    file: usize,
+    label: usize,
+    count: usize,
+}
+
+impl Columns {
+    /// Of a table without a heading.
+    const USUAL: Self = Self {
+        file: 0,
+        label: 1,
+        count: 2,
+    };
+
+    /// By a heading, when the row is one: it names a column of files.
+    fn of_heading(row: &Row) -> Option<Self> {
+        let place = |known: &[&str]| {
+            let mut fields = row.fields.iter();
+            fields.position(|field| known.contains(&&*field.trim().to_ascii_lowercase()))
+        };
+        let (file, count) = (place(&FILES)?, row.fields.len());
+        let other = (count == 2).then_some(1 - file.min(1));
+        let label = place(&LABELS).or(other)?;
+        Some(Self { file, label, count })
+    }
+
+    /// File and label of a row.
+    fn of(self, row: &Row) -> std::result::Result<(&str, &str), String> {
+        let count = row.fields.len();
+        if count == self.count {
+            return Ok((&row.fields[self.file], &row.fields[self.label]));
+        }
+        let columns = counted(count, "column");
+        Err(if self == Self::USUAL {
+            format!(
+                "{columns}, expected two, file,label, or a first line that names the columns file and label"
+            )
+        } else {
+            format!("{columns}, expected {} as in the first line", self.count)
+        })
+    }
 }
 
 /// A number, or the name of a class that is listed.
@@ -99,4 +151,29 @@ fn below<'a>(named: &'a Path, folders: [&Path; 2]) -> Option<&'a Path> {
         .iter()
         .filter_map(|folder| std::path::absolute(folder).ok());
     roots.find_map(|root| named.strip_prefix(root).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_tells_which_columns_are_meant() {
+        let row = |text: &str| text::csv(text).unwrap().remove(0);
+        let of =
+            |text: &str| Columns::of_heading(&row(text)).map(|found| (found.file, found.label));
+        assert_eq!(of("file,label"), Some((0, 1)));
+        assert_eq!(of("Label,Filename"), Some((1, 0)));
+        assert_eq!(of(",path,width,class"), Some((1, 3)));
+        assert_eq!(of("image,what it is"), Some((0, 1)));
+        assert_eq!(of("a.png,3"), None);
+        let columns = Columns::of_heading(&row(",path,width,class")).unwrap();
+        assert_eq!(columns.of(&row("0,a.png,32,cat")), Ok(("a.png", "cat")));
+        assert!(
+            columns
+                .of(&row("0,a.png"))
+                .unwrap_err()
+                .contains("expected 4 as")
+        );
+    }
 }

@@ -78,7 +78,7 @@ pub(super) fn run<B: Backend>(
         (Some(last), _) => last,
         (None, _) => inputs.beginning()?,
     };
-    let journal = Journal::open(&folder.events(), state.position.journal)?;
+    let (journal, changed) = Journal::open(&folder.events(), state.position.journal)?;
     let mut session = Session {
         inputs: &inputs,
         folder: &folder,
@@ -87,7 +87,7 @@ pub(super) fn run<B: Backend>(
         calibrated: None,
         memory: BatchStep::default(),
     };
-    for message in notes {
+    for message in notes.into_iter().chain(changed) {
         session.reporter.record(Event::Warning { message })?;
     }
     if !begun && session.begin()? == Verdict::Stop {

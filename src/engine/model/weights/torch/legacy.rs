@@ -106,11 +106,9 @@ fn cut<'a>(storage: &Storage<'a>, rest: &'a [u8]) -> Parsed<(&'a [u8], &'a [u8])
     };
     let count = u64::from_le_bytes(*count);
     if count != storage.count {
-        let (key, declared) = (storage.key, storage.count);
         return Err(format!(
-            "storage {key} has {} where its tensor says {declared}; download or save the \
-             file again",
-            counted(count as usize, "element")
+            "expected {} in a tensor, got {count}: the file is damaged; download or save it again",
+            counted(storage.count as usize, "number")
         ));
     }
     let size = usize::try_from(count)
@@ -123,11 +121,9 @@ fn cut<'a>(storage: &Storage<'a>, rest: &'a [u8]) -> Parsed<(&'a [u8], &'a [u8])
 }
 
 fn truncated(storage: &Storage<'_>, left: usize) -> String {
-    let (key, count) = (storage.key, storage.count);
+    let needed = (storage.count as usize).saturating_mul(storage.element.size());
     format!(
-        "storage {key} of {} needs more than is left ({}); the file is truncated: download or save \
-         it again",
-        counted(count as usize, "element"),
-        counted(left, "byte")
+        "expected {} of a tensor, got {left}: the file is cut off; download or save it again",
+        counted(needed, "byte")
     )
 }

@@ -1,5 +1,7 @@
 //! The sensitivity file: what an analysis measured, layer by layer (a contract; see README "Files").
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,21 +10,17 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::identity::Identity;
-use crate::engine::counts::counted;
 use crate::engine::import::Normalization;
 use crate::engine::model::Envelope;
 use crate::engine::quant::{Bits, ScaleRule};
 use crate::engine::text::{self, Wanted};
-use crate::engine::{Result, files};
+use crate::engine::{Error, Result, files};
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";
 
 /// Most weights and multiply-accumulates of a layer: sums over layers and bits stay exact.
 const LARGEST: u64 = 1 << 48;
-/// Largest measured number: products of two of them and sums over layers are finite.
-const MOST: f64 = 1e140;
-
 /// A value for each candidate bit-width, keyed by bits.
 pub type PerBits = BTreeMap<u8, f64>;
 
@@ -280,44 +278,6 @@ pub struct LayerSensitivity {
 }
 
 impl LayerSensitivity {
-    /// Refuses numbers beyond all that can be measured: products and sums of them are not finite.
-    fn check_numbers(&self) -> std::result::Result<(), String> {
-        let alone = [
-            ("eigenvalue", self.eigenvalue),
-            ("trace", self.trace),
-            ("mean trace", self.mean_trace),
-            ("sensitivity", self.sensitivity),
-            ("residual", self.residual),
-        ];
-        let by_bits = [
-            ("perturbation", &self.perturbation),
-            ("omega", &self.omega),
-            ("loss change", &self.loss_change),
-            ("latency", &self.latency_ms),
-        ];
-        let by_scale = self.perturbation_by_scale.values();
-        let by_bits = by_bits
-            .into_iter()
-            .chain(by_scale.map(|values| ("perturbation", values)));
-        let alone = alone
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        let by_bits = by_bits.flat_map(|(key, values)| {
-            let named = move |(bits, value): (&u8, &f64)| {
-                (format!("{key} at {}", bit_count(*bits)), *value)
-            };
-            values.iter().map(named)
-        });
-        let mut all = alone.chain(by_bits);
-        match all.find(|(_, value)| !value.is_finite() || value.abs() > MOST) {
-            None => Ok(()),
-            Some((key, value)) => Err(format!(
-                "{}: {key} {value:e}: its harm is not finite with numbers beyond {MOST:e}",
-                self.layer
-            )),
-        }
-    }
-
     /// The perturbation at `bits` with step sizes chosen by `scale`, or as it was measured when the
     /// file tells no rules.
     #[must_use]
@@ -351,6 +311,15 @@ impl Sensitivity {
             },
             limit: LIMIT,
         };
+        let partial = Self::unfinished(path);
+        if !path.exists() && partial.exists() {
+            return Err(Error::invalid(format!(
+                "{} is not there, but {}, of an analysis that has not ended: finish it with hawqeye \
+                 analyze --resume -o {0}, or name what is there",
+                path.display(),
+                partial.display()
+            )));
+        }
         let read: Self = text::read_json(path, &wanted)?;
         read.check()
             .map_err(|reason| wanted.refused(path, &reason))?;
@@ -387,55 +356,6 @@ impl Sensitivity {
         text.push('\n');
         text
     }
-
-    fn check(&self) -> std::result::Result<(), String> {
-        if self.format != FORMAT || self.version != 1 {
-            let (format, version) = (&self.format, self.version);
-            return Err(format!(
-                "got {format} version {version} instead of {FORMAT} version 1"
-            ));
-        }
-        if self.layers.is_empty() {
-            return Err("it lists no layer".to_owned());
-        }
-        for (index, layer) in self.layers.iter().enumerate() {
-            let name = &layer.layer;
-            if name.trim().is_empty() {
-                return Err(format!("the layer in entry {} has no name", index + 1));
-            }
-            if layer.parameters == 0 {
-                return Err(format!(
-                    "{name} has 0 parameters: expected the number of its weights"
-                ));
-            }
-            let macs = layer.macs.unwrap_or(0);
-            if layer.parameters as u64 > LARGEST || macs > LARGEST {
-                return Err(format!(
-                    "{name} has {} parameters and {macs} MACs: expected at most {LARGEST}",
-                    layer.parameters
-                ));
-            }
-            if self.layers[..index]
-                .iter()
-                .any(|earlier| earlier.layer == *name)
-            {
-                return Err(format!("layer {name} is listed twice"));
-            }
-            let errors = layer.perturbation.iter().chain(&layer.latency_ms);
-            if let Some((bits, value)) = errors.into_iter().find(|(_, value)| **value < 0.0) {
-                return Err(format!(
-                    "{name} at {}: {value} is negative",
-                    bit_count(*bits)
-                ));
-            }
-            layer.check_numbers()?;
-        }
-        Ok(())
-    }
-}
-
-fn bit_count(bits: u8) -> String {
-    counted(usize::from(bits), "bit")
 }
 
 fn default_format() -> String {
