@@ -269,7 +269,7 @@ tie = "x"
                 "weight_bits = 2",
                 "weight_bits = \"two\"",
                 "line 8",
-                "weight_bits: expected a whole number, 0 or more, got \"two\"",
+                "weight_bits: expected a whole number, got \"two\"",
             ),
             ("name = \"b\"", "name = \" \"", "line 7", "without a name"),
             ("activation_bits = 4\n", "", "line 6", "activation_bits"),
