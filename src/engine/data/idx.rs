@@ -341,7 +341,9 @@ mod tests {
         assert!(with(0, 0x801).contains("begins with 0x801 instead of 0x803"));
         assert!(with(4, u32::MAX).contains("announces 4,294,967,295 images, expected 1 to"));
         assert!(with(4, 0).contains("announces 0 images"));
-        assert!(with(4, 1_000_000).contains("announces 784,000,000 bytes, but the file holds 1568"));
+        assert!(
+            with(4, 1_000_000).contains("announces 784,000,000 bytes, but the file holds 1568")
+        );
         assert!(with(4, 1).contains("announces 784 bytes, but the file holds more"));
         assert!(with(8, 32).contains("images of [32, 28] pixels, expected [28, 28]"));
     }
