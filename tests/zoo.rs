@@ -350,12 +350,33 @@ fn a_network_from_a_file_goes_the_whole_way() {
     let predicted = format!("{packed} bytes");
     let line = planned.lines().find(|line| line.starts_with("packed file"));
     assert!(line.unwrap().contains(&predicted), "{packed}: {planned}");
-    // The names and shapes of the module, so that it takes them.
+    // The names and shapes of the module, counters included, so that it takes them.
     let there = weights::read(&shared("zoo/dscnn-kws/weights.safetensors").unwrap()).unwrap();
     let written = weights::read(&folder.join("safetensors")).unwrap();
-    let is_counter = |name: &str| name.ends_with("num_batches_tracked");
-    for (name, tensor) in there.names().filter(|(name, _)| !is_counter(name)) {
+    for (name, tensor) in there.names() {
         let own = written.tensor(name).unwrap();
         assert_eq!(own.shape, tensor.shape, "{name}");
     }
+    assert_eq!(there.names().count(), written.names().count());
+    taken_by_pytorch(&folder.join("safetensors"), there.names().count());
+}
+
+/// `PyTorch` takes the file into the network that it exported, with strict=True. Needs a Python with
+/// torch, which `HAWQEYE_TORCH` names.
+fn taken_by_pytorch(file: &Path, tensors: usize) {
+    let Some(python) = std::env::var_os("HAWQEYE_TORCH") else {
+        eprintln!("skipped: HAWQEYE_TORCH names no Python with torch");
+        return;
+    };
+    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strict_check.py");
+    let model = shared("zoo/dscnn-kws/model.pt2").unwrap();
+    let ran = Command::new(python)
+        .args([&check, &model])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    let taken = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(taken.trim(), tensors.to_string());
 }

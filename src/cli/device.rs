@@ -5,9 +5,9 @@ use std::fmt;
 use clap::ValueEnum;
 
 use super::failure::Failure;
-use crate::engine::backend::Backend;
 use crate::engine::backend::candle::Candle;
 use crate::engine::backend::cpu::{Cpu, Isa};
+use crate::engine::backend::{Backend, Memory};
 
 /// Images that a GPU walks at once, unless asked otherwise.
 const GPU_CHUNK: usize = 128;
@@ -43,7 +43,7 @@ pub trait Work {
     fn run<B: Backend>(self, backend: &B) -> Result<Self::Output, Failure>;
 }
 
-/// `--device`, `--isa`.
+/// `--device`, `--isa`, `--memory`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceArgs {
@@ -53,6 +53,10 @@ pub struct DeviceArgs {
     /// Vector instructions of the CPU: auto, avx512, avx2, neon or portable
     #[arg(long, value_name = "ISA", default_value = "auto")]
     pub isa: Isa,
+    /// What the work may take of memory, such as 4GB; chunks of images and what is kept between walks
+    /// are fewer then [default: not bounded, and at most 2 GB kept]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Memory>,
 }
 
 impl DeviceArgs {
@@ -69,9 +73,10 @@ impl DeviceArgs {
     /// # Errors
     /// When there is no such device, and those of the work.
     pub fn run_in_chunks<W: Work>(self, chunk: usize, work: W) -> Result<W::Output, Failure> {
+        let memory = self.memory.unwrap_or_else(Memory::of_machine);
         match self.device {
-            Device::Cpu => work.run(&Cpu::new(self.isa)),
-            Device::Cuda => work.run(&gpu()?.with_chunk(chunk)),
+            Device::Cpu => work.run(&Cpu::new(self.isa).with_memory(memory)),
+            Device::Cuda => work.run(&gpu()?.with_chunk(chunk).with_memory(memory)),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Loss and accuracy of a network over images, in chunks, reduced in order.
 
-use rayon::prelude::*;
-
 use super::Result;
 use super::autodiff::loss::Tally;
-use super::autodiff::{Program, Workspaces, chunk_ranges};
+use super::autodiff::{Program, Workspaces, chunk_ranges, in_turns};
 use super::backend::Backend;
 use super::data::{Images, Label};
 use super::job::{Event, Observer, Phase, Score, Verdict};
@@ -60,18 +58,15 @@ pub fn logits_in<B: Backend>(
 ) -> Result<()> {
     let ranges = chunk_ranges(images.len(), program.backend().chunk());
     for wave in ranges.chunks(WAVE) {
-        let walked: Vec<Vec<f64>> = wave
-            .par_iter()
-            .map(|range| {
-                let loaded = images.load(range.clone())?;
-                workspaces.with(|workspace| {
-                    let mut chunk = program.load(workspace, &loaded)?;
-                    let logits = program.forward(workspace, &mut chunk)?;
-                    program.recycle(workspace, chunk);
-                    Ok(logits)
-                })
+        let walked = in_turns(wave, program.at_once(), |range| {
+            let loaded = images.load(range.clone())?;
+            workspaces.with(|workspace| {
+                let mut chunk = program.load(workspace, &loaded)?;
+                let logits = program.forward(workspace, &mut chunk)?;
+                program.recycle(workspace, chunk);
+                Ok(logits)
             })
-            .collect::<Result<_>>()?;
+        })?;
         let (first, last) = (wave[0].start, wave[wave.len() - 1].end);
         if take(&walked.concat(), &images.labels(first..last)) == Verdict::Stop {
             break;

@@ -16,6 +16,7 @@ mod export;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod kills;
+mod memory;
 mod messages;
 mod output;
 mod page;

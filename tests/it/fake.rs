@@ -13,6 +13,7 @@ use hawqeye::app::jobs::{
     LossChangesRequest, Runs, RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
 };
 use hawqeye::app::state::tune::Run;
+use hawqeye::engine::backend::Memory;
 use hawqeye::engine::data::preprocessing::Preprocessing;
 use hawqeye::engine::export::{About, Comparison, Written};
 use hawqeye::engine::finetune::Settings;
@@ -217,6 +218,7 @@ fn inputs_of(count: usize) -> Inputs {
             weights: layers.iter().map(|layer| layer.parameters).collect(),
             kept: 200_000,
             classes: 10,
+            memory: Memory::USUAL,
         },
         packed: envelope(),
         layers,

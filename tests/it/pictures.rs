@@ -9,6 +9,7 @@ use hawqeye::app::project::Stored;
 use hawqeye::app::state::bits::{PlanKey, key};
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::{Depth, Theme};
+use hawqeye::engine::backend::Memory;
 use hawqeye::engine::hessian::estimate::Outline;
 use hawqeye::engine::hessian::sensitivity::Sensitivity;
 use hawqeye::engine::job::{Event, Score};
@@ -72,6 +73,7 @@ fn inputs() -> Inputs {
             weights: layers.iter().map(|layer| layer.parameters).collect(),
             kept: 200_000,
             classes: 10,
+            memory: Memory::USUAL,
         },
         packed: super::fake::envelope(),
         layers: measured.layers,

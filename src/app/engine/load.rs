@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::app::project::InputFile;
+use crate::engine::backend::Memory;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::data::preprocessing::told;
 use crate::engine::data::{Dataset, Normalization, Part, Selection, image_shape};
@@ -82,7 +83,7 @@ pub(super) fn load(inputs: &InputFile, observer: &mut dyn Observer) -> Result<Lo
     check_fit(&train, &model.graph)?;
     report(2, observer)?;
     let normalization = wanted.normalization(&test)?;
-    let backend = Cpu::new(Isa::detect());
+    let backend = Cpu::new(Isa::detect()).with_memory(Memory::of_machine());
     report(3, observer)?;
     Ok(Loaded {
         model,
@@ -151,7 +152,7 @@ impl Loaded {
             expected_accuracy: known
                 .map(|(_, _, images, correct)| *correct as f64 / *images as f64),
             fingerprint: files::sha256_hex(identity.join(" ").as_bytes()),
-            outline: Outline::of(&model.graph),
+            outline: Outline::of(&model.graph).with_memory(Memory::of_machine()),
             packed: self.envelope(),
             layers,
         })

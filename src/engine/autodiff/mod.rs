@@ -9,10 +9,12 @@ mod fusion;
 pub mod loss;
 pub mod overflow;
 mod program;
+mod turns;
 
 use std::ops::Range;
 
 pub use program::{Chunk, Program, Workspaces, kept, trainable, wanted};
+pub use turns::{check_batch, in_turns};
 
 /// `0..total` in consecutive ranges of `chunk`, the last one shorter.
 #[must_use]

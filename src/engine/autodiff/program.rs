@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use super::fusion::{Fusion, Neighbours, grid_of, norm_of};
+use super::turns::Need;
 use crate::engine::Result;
 use crate::engine::backend::{Activation, Backend, Rectified, Reuse, Unary};
 use crate::engine::graph::operations::BatchNormMode;
@@ -28,6 +29,7 @@ pub struct Program<'a, B: Backend> {
     tangent_lifetimes: Lifetimes,
     fusion: Fusion,
     kept: Vec<bool>,
+    at_once: usize,
 }
 
 /// The wires of some images: all of them during the forward walk, then those that are kept.
@@ -82,7 +84,7 @@ impl<'a, B: Backend> Program<'a, B> {
     /// Arranges `parameters` of `graph` for `backend`.
     ///
     /// # Errors
-    /// When the device fails.
+    /// When the device fails, or its memory does not hold the network and a chunk of images.
     pub fn new(
         graph: &'a Graph,
         backend: &'a B,
@@ -91,7 +93,13 @@ impl<'a, B: Backend> Program<'a, B> {
     ) -> Result<Self> {
         let kept = kept(graph, purpose, |_| true);
         let forward_lifetimes = Lifetimes::new(graph.nodes(), kept.clone());
+        let at_once = match purpose {
+            // A batch is walked as a whole.
+            Purpose::Train => usize::MAX,
+            _ => Need::of(graph, backend, &forward_lifetimes, purpose).at_once(backend.memory())?,
+        };
         let mut program = Self {
+            at_once,
             graph,
             backend,
             mode,
@@ -134,6 +142,12 @@ impl<'a, B: Backend> Program<'a, B> {
     #[must_use]
     pub const fn backend(&self) -> &'a B {
         self.backend
+    }
+
+    /// Chunks that may be walked at the same time, by the memory of the device.
+    #[must_use]
+    pub const fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// How batch normalisation behaves.

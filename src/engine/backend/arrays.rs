@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use super::WeightShape;
+use super::{Memory, WeightShape};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 
@@ -40,6 +40,9 @@ pub trait Arrays: Debug + Send + Sync + Sized + 'static {
 
     /// Bytes of one number.
     fn bytes_per_number(&self) -> usize;
+
+    /// How much memory work on it may take.
+    fn memory(&self) -> Memory;
 
     /// Takes `images` images, `shape` numbers each, in channel, row, column order.
     ///

@@ -12,6 +12,7 @@ use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::{Graph, ParameterId, ParameterSpec, Parameters, Role};
 use crate::engine::import::{Origin, Restored, Values};
+use crate::engine::model::Imported;
 use crate::engine::model::weights::{self, NamedTensor, WeightsFile};
 use crate::engine::quant::{Bits, QuantizedNetwork};
 use crate::engine::{Error, Result, complaint, files, seal};
@@ -67,7 +68,8 @@ pub(super) fn encoded<'a>(request: &Request<'a>) -> Result<Encoded<'a>> {
     let network = request.network;
     let metadata = BTreeMap::from([(seal::KEY.to_owned(), seal::open())]);
     let origins = Origins::of(request)?;
-    let mut bytes = weights::encode_safetensors(&tensors(network, &origins)?, &metadata)?;
+    let tensors = tensors(network, &origins)?;
+    let mut bytes = weights::encode_safetensors(&tensors, origins.counters(), &metadata)?;
     seal::seal(&mut bytes);
     let description = Description {
         sha256: Some(files::sha256_hex(&bytes)),
@@ -115,7 +117,7 @@ fn describe(request: &Request) -> Description {
 
 /// Where the numbers of every parameter lie in the file that the network came from; nothing for a preset,
 /// and for parameters that no tensor of it is.
-struct Origins<'a>(&'a [Option<Origin>]);
+struct Origins<'a>(Option<&'a Imported>);
 
 impl<'a> Origins<'a> {
     /// Those of a network.
@@ -125,8 +127,9 @@ impl<'a> Origins<'a> {
     fn of(request: &Request<'a>) -> Result<Self> {
         let structure = request.about.structure.as_ref();
         let imported = structure.and_then(|structure| structure.imported.as_ref());
-        let origins = Self(imported.map_or(&[], |imported| &imported.origins[..]));
-        let folded = origins.0.iter().flatten();
+        let origins = Self(imported);
+        let folded = imported.into_iter().flat_map(|imported| &imported.origins);
+        let folded = folded.flatten();
         let folded = folded.filter(|origin| origin.values == Values::Folded);
         let names: Vec<&str> = folded.map(|origin| &*origin.tensor).collect();
         if names.is_empty() {
@@ -141,7 +144,13 @@ impl<'a> Origins<'a> {
     }
 
     fn origin(&self, id: ParameterId) -> Option<&'a Origin> {
-        self.0.get(id.index())?.as_ref()
+        self.0?.origins.get(id.index())?.as_ref()
+    }
+
+    /// What no computation reads but belongs to the file's state.
+    fn counters(&self) -> impl Iterator<Item = (&'a str, i64)> {
+        let counters = self.0.into_iter().flat_map(|imported| &imported.counters);
+        counters.map(|(name, number)| (name.as_str(), *number))
     }
 }
 

@@ -10,7 +10,7 @@ use super::schedule::Calendar;
 use super::settings::EarlierStages;
 use super::{Request, Subject};
 use crate::engine::autodiff::batch_step::Batch;
-use crate::engine::autodiff::{Program, Workspaces};
+use crate::engine::autodiff::{Program, Workspaces, check_batch};
 use crate::engine::backend::Backend;
 use crate::engine::data::{Order, Selection, sample, split_train};
 use crate::engine::evaluation;
@@ -48,6 +48,8 @@ pub(super) fn prepare<'a, B: Backend>(
     let fitted = settings.calibration.min(train.len());
     let fitted = sample(Order::Random, fitted, settings.seed, train.len())?;
     let fitted = fitted.into_iter().map(|place| train[place]).collect();
+    let batch = settings.batch_size.min(train.len());
+    check_batch(subject.graph, backend, batch)?;
     let batches = Batches::new(images, train, settings);
     let calendar = Calendar {
         steps_per_epoch: batches.per_epoch(),

@@ -3,9 +3,8 @@
 
 use super::analysis::Analysis;
 use super::metric::Metric;
-use super::primal::KEPT_BYTES;
-use super::sweep::{GROUP_BYTES, ROW_BYTES};
 use crate::engine::autodiff::kept;
+use crate::engine::backend::Memory;
 use crate::engine::counts::counted;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Layer};
@@ -65,6 +64,8 @@ pub struct Outline {
     pub kept: usize,
     /// Classes.
     pub classes: usize,
+    /// What may be kept between walks.
+    pub memory: Memory,
 }
 
 impl Outline {
@@ -78,7 +79,14 @@ impl Outline {
             weights: graph.layers().iter().map(Layer::parameters).collect(),
             kept: nodes.map(|(node, _)| node.shape.elements()).sum(),
             classes: graph.classes(),
+            memory: Memory::USUAL,
         }
+    }
+
+    /// The same with so much memory.
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 
     /// Multiply-accumulates of one image's forward walk.
@@ -101,13 +109,16 @@ impl Outline {
             macs += forward * images * IMAGES_WITH_ROWS;
             // The gradient of the input, and that of the weights.
             macs += 2.0 * forward * rows;
-            walked = self.weights.iter().filter(|&&of| !fits(rows, of)).count();
+            let walks = self.weights.iter().filter(|&&of| !self.fits(rows, of));
+            walked = walks.count();
             if measures(Metric::Eigenvalue) {
                 macs += self.products(settings, images, rows);
             }
             let kept = IMAGES_WITH_ROWS * images * self.kept as f64;
-            let held = at_most(numbers, GROUP_BYTES).max(at_most(largest, ROW_BYTES));
-            bytes = at_most(kept, KEPT_BYTES) + held;
+            let memory = self.memory;
+            let group = at_most(numbers, memory.of_group());
+            let held = group.max(at_most(largest, memory.of_rows()));
+            bytes = at_most(kept, memory.of_values()) + held;
         }
         if measures(Metric::LossChange) {
             macs += forward * images * (self.macs.len() * settings.bits.len()) as f64;
@@ -124,7 +135,7 @@ impl Outline {
     /// twice, tangent and backward, where its rows do not fit into memory.
     fn products(&self, settings: &Analysis, images: f64, rows: f64) -> f64 {
         let of_layer = |(layer, &weights): (usize, &usize)| {
-            if fits(rows, weights) {
+            if self.fits(rows, weights) {
                 PASS * rows * weights as f64
             } else {
                 let from_here: u64 = self.macs[layer..].iter().sum();
@@ -134,11 +145,11 @@ impl Outline {
         let once: f64 = self.weights.iter().enumerate().map(of_layer).sum();
         products(settings) * once
     }
-}
 
-/// Whether rows of this many weights are held in memory.
-fn fits(rows: f64, weights: usize) -> bool {
-    rows * (weights * NUMBER) as f64 <= ROW_BYTES as f64
+    /// Whether rows of this many weights are held in memory.
+    fn fits(&self, rows: f64, weights: usize) -> bool {
+        rows * (weights * NUMBER) as f64 <= self.memory.of_rows() as f64
+    }
 }
 
 fn at_most(numbers: f64, bytes: usize) -> usize {
@@ -192,7 +203,11 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let estimate = outline(9).estimate(&Analysis::default(), 50_000);
-        assert_eq!(estimate.bytes, KEPT_BYTES + ROW_BYTES);
+        let memory = Memory::USUAL;
+        assert_eq!(estimate.bytes, memory.of_values() + memory.of_rows());
+        let small = outline(9).with_memory(Memory::within(256 << 20));
+        let estimate_small = small.estimate(&Analysis::default(), 50_000);
+        assert!(estimate_small.bytes <= 128 << 20 && estimate_small.walked > estimate.walked);
         assert!(estimate.walked > 0 && estimate.walked < estimate.layers);
         let small = outline(9).estimate(&Analysis::default(), 128);
         assert_eq!(small.ways(), "all layers by rows");

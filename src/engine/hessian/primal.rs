@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::engine::autodiff::loss::{self, Tally};
 use crate::engine::autodiff::overflow::located;
-use crate::engine::autodiff::{Chunk, Program, Workspaces, chunk_ranges};
+use crate::engine::autodiff::{Chunk, Program, Workspaces, chunk_ranges, in_turns};
 use crate::engine::backend::candle::Candle;
 use crate::engine::backend::{Arrays, Backend};
 use crate::engine::data::Images;
@@ -15,9 +15,6 @@ use crate::engine::graph::operations::{BatchNormMode, Operation};
 use crate::engine::graph::{Graph, Layer, Parameters};
 use crate::engine::job::{Event, Observer, Phase, Score, Verdict};
 use crate::engine::{Error, Result};
-
-/// Bytes of kept values above which they are computed anew whenever they are needed.
-pub const KEPT_BYTES: usize = 1 << 30;
 
 /// What the network is walked for.
 const PURPOSE: (BatchNormMode, Purpose) = (BatchNormMode::Running, Purpose::Analyse);
@@ -151,10 +148,9 @@ impl<'a, B: Backend> Primal<'a, B> {
         let total = self.images.len();
         let ranges = chunk_ranges(total, self.program.backend().chunk());
         for wave in ranges.chunks(WAVE) {
-            let walked: Vec<_> = wave
-                .par_iter()
-                .map(|range| self.logits(range.clone()))
-                .collect::<Result<_>>()?;
+            let walked = in_turns(wave, self.program.at_once(), |range| {
+                self.logits(range.clone())
+            })?;
             for (mut logits, tally) in walked {
                 self.tally.add(&tally);
                 let images = logits.chunks_exact_mut(self.program.graph().classes());
@@ -321,7 +317,7 @@ impl<B: Backend> Pieces<B> {
         let kept = nodes.filter(|(_, kept)| **kept);
         let elements: usize = kept.map(|(node, _)| node.shape.elements()).sum();
         let bytes = elements * program.backend().bytes_per_number();
-        let fits = bytes.saturating_mul(images.len()) <= KEPT_BYTES;
+        let fits = bytes.saturating_mul(images.len()) <= program.backend().memory().of_values();
         let piece = |range: Range<usize>| Piece {
             span: Span {
                 first: range.start,
@@ -352,23 +348,25 @@ impl<B: Backend> Pieces<B> {
         work: impl Fn(&Span, &mut Chunk<B>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let keep = self.keep.as_deref();
-        let pieces = self.pieces[range].par_iter_mut();
-        pieces
-            .map(|Piece { span, kept }| {
-                let mut chunk = match kept.take() {
-                    Some(chunk) => chunk,
-                    None => primal.walk(&span.images)?,
-                };
-                let done = work(span, &mut chunk)?;
-                primal.workspaces.with(|ws| match keep {
-                    Some(wires) => {
-                        primal.program.recycle_others(ws, &mut chunk, wires);
-                        *kept = Some(chunk);
-                    }
-                    None => primal.program.recycle(ws, chunk),
-                });
-                Ok(done)
-            })
-            .collect()
+        let one = |Piece { span, kept }: &mut Piece<B>| {
+            let mut chunk = match kept.take() {
+                Some(chunk) => chunk,
+                None => primal.walk(&span.images)?,
+            };
+            let done = work(span, &mut chunk)?;
+            primal.workspaces.with(|ws| match keep {
+                Some(wires) => {
+                    primal.program.recycle_others(ws, &mut chunk, wires);
+                    *kept = Some(chunk);
+                }
+                None => primal.program.recycle(ws, chunk),
+            });
+            Ok(done)
+        };
+        let mut all = Vec::with_capacity(range.len());
+        for some in self.pieces[range].chunks_mut(primal.program.at_once()) {
+            all.extend(some.par_iter_mut().map(one).collect::<Result<Vec<T>>>()?);
+        }
+        Ok(all)
     }
 }

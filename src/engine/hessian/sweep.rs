@@ -14,14 +14,8 @@ use super::primal::Primal;
 use super::rows::Rows;
 use super::trace::{Squares, Trace};
 use crate::engine::Result;
-use crate::engine::backend::{Backend, WeightShape};
+use crate::engine::backend::{Backend, Memory, WeightShape};
 use crate::engine::job::{Event, Observer, Phase, Verdict};
-
-/// Bytes of the rows of a layer that are held at once; beyond, its products are walks.
-pub const ROW_BYTES: usize = 512 << 20;
-
-/// Bytes of the rows of layers that are measured together.
-pub const GROUP_BYTES: usize = 256 << 20;
 
 /// Pieces whose rows are computed between two reports.
 const WAVE: usize = 8;
@@ -90,7 +84,7 @@ pub fn sweep<B: Backend>(
     observer: &mut dyn Observer,
 ) -> Result<Verdict> {
     let size = |layer: usize| row_bytes(primal, &primal.layers()[layer].shape) * rows.count();
-    let groups = groups(layers, &size);
+    let groups = groups(layers, &size, primal.program.backend().memory());
     let walked = groups.iter().filter_map(Group::walked);
     let walked: Vec<usize> = walked.filter(|_| traces).collect();
     let by_rows = groups.iter().filter(|group| group.walked().is_none());
@@ -133,16 +127,16 @@ fn row_bytes<B: Backend>(primal: &Primal<B>, shape: &WeightShape) -> usize {
 }
 
 /// Neighbours whose rows are held together.
-fn groups(layers: &[usize], size: &dyn Fn(usize) -> usize) -> Vec<Group> {
+fn groups(layers: &[usize], size: &dyn Fn(usize) -> usize, memory: Memory) -> Vec<Group> {
     let mut groups = Vec::new();
     let (mut together, mut bytes) = (Vec::new(), 0);
     for &layer in layers {
         let own = size(layer);
-        if bytes + own > GROUP_BYTES && !together.is_empty() {
+        if bytes + own > memory.of_group() && !together.is_empty() {
             groups.push(Group::Rows(std::mem::take(&mut together)));
             bytes = 0;
         }
-        if own > ROW_BYTES {
+        if own > memory.of_rows() {
             groups.push(Group::Walks(layer));
         } else {
             together.push(layer);
@@ -210,7 +204,8 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
         };
         let bytes: usize = layers.iter().map(|&layer| size(layer)).sum();
         let of_piece = bytes / self.source.pieces().max(1);
-        let wave = (ROW_BYTES / of_piece.max(1)).clamp(1, WAVE);
+        let wave =
+            (self.primal.program.backend().memory().of_rows() / of_piece.max(1)).clamp(1, WAVE);
         if !layers.is_empty() && self.rows(layers, wave, &mut take, observer)? == Verdict::Stop {
             return Ok(None);
         }
@@ -265,8 +260,9 @@ mod tests {
     #[test]
     fn neighbours_that_fit_are_measured_together() {
         let size = |layer: usize| [100, 150, 300, 600, 100][layer] << 20;
+        let groups = |layers: &[usize]| groups(layers, &size, Memory::USUAL);
         assert_eq!(
-            groups(&[0, 1, 2, 3, 4], &size),
+            groups(&[0, 1, 2, 3, 4]),
             [
                 Group::Rows(vec![0, 1]),
                 Group::Rows(vec![2]),
@@ -274,7 +270,7 @@ mod tests {
                 Group::Rows(vec![4])
             ]
         );
-        assert_eq!(groups(&[1, 4], &size), [Group::Rows(vec![1, 4])]);
-        assert_eq!(groups(&[], &size), []);
+        assert_eq!(groups(&[1, 4]), [Group::Rows(vec![1, 4])]);
+        assert_eq!(groups(&[]), []);
     }
 }

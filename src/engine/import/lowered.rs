@@ -352,6 +352,8 @@ pub struct Network {
     pub softmax: Option<String>,
     /// Quantizers of activations in the file, of which the range alone is kept.
     pub quantizers: usize,
+    /// Whole numbers of the file's state that no computation reads, by name.
+    pub counters: BTreeMap<String, i64>,
     /// Operations of the file that work on images, and how often.
     pub operations: BTreeMap<String, usize>,
     /// What became of batch normalisation.

@@ -133,6 +133,8 @@ pub(crate) struct SourceGraph {
     pub outputs: Vec<String>,
     /// Numbers by the name of their value.
     pub constants: HashMap<String, Stored>,
+    /// Whole numbers of its state that no computation reads, such as batches counted, by name.
+    pub counters: BTreeMap<String, i64>,
     /// Operations; those that write before those that read once it is [`ordered`](ordered()).
     pub nodes: Vec<Node>,
 }
@@ -308,6 +310,7 @@ mod tests {
                 extents: None,
             }],
             outputs: vec!["y".into()],
+            counters: BTreeMap::new(),
             constants: HashMap::new(),
             nodes,
         }

@@ -179,6 +179,14 @@ impl Tensor {
         }
     }
 
+    /// The number of a tensor that is a single whole one, without extents.
+    pub(crate) fn whole_number(&self) -> Option<i64> {
+        match &self.values {
+            Values::Integers(values) if self.shape.is_empty() => values.first().copied(),
+            _ => None,
+        }
+    }
+
     /// Its elements as integers; floats are cut off.
     pub(crate) fn to_integers(&self) -> Arc<Vec<i64>> {
         match &self.values {

@@ -212,6 +212,7 @@ impl Model {
             normalization: network.normalization,
             softmax: network.softmax,
             origins,
+            counters: network.counters,
         };
         if let import::Normalization::Folded | import::Normalization::Mixed = imported.normalization
         {

@@ -1,5 +1,6 @@
 //! A network without its numbers, as runs and packed files keep it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ pub struct Imported {
     pub softmax: Option<String>,
     /// By parameter: the tensor of the file that it comes from.
     pub origins: Vec<Option<Origin>>,
+    /// Whole numbers of the file's state that no computation reads, by name: the batches that a
+    /// normalisation has seen. They go back with the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, i64>,
 }
 
 /// A structure in a file of its own.
@@ -72,6 +77,16 @@ impl Structure {
             graph,
             imported: None,
         })
+    }
+
+    /// The same without what only the way back into the original file needs.
+    #[must_use]
+    pub fn without_counters(&self) -> Self {
+        let mut lean = self.clone();
+        if let Some(imported) = &mut lean.imported {
+            imported.counters.clear();
+        }
+        lean
     }
 
     /// Reads a file that [`write`](Self::write) wrote.

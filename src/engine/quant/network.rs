@@ -305,25 +305,22 @@ fn layer_inputs<B: Backend>(
     let workspaces = Workspaces::<B>::default();
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); wires.len()];
     for wave in chunk_ranges(images.len(), program.backend().chunk()).chunks(WAVE) {
-        let read: Vec<Vec<Vec<f64>>> = wave
-            .par_iter()
-            .map(|range| {
-                let loaded = images.load(range.clone())?;
-                workspaces.with(|workspace| {
-                    let mut chunk = program.load(workspace, &loaded)?;
-                    program.forward(workspace, &mut chunk)?;
-                    let read = wires.iter().zip(&strides).map(|(wire, &stride)| {
-                        let array = chunk.primal[wire.index()].as_ref();
-                        let array = array.expect("invariant: what a layer reads is kept");
-                        let values = program.backend().download(array)?;
-                        Ok(values.into_iter().step_by(stride.max(1)).collect())
-                    });
-                    let read = read.collect::<Result<_>>()?;
-                    program.recycle(workspace, chunk);
-                    Ok(read)
-                })
+        let read: Vec<Vec<Vec<f64>>> = in_turns(wave, program.at_once(), |range| {
+            let loaded = images.load(range.clone())?;
+            workspaces.with(|workspace| {
+                let mut chunk = program.load(workspace, &loaded)?;
+                program.forward(workspace, &mut chunk)?;
+                let read = wires.iter().zip(&strides).map(|(wire, &stride)| {
+                    let array = chunk.primal[wire.index()].as_ref();
+                    let array = array.expect("invariant: what a layer reads is kept");
+                    let values = program.backend().download(array)?;
+                    Ok(values.into_iter().step_by(stride.max(1)).collect())
+                });
+                let read = read.collect::<Result<_>>()?;
+                program.recycle(workspace, chunk);
+                Ok(read)
             })
-            .collect::<Result<_>>()?;
+        })?;
         for read in read {
             values
                 .iter_mut()

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Lines;
 use crate::cli::failure::Failure;
 use crate::engine::autodiff::batch_step::Batch;
+use crate::engine::backend::Memory;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::bench::Forward;
 use crate::engine::data::Label;
@@ -26,7 +27,7 @@ const TIMED: usize = 64;
 /// When the device fails.
 pub fn lines() -> Result<Lines, Failure> {
     let model = Model::untrained(NETWORK, IMAGE, 0)?;
-    let outline = Outline::of(&model.graph);
+    let outline = Outline::of(&model.graph).with_memory(Memory::of_machine());
     let pace = pace(&model, outline.forward())?;
     let line = |(label, samples): (&'static str, usize)| {
         let estimate = outline.estimate(&Analysis::default(), samples);

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{Arrays, WeightShape};
+use super::{Arrays, Memory, WeightShape};
 use crate::engine::Result;
 use crate::engine::graph::Shape;
 
@@ -27,6 +27,7 @@ pub struct Candle {
     device: Device,
     dtype: DType,
     chunk: usize,
+    memory: Memory,
 }
 
 /// Weights as a matrix: output channels by everything that one of them reads.
@@ -51,6 +52,7 @@ impl Candle {
             device: Device::Cpu,
             dtype: DType::F64,
             chunk: CHUNK,
+            memory: Memory::USUAL,
         }
     }
 
@@ -63,6 +65,7 @@ impl Candle {
             device: Device::new_cuda(ordinal)?,
             dtype: DType::F32,
             chunk: CHUNK,
+            memory: Memory::USUAL,
         })
     }
 
@@ -70,6 +73,12 @@ impl Candle {
     #[must_use]
     pub fn with_chunk(self, chunk: usize) -> Self {
         Self { chunk, ..self }
+    }
+
+    /// The same with so much memory.
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 
     fn tensor(&self, values: &[f64], dims: &[usize]) -> Result<Tensor> {
@@ -119,6 +128,10 @@ impl Arrays for Candle {
 
     fn chunk(&self) -> usize {
         self.chunk
+    }
+
+    fn memory(&self) -> Memory {
+        self.memory
     }
 
     fn bytes_per_number(&self) -> usize {

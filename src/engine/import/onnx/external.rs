@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::proto::Property;
+use crate::engine::error::said;
 use crate::engine::files;
 use crate::engine::import::source::Read;
 
@@ -41,7 +42,7 @@ impl Beside {
             ));
         }
         let path = self.inside(location)?;
-        let size = files::regular(&path).map_err(|error| missing(location, &error))?;
+        let size = files::regular(&path).map_err(|error| missing(location, &error.to_string()))?;
         let end = place.offset.saturating_add(expected);
         if end > size {
             return Err(format!(
@@ -54,7 +55,7 @@ impl Beside {
             file.seek(SeekFrom::Start(place.offset))?;
             file.read_exact(&mut read)
         });
-        part.map_err(|error| missing(location, &error))?;
+        part.map_err(|error| missing(location, &refused(&error)))?;
         Ok(read)
     }
 
@@ -76,7 +77,7 @@ impl Beside {
         let path = self.folder.join(relative);
         let found = |path: &Path| {
             let real = path.canonicalize();
-            real.map_err(|error| missing(location, &error))
+            real.map_err(|error| missing(location, &refused(&error)))
         };
         let real = found(&path)?;
         if real.starts_with(found(&self.folder)?) {
@@ -87,8 +88,16 @@ impl Beside {
     }
 }
 
-fn missing(location: &str, error: &dyn std::fmt::Display) -> String {
-    format!("its data cannot be read from {location} ({error}); put that file beside the network")
+fn missing(location: &str, reason: &str) -> String {
+    format!("its data cannot be read from {location} ({reason}); put that file beside the network")
+}
+
+/// Why it is not read, without a next step of its own.
+fn refused(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "it is not there".to_owned(),
+        _ => said(error),
+    }
 }
 
 fn place(entries: &[Property]) -> Read<Place> {

@@ -61,6 +61,7 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Read<SourceGraph> {
         inputs,
         outputs: graph.output.into_iter().map(|value| value.name).collect(),
         constants: reader.constants,
+        counters: BTreeMap::new(),
         nodes,
     })
 }

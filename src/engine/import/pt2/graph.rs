@@ -1,7 +1,7 @@
 //! The graph of an archive by names: tensors among the arguments of a call become what the node
 //! reads, everything else its settings under the argument's name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -54,9 +54,27 @@ pub(super) fn graph(program: Program, weights: Named) -> Read<SourceGraph> {
         opset,
         inputs: inputs.given,
         outputs: outputs.into_iter().flatten().collect(),
+        counters: counters(&inputs.constants, &nodes),
         constants: inputs.constants,
         nodes,
     })
+}
+
+/// Single whole numbers that no node reads: what training counts.
+fn counters(constants: &HashMap<String, Stored>, nodes: &[Node]) -> BTreeMap<String, i64> {
+    let read: HashSet<&str> = nodes
+        .iter()
+        .flat_map(|node| &node.inputs)
+        .map(|name| &**name)
+        .collect();
+    let unread = constants
+        .iter()
+        .filter(|(value, _)| !read.contains(&***value));
+    let whole = unread.filter_map(|(_, stored)| {
+        let number = stored.tensor.whole_number()?;
+        Some((stored.tensor_name.clone(), number))
+    });
+    whole.collect()
 }
 
 /// What a graph reads.

@@ -48,6 +48,7 @@ impl Translator<'_> {
             outputs,
             softmax: self.softmax,
             quantizers: self.quantizers,
+            counters: self.graph.counters.clone(),
             operations: self.operations,
             refused: self.refusals,
         }

@@ -175,34 +175,40 @@ pub fn write_safetensors(
     tensors: &[NamedTensor],
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
-    files::write_atomically(path, &encode_safetensors(tensors, metadata)?)
+    files::write_atomically(path, &encode_safetensors(tensors, [], metadata)?)
 }
 
-/// Float32 tensors as the bytes of a safetensors file, in the given order.
+/// Float32 tensors, and behind them single whole numbers, as the bytes of a safetensors file, in the given
+/// order.
 ///
 /// # Errors
 /// [`Error::Invalid`] when a tensor's values do not fill its shape.
-pub fn encode_safetensors(
+pub fn encode_safetensors<'a>(
     tensors: &[NamedTensor],
+    numbers: impl IntoIterator<Item = (&'a str, i64)>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
     let encode = |tensor: &NamedTensor| -> Vec<u8> {
-        tensor
-            .values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
+        let values = tensor.values.iter();
+        values.flat_map(|value| value.to_le_bytes()).collect()
     };
     let encoded: Vec<Vec<u8>> = tensors.iter().map(encode).collect();
-    let entries: Vec<Entry<'_>> = tensors
-        .iter()
-        .zip(&encoded)
-        .map(|(tensor, bytes)| Entry {
-            name: &tensor.name,
-            element: ElementType::F32,
-            shape: &tensor.shape,
-            bytes,
-        })
+    let numbers: Vec<(&str, [u8; 8])> = numbers
+        .into_iter()
+        .map(|(name, number)| (name, number.to_le_bytes()))
         .collect();
+    let tensors = tensors.iter().zip(&encoded).map(|(tensor, bytes)| Entry {
+        name: &tensor.name,
+        element: ElementType::F32,
+        shape: &tensor.shape,
+        bytes,
+    });
+    let numbers = numbers.iter().map(|(name, bytes)| Entry {
+        name,
+        element: ElementType::I64,
+        shape: &[],
+        bytes,
+    });
+    let entries: Vec<Entry<'_>> = tensors.chain(numbers).collect();
     serialize_safetensors(&entries, metadata)
 }

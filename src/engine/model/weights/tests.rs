@@ -555,7 +555,7 @@ fn a_safetensors_file_is_one_whatever_the_length_of_its_header() {
     for length in lengths {
         let described = r#"{"":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.len();
         let name = name(length - described);
-        let bytes = encode_safetensors(&[tensor(name.clone())], &BTreeMap::new()).unwrap();
+        let bytes = encode_safetensors(&[tensor(name.clone())], [], &BTreeMap::new()).unwrap();
         assert_eq!(
             bytes[..8],
             (length.next_multiple_of(8) as u64).to_le_bytes()
@@ -577,7 +577,7 @@ fn an_end_record_among_the_tensors_makes_no_zip_file() {
         shape: vec![30],
         values: vec![value; 30],
     };
-    let bytes = encode_safetensors(&[tensor], &BTreeMap::new()).unwrap();
+    let bytes = encode_safetensors(&[tensor], [], &BTreeMap::new()).unwrap();
     assert_eq!(parse(&bytes).unwrap()[0].values.len(), 30);
 }
 

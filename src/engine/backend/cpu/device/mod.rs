@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use super::convolution::{Convolution, FrequencyWeights, PackedWeights};
 use super::{Array, Isa, Workspace, layout};
 use crate::engine::Result;
-use crate::engine::backend::{Arrays, WeightShape};
+use crate::engine::backend::{Arrays, Memory, WeightShape};
 use crate::engine::graph::Shape;
 
 /// Images in a chunk: its activations stay in a core's cache.
@@ -22,13 +22,23 @@ const CHUNK: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cpu {
     isa: Isa,
+    memory: Memory,
 }
 
 impl Cpu {
     /// The CPU with the instructions of `isa`.
     #[must_use]
     pub const fn new(isa: Isa) -> Self {
-        Self { isa }
+        Self {
+            isa,
+            memory: Memory::USUAL,
+        }
+    }
+
+    /// The same with so much memory.
+    #[must_use]
+    pub const fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 }
 
@@ -77,6 +87,10 @@ impl Arrays for Cpu {
 
     fn chunk(&self) -> usize {
         CHUNK
+    }
+
+    fn memory(&self) -> Memory {
+        self.memory
     }
 
     fn bytes_per_number(&self) -> usize {
