@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 
-use super::presence::Holder;
+use super::holder::Holder;
 use super::{Error, Result};
 
 /// Temporary names tried in one folder before giving up.

@@ -28,4 +28,13 @@ pub mod shown;
 pub mod text;
 mod words;
 
+pub mod bits;
+pub mod holder;
+pub mod post_training;
+pub mod random;
+pub mod scale_rule;
+pub mod score;
+pub mod sensitivity;
+pub mod shape;
+pub mod weights;
 pub use error::{Error, Result};

@@ -166,3 +166,117 @@ fn only_the_shell_the_terminal_and_the_entry_touch_the_terminal() {
         assert!(may || !text.contains("crossterm"), "{}", file.display());
     }
 }
+
+/// The parts of the engine, each of which knows of those above it only: no circle can close.
+const LAYERS: [&str; 37] = [
+    "counts",
+    "words",
+    "shown",
+    "complaint",
+    "error",
+    "holder",
+    "files",
+    "text",
+    "archive",
+    "seal",
+    "random",
+    "score",
+    "bits",
+    "scale_rule",
+    "shape",
+    "backend",
+    "graph",
+    "data",
+    "autodiff",
+    "weights",
+    "import",
+    "model",
+    "sensitivity",
+    "job",
+    "presence",
+    "events",
+    "evaluation",
+    "agreement",
+    "quant",
+    "plan",
+    "post_training",
+    "hessian",
+    "allocate",
+    "finetune",
+    "export",
+    "bench",
+    "mod",
+];
+
+/// The parts of the engine that a piece of code names, by `crate::engine::` or, where it stands so many
+/// folders deep, by `super::`.
+fn named(code: &str, depth: usize) -> Vec<String> {
+    let begins = ["crate::engine::".to_owned(), "super::".repeat(depth)];
+    let mut found = Vec::new();
+    for begin in begins {
+        for (at, _) in code.match_indices(&begin) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c == ':' || c.is_alphanumeric()) {
+                continue;
+            }
+            found.extend(parts(&code[at + begin.len()..]));
+        }
+    }
+    found
+}
+
+/// `files` of `files::Draft`; `quant` and `seal` of `{quant::Bits, seal}`.
+fn parts(path: &str) -> Vec<String> {
+    let word = |text: &str| {
+        let is_word = |c: &char| c.is_ascii_lowercase() || *c == '_';
+        text.trim_start()
+            .chars()
+            .take_while(is_word)
+            .collect::<String>()
+    };
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![word(path)];
+    };
+    let (mut parts, mut depth, mut from) = (Vec::new(), 0, 0);
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            ',' if depth == 0 => {
+                parts.push(word(&group[from..at]));
+                from = at + 1;
+            }
+            '}' if depth == 0 => {
+                parts.push(word(&group[from..at]));
+                break;
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    parts
+}
+
+#[test]
+fn the_parts_of_the_engine_know_of_those_above_them_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine");
+    let layer = |name: &str| LAYERS.iter().position(|known| *known == name);
+    let mut found = Vec::new();
+    let mut links = 0;
+    for file in sources(&root) {
+        let place = file.strip_prefix(&root).unwrap().with_extension("");
+        let names: Vec<&str> = place.iter().map(|name| name.to_str().unwrap()).collect();
+        let own = layer(names[0]).unwrap_or_else(|| panic!("{} has no layer", names[0]));
+        let is_test = names.iter().any(|name| *name == "tests");
+        if is_test || names == ["mod"] {
+            continue;
+        }
+        let depth = names.iter().filter(|name| **name != "mod").count();
+        for name in named(&code(&fs::read_to_string(&file).unwrap()), depth) {
+            let below = layer(&name).filter(|other| *other > own);
+            links += usize::from(layer(&name).is_some());
+            found.extend(below.map(|_| format!("{} knows of {name}", place.display())));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert!(links > 500, "{links} links were seen");
+}

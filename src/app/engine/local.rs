@@ -18,7 +18,7 @@ use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::job::{Event, Observer, Outcome, Score};
 use crate::engine::plan::Plan;
-use crate::engine::quant::post_training;
+use crate::engine::post_training;
 use crate::engine::{Error, Result};
 use crate::folders::at_home;
 use crate::overwriting::{self, Input, Kind};

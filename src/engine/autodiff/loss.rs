@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::data::Label;
-use crate::engine::job::Score;
+use crate::engine::score::Score;
 
 /// Softmax of one image's logits, in place of them.
 pub fn softmax(logits: &mut [f64]) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Memory, WeightShape};
 use crate::engine::Result;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Memory reused from call to call.
 pub trait Reuse: Debug + Default + Send {

@@ -2,7 +2,7 @@
 
 use super::Arrays;
 use crate::engine::Result;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Coefficients of the input gradient of batch normalisation on batch statistics:
 /// `dx = scale * (dy - offset - (x - mean) * slope)`, each per channel.

@@ -89,7 +89,7 @@ impl FromStr for Memory {
         let parsed = units.into_iter().find_map(|(unit, shift)| {
             let number: f64 = lower.strip_suffix(unit)?.trim().parse().ok()?;
             let bytes = number * f64::from(1_u32 << shift);
-            (bytes >= 1.0 && bytes <= LARGEST).then_some(bytes as u64)
+            (1.0..=LARGEST).contains(&bytes).then_some(bytes as u64)
         });
         parsed.map(Self::within).ok_or_else(|| {
             Error::invalid(format!(

@@ -2,7 +2,7 @@
 
 use super::{Arrays, AverageWindow, Region, Window};
 use crate::engine::Result;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Pooling, flattening, and parts of maps.
 pub trait Pooling: Arrays {

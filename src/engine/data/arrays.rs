@@ -17,7 +17,7 @@ use super::reading::Reading;
 use super::shaped::{Extent, Pictures, Uniform, shaped};
 use super::{Dataset, Label, Part, Sample, Samples};
 use crate::engine::counts::counted;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 use crate::engine::{Error, Result};
 
 /// The names of the arrays of images and labels in an `.npz`.

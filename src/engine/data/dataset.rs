@@ -10,7 +10,7 @@ use super::shaped::Extent;
 use super::{Label, Sample, Samples, Subset, image_shape, split_train};
 use crate::engine::counts::counted;
 use crate::engine::files::hexadecimal;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 use crate::engine::{Error, Result};
 
 /// Where the classes of a set come from.

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::{Augmentation, Dataset, Label, Normalization, Preparation};
 use crate::engine::counts::counted;
 use crate::engine::files;
-use crate::engine::graph::Shape;
-use crate::engine::hessian::sensitivity::DataFacts;
+use crate::engine::shape::Shape;
 use crate::engine::{Error, Result};
 
 /// A fixed sequence of labelled images.
@@ -89,16 +88,10 @@ impl<'a> Selection<'a> {
         &self.indices
     }
 
-    /// What a sensitivity file says of the images, as a sample of training images.
+    /// The set that they are of.
     #[must_use]
-    pub fn facts(&self) -> DataFacts {
-        let name = self.dataset.name.clone();
-        DataFacts {
-            name,
-            split: "train".to_owned(),
-            samples: Some(self.len()),
-            classes: Some(self.dataset.classes),
-        }
+    pub const fn dataset(&self) -> &'a Dataset {
+        self.dataset
     }
 
     /// What identifies the images as a network sees them, for fingerprints.

@@ -8,8 +8,8 @@ use rand_chacha::rand_core::Rng;
 use super::sampling::{Purpose, below, draws};
 use super::{Dataset, Held, Images, Label, Origin};
 use crate::engine::Result;
-use crate::engine::graph::Shape;
-use crate::engine::hessian::lanczos::normal;
+use crate::engine::random::normal;
+use crate::engine::shape::Shape;
 
 /// Images of nothing; label 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::preprocessing::Preprocessing;
 use super::shaped::{Planes, Uniform, shaped};
 use super::{Dataset, Label};
 use crate::engine::counts::counted;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 use crate::engine::{Error, Result, text};
 
 /// The largest list of classes or labels.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use super::{Dataset, Reading, arrays, cifar, demo, divided, folder, idx, mnist, nearby};
-use crate::engine::job::Split;
+use crate::engine::score::Split;
 use crate::engine::{Error, Result};
 
 /// What `--data` accepts.

@@ -7,15 +7,14 @@
 pub mod builder;
 pub mod operations;
 mod parameters;
-pub mod shape;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub use super::shape::Shape;
 pub use builder::{Builder, ConvolutionOptions, LinearOptions, NormOptions, OptionA};
 pub use operations::Operation;
 pub use parameters::{ParameterId, ParameterSpec, Parameters, Role, single};
-pub use shape::Shape;
 
 /// Added to the variance in batch normalisation, as `PyTorch` does unless told otherwise.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;

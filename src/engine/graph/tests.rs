@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::operations::{Codes, Function, Pad};
 use super::*;
 use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window};
-use crate::engine::quant::Bits;
+use crate::engine::bits::Bits;
 
 fn options(out_channels: usize, kernel: [usize; 2]) -> ConvolutionOptions {
     ConvolutionOptions::same(out_channels, kernel)

@@ -4,48 +4,15 @@
 //! perturbations and loss changes, on how step sizes are chosen; on nothing else that an analysis can be
 //! asked for. Which layers and metrics were measured, how well, and at which bits may differ.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::analysis::Subject;
-use super::sensitivity::{ModelFacts, Sensitivity};
 use crate::engine::backend::Backend;
 use crate::engine::files;
 use crate::engine::import::Normalization;
 use crate::engine::quant::ScaleRule;
-
-/// What measurements must share; hashes are SHA-256 in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// Of the graph and its weights.
-    pub network: String,
-    /// Of the images: their content, and which of them were taken.
-    pub sample: String,
-    /// Of how images become numbers: mean and standard deviation of each channel.
-    pub preprocessing: String,
-    /// Seed of directions and probes.
-    pub seed: u64,
-    /// How step sizes are chosen.
-    pub scale: ScaleRule,
-}
-
-impl Identity {
-    /// The first part in which two differ, in words: `another sample`.
-    #[must_use]
-    pub fn difference(&self, other: &Self) -> Option<&'static str> {
-        let parts = [
-            ("network", self.network == other.network),
-            ("sample", self.sample == other.sample),
-            ("preprocessing", self.preprocessing == other.preprocessing),
-            ("seed", self.seed == other.seed),
-            ("scale", self.scale == other.scale),
-        ];
-        parts
-            .into_iter()
-            .find(|(_, same)| !same)
-            .map(|(part, _)| part)
-    }
-}
+pub use crate::engine::sensitivity::Identity;
+use crate::engine::sensitivity::{ModelFacts, Sensitivity};
 
 /// What is measured of which network on which images, before any settings.
 #[derive(Debug, Clone)]

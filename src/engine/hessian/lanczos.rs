@@ -4,10 +4,11 @@
 //! "Largest" is by absolute value, the sign kept: blocks of a non-convex loss can be indefinite.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::job::Verdict;
+use crate::engine::random::normal;
 use crate::engine::words::words;
 use crate::engine::{Error, Result};
 
@@ -314,13 +315,6 @@ pub fn random_unit(size: usize, seed: u64) -> Vec<f64> {
     let length = norm(&vector);
     vector.iter_mut().for_each(|v| *v /= length);
     vector
-}
-
-/// A standard normal number (Box and Muller's transform).
-pub fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let mut uniform = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * uniform()).cos()
 }
 
 #[cfg(test)]

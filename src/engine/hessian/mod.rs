@@ -15,13 +15,13 @@ pub mod merge;
 pub mod metric;
 pub mod primal;
 pub mod rows;
-pub mod sensitivity;
 pub mod slope;
 pub mod spectrum;
 pub mod sweep;
 pub mod trace;
 pub mod verify;
 
+pub use super::sensitivity;
 pub use analysis::{Analysis, LayerWidth};
 pub use lanczos::Method;
 pub use metric::Metric;

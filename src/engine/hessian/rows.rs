@@ -226,7 +226,7 @@ fn largest(values: &[f64]) -> usize {
 mod tests {
     use super::*;
     use crate::engine::autodiff::loss::softmax;
-    use crate::engine::hessian::lanczos::normal;
+    use crate::engine::random::normal;
 
     /// Probabilities of images, some sure, some not.
     fn sample(images: usize, classes: usize) -> Vec<f64> {

@@ -7,7 +7,7 @@ mod source;
 mod structure;
 mod unfold;
 mod wanted;
-pub mod weights;
+pub use super::weights;
 
 pub use envelope::Envelope;
 pub use source::ModelSource;
@@ -27,7 +27,7 @@ use weights::{NamedTensor, Source, WeightsFile};
 
 use super::data::{ClassSource, Dataset, Normalization, USUAL_SCALE, image_shape};
 use super::graph::{Graph, Node, Operation, ParameterSpec, Parameters, Role, Shape};
-use super::hessian::lanczos::normal;
+use super::random::normal;
 use super::{Error, Result, import};
 
 /// A known architecture.

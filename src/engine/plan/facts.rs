@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::backend::WeightShape;
 use crate::engine::graph::{Graph, Layer};
-use crate::engine::hessian::sensitivity::LayerSensitivity;
+use crate::engine::sensitivity::LayerSensitivity;
 
 /// The operation of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -11,7 +11,6 @@
 //! whether a holder on another machine lives is told by its heartbeat, and nobody is sent a signal.
 //! No result depends on the clock that is used here.
 
-mod holder;
 mod look;
 mod pulse;
 mod wish;
@@ -22,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use holder::Holder;
+pub use super::holder::Holder;
 pub use look::{Beats, SILENCE, STALE, Sign, look};
 use pulse::Pulse;
 pub use wish::{Minded, Wish, send};

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::insert::{Inserted, LayerBits, insert};
 use super::{Grids, ScaleRule, weights};
 use crate::engine::Result;
-use crate::engine::autodiff::{Program, Workspaces, chunk_ranges};
+use crate::engine::autodiff::{Program, Workspaces, chunk_ranges, in_turns};
 use crate::engine::backend::{Backend, Grid};
 use crate::engine::data::Images;
 use crate::engine::graph::operations::rules::Purpose;

@@ -1,44 +1,11 @@
 //! Uniform symmetric quantization of weight tensors: `clamp(round(w / s), -q, q) * s` with
 //! `q = 2^(bits-1) - 1`, rounding half to even.
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::backend::Grid;
 use crate::engine::graph::operations::Codes;
 use crate::engine::graph::single;
-use crate::engine::words::words;
+use crate::engine::scale_rule::ScaleRule;
 use crate::engine::{Error, Result};
-
-/// How a step size is chosen.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScaleRule {
-    /// `max|w| / q` over a layer: nothing is clipped.
-    Max,
-    /// The step of least squared error over a layer.
-    #[default]
-    Mse,
-    /// `max|w| / q` over each output channel.
-    MaxChannel,
-    /// The step of least squared error over each output channel.
-    MseChannel,
-}
-
-impl ScaleRule {
-    /// Every rule.
-    pub const ALL: [Self; 4] = [Self::Max, Self::Mse, Self::MaxChannel, Self::MseChannel];
-
-    /// Whether every output channel has a step size of its own.
-    #[must_use]
-    pub const fn is_per_channel(self) -> bool {
-        matches!(self, Self::MaxChannel | Self::MseChannel)
-    }
-}
-
-words! { ScaleRule as "scale":
-Max "max", Mse "mse", MaxChannel "max-channel", MseChannel "mse-channel" }
 
 /// Adding and subtracting it rounds a small number to an integer, half to even, and, unlike the
 /// library's rounding, in vector instructions that every processor has.

@@ -30,7 +30,7 @@ use crate::engine::job::{Score, Split};
 use crate::engine::model::Model;
 use crate::engine::model::check_fit;
 use crate::engine::plan::Plan;
-use crate::engine::quant::post_training;
+use crate::engine::post_training;
 
 const EXAMPLES: &str = "\
 Examples:

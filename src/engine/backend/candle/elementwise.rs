@@ -6,7 +6,7 @@ use super::taps::indicator;
 use super::{Candle, extents, host, per_channel};
 use crate::engine::Result;
 use crate::engine::backend::{Elementwise, NormGradient, Parts, Unary};
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Sums over images and places.
 fn channel_sum(x: &Tensor) -> Result<Vec<f64>> {

@@ -16,7 +16,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{Arrays, Memory, WeightShape};
 use crate::engine::Result;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Images in a chunk, unless asked otherwise.
 const CHUNK: usize = 16;

@@ -6,7 +6,7 @@ use super::taps::Windows;
 use super::{Candle, extents};
 use crate::engine::Result;
 use crate::engine::backend::{AverageWindow, Pooling, Region, Span, Window};
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Rows and columns of an array of maps.
 fn map_of(x: &Tensor) -> Result<[usize; 2]> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Scratch;
 use crate::engine::backend::Reuse;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// The numbers of a wire for some images: rows of columns of channels, image by image.
 #[derive(Debug, Clone, PartialEq)]

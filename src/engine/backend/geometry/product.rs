@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Axis, Pads, span};
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Geometry of a convolution over one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Every `step`-th of some rows, columns or channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

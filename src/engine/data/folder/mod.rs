@@ -22,7 +22,7 @@ use super::reading::Reading;
 use super::shaped::{Pictures, shaped};
 use super::{ClassSource, Dataset, Label, Part};
 use crate::engine::counts::counted;
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 use crate::engine::{Error, Result};
 
 /// What the folders of parts are called.

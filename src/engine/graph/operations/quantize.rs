@@ -8,8 +8,8 @@ use super::rules::{
 };
 use crate::engine::Result;
 use crate::engine::backend::{Backend, Grid};
+use crate::engine::bits::Bits;
 use crate::engine::graph::{ParameterId, Role, Shape};
-use crate::engine::quant::Bits;
 
 /// The integer codes of a quantizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

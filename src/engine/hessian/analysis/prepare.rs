@@ -5,11 +5,12 @@ use rayon::prelude::*;
 use super::{Analysis, Subject};
 use crate::engine::Result;
 use crate::engine::backend::{Backend, WeightShape};
+use crate::engine::data::{Images, Selection};
 use crate::engine::graph::Layer;
 use crate::engine::hessian::completion::of_weights;
 use crate::engine::hessian::identity::Ground;
-use crate::engine::hessian::sensitivity::{FORMAT, LayerSensitivity, Sensitivity};
 use crate::engine::model::Model;
+use crate::engine::sensitivity::{DataFacts, FORMAT, LayerSensitivity, Sensitivity};
 
 /// What is measured before the first event: facts and perturbations of every selected layer, and the
 /// fingerprint that guards a resume.
@@ -27,7 +28,7 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         format: FORMAT.to_owned(),
         version: 1,
         model: Some(ground.facts()),
-        data: Some(subject.images.facts()),
+        data: Some(facts(subject.images)),
         fingerprint: Some(ground.fingerprint(&settings_json)),
         identity: Some(ground.identity(settings.seed, settings.scale)),
         settings: settings_json,
@@ -43,6 +44,17 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
             .map(|l| describe(model, l, settings))
             .collect::<Result<_>>()?,
     })
+}
+
+/// What a sensitivity file says of the images, as a sample of training images.
+fn facts(images: &Selection<'_>) -> DataFacts {
+    let dataset = images.dataset();
+    DataFacts {
+        name: dataset.name.clone(),
+        split: "train".to_owned(),
+        samples: Some(images.len()),
+        classes: Some(dataset.classes),
+    }
 }
 
 fn describe(model: &Model, layer: &Layer, settings: &Analysis) -> Result<LayerSensitivity> {

@@ -36,7 +36,7 @@ pub(super) fn read(archive: &mut Archive, places: &Places) -> Read<Named> {
 
 /// A checkpoint in an old archive; one without tensors is empty.
 fn of_checkpoint(bytes: &[u8]) -> Read<Vec<(String, Tensor)>> {
-    let file = crate::engine::model::weights::from_bytes(bytes, Path::new("checkpoint"))
+    let file = crate::engine::weights::from_bytes(bytes, Path::new("checkpoint"))
         .map_err(|error| error.to_string())?;
     let tensors = file.tensors.into_iter();
     Ok(tensors

@@ -13,7 +13,7 @@ use super::convolution::{Convolution, FrequencyWeights, PackedWeights};
 use super::{Array, Isa, Workspace, layout};
 use crate::engine::Result;
 use crate::engine::backend::{Arrays, Memory, WeightShape};
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 /// Images in a chunk: its activations stay in a core's cache.
 const CHUNK: usize = 16;

@@ -6,7 +6,7 @@ use crate::engine::backend::cpu::layout::{self, Part};
 use crate::engine::backend::cpu::pooling::{self, PoolingShape};
 use crate::engine::backend::cpu::{Array, Workspace};
 use crate::engine::backend::{AverageWindow, Pooling, Region, Window};
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 impl Cpu {
     /// Largest value of each window, and where it lies.

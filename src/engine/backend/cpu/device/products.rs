@@ -6,7 +6,7 @@ use crate::engine::backend::cpu::convolution::{Convolution, Winograd};
 use crate::engine::backend::cpu::linear::Linear;
 use crate::engine::backend::cpu::{Array, Workspace, outer};
 use crate::engine::backend::{ConvolutionShape, LinearShape, Products, WeightShape};
-use crate::engine::graph::Shape;
+use crate::engine::shape::Shape;
 
 impl Cpu {
     /// Kernels of a convolution.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::engine::counts::counted;
-use crate::engine::model::weights::pickle::Tensor;
-use crate::engine::model::weights::{NamedTensor, Parsed};
+use crate::engine::weights::pickle::Tensor;
+use crate::engine::weights::{NamedTensor, Parsed};
 
 /// The bytes of each storage by key.
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use super::state;
 use super::view::{self, Storages};
 use crate::engine::archive::Archive;
-use crate::engine::model::weights::{Content, Parsed, pickle};
+use crate::engine::weights::{Content, Parsed, pickle};
 
 /// The entry with the pickle; the folder it lies in is the archive's name.
 const PICKLE: &str = "data.pkl";
 
 /// Tensors of a zip file in the order of its pickle.
-pub(in crate::engine::model::weights) fn read_zip(bytes: &[u8]) -> Parsed<Content> {
+pub(in crate::engine::weights) fn read_zip(bytes: &[u8]) -> Parsed<Content> {
     let mut archive = Archive::open(bytes)?;
     let root = archive.root(PICKLE).ok_or(
         "a zip file, but not one by torch.save (expected one data.pkl in it); save \

@@ -1,6 +1,8 @@
 //! The sensitivity file: what an analysis measured, layer by layer (a contract; see README "Files").
 
 mod check;
+mod identity;
+mod landscape;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,12 +11,15 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::identity::Identity;
+use crate::engine::bits::Bits;
 use crate::engine::import::Normalization;
 use crate::engine::model::Envelope;
-use crate::engine::quant::{Bits, ScaleRule};
+use crate::engine::scale_rule::ScaleRule;
 use crate::engine::text::{self, Wanted};
 use crate::engine::{Error, Result, files};
+
+pub use identity::Identity;
+pub use landscape::{Landscape, POINTS, SIDE};
 
 /// Value of the `format` key.
 pub const FORMAT: &str = "hawqeye/sensitivity";
@@ -165,7 +170,7 @@ pub struct DataFacts {
     pub classes: Option<usize>,
 }
 
-/// The part of the sample's curvature that was measured; see [`rows`](super::rows).
+/// The part of the sample's curvature that was measured; see [`rows`](super::hessian::rows).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CurvatureFacts {
     /// Images that were walked backward.

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::model::weights::pickle::{Global, Id, Node, Pickle, Tensor};
-use crate::engine::model::weights::{Alias, Hidden, Parsed};
+use crate::engine::weights::pickle::{Global, Id, Node, Pickle, Tensor};
+use crate::engine::weights::{Alias, Hidden, Parsed};
 
 /// Values within values that are looked into.
 const MAX_DEPTH: usize = 512;

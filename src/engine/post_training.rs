@@ -1,6 +1,6 @@
 //! A plan applied to a trained network without training: what every plan is worth at once.
 
-use super::QuantizedNetwork;
+use super::quant::QuantizedNetwork;
 use crate::engine::Result;
 use crate::engine::autodiff::Program;
 use crate::engine::backend::Backend;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Global, Id, Node, Pickle, Storage, rebuild};
-use crate::engine::model::weights::Parsed;
+use crate::engine::weights::Parsed;
 
 /// Values a pickle may build; a network of a thousand layers takes a tenth.
 const MAX_NODES: usize = 1 << 20;
@@ -13,7 +13,7 @@ const MAX_STEPS: usize = 1 << 24;
 const NEWEST_PROTOCOL: u8 = 5;
 
 /// Parses the pickle at the start of `bytes`; what follows its STOP is not looked at.
-pub(in crate::engine::model::weights) fn parse(bytes: &[u8]) -> Parsed<Pickle<'_>> {
+pub(in crate::engine::weights) fn parse(bytes: &[u8]) -> Parsed<Pickle<'_>> {
     let mut machine = Machine::new(bytes);
     for _ in 0..MAX_STEPS {
         let start = machine.position;

@@ -3,7 +3,7 @@
 
 use super::machine::{Machine, damaged};
 use super::{Global, Id, Node, Storage, Tensor};
-use crate::engine::model::weights::{ElementType, Parsed};
+use crate::engine::weights::{ElementType, Parsed};
 
 /// More dimensions than any weight tensor has.
 const MAX_DIMENSIONS: usize = 8;

@@ -3,8 +3,8 @@
 use super::state;
 use super::view::{self, Storages};
 use crate::engine::counts::counted;
-use crate::engine::model::weights::pickle::{self, Node, Pickle, Storage};
-use crate::engine::model::weights::{Content, Parsed};
+use crate::engine::weights::pickle::{self, Node, Pickle, Storage};
+use crate::engine::weights::{Content, Parsed};
 
 /// `0x1950a86a20f9469cfc6c`, little-endian, as the first pickle holds it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -12,7 +12,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// What a file lacks to be one in the legacy layout.
-pub(in crate::engine::model::weights) fn lacks_legacy(bytes: &[u8]) -> Option<String> {
+pub(in crate::engine::weights) fn lacks_legacy(bytes: &[u8]) -> Option<String> {
     /// Bytes that the first pickle can have: the magic number, and some for a protocol's frame.
     const FIRST: usize = 64;
     if bytes.first() != Some(&0x80) {
@@ -32,7 +32,7 @@ pub(in crate::engine::model::weights) fn lacks_legacy(bytes: &[u8]) -> Option<St
 }
 
 /// Tensors of a legacy file in the order of its pickle.
-pub(in crate::engine::model::weights) fn read_legacy(bytes: &[u8]) -> Parsed<Content> {
+pub(in crate::engine::weights) fn read_legacy(bytes: &[u8]) -> Parsed<Content> {
     let mut rest = bytes;
     next(&mut rest)?;
     let protocol = next(&mut rest)?;
