@@ -90,7 +90,7 @@ fn a_mistake_in_a_plan_is_told_with_its_line_and_key() {
         ),
         (
             &format!("{layer}weight_bits = -3\n"),
-            "line 6: weight_bits: expected a whole number",
+            "line 6: -3 bits: expected 2 to 8, or 32",
         ),
         (
             &format!("{layer}weight_bits = 1\n"),

@@ -266,7 +266,7 @@ fn the_parts_of_the_engine_know_of_those_above_them_only() {
         let place = file.strip_prefix(&root).unwrap().with_extension("");
         let names: Vec<&str> = place.iter().map(|name| name.to_str().unwrap()).collect();
         let own = layer(names[0]).unwrap_or_else(|| panic!("{} has no layer", names[0]));
-        let is_test = names.iter().any(|name| *name == "tests");
+        let is_test = names.contains(&"tests");
         if is_test || names == ["mod"] {
             continue;
         }

@@ -296,6 +296,7 @@ impl<'a, B: Backend> Program<'a, B> {
     ///
     /// # Errors
     /// When the device fails.
+    #[doc(alias = "JVP")]
     pub fn tangent(
         &self,
         workspace: &mut B::Workspace,
@@ -334,6 +335,7 @@ impl<'a, B: Backend> Program<'a, B> {
     ///
     /// # Errors
     /// When the device fails.
+    #[doc(alias = "VJP")]
     pub fn backward(
         &self,
         workspace: &mut B::Workspace,

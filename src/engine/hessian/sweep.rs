@@ -37,10 +37,11 @@ pub enum Block<'s, 'p, 'a, B: Backend> {
 }
 
 impl<B: Backend> Block<'_, '_, '_, B> {
-    /// The product of the block with `v`, both in the order of weights files.
+    /// The Hessian-vector product of the block with `v`, both in the order of weights files.
     ///
     /// # Errors
     /// When the device fails.
+    #[doc(alias = "HVP")]
     pub fn product(&mut self, v: &[f64]) -> Result<Vec<f64>> {
         match self {
             Self::Rows(factor) => Ok(factor.product(v)),

@@ -14,6 +14,7 @@ use crate::engine::graph::{ParameterId, Role, Shape};
 #[serde(rename_all = "kebab-case")]
 pub enum Function {
     /// `max(x, 0)`.
+    #[doc(alias = "ReLU")]
     #[doc(alias = "rectifier")]
     Relu,
     /// `min(max(x, low), high)`; ReLU6 is the clip to 0 and 6. Infinite bounds are written as none.
