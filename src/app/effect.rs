@@ -36,7 +36,7 @@ pub enum Effect {
     /// Write the plan.
     SavePlan(Arc<Plan>),
     /// Keep the plan file that cannot be taken under another name.
-    SetPlanAside,
+    SetPlanAside(String),
     /// Write what a later session goes on with.
     SaveSession,
     /// Write what was loaded.
@@ -246,10 +246,9 @@ impl Effects {
             Effect::SavePlan(plan) => {
                 report(state, self.project.save_plan(&plan_file::to_toml(&plan)));
             }
-            Effect::SetPlanAside => match self.project.set_plan_aside() {
+            Effect::SetPlanAside(reason) => match self.project.set_plan_aside() {
                 Ok(Some(kept)) => {
-                    let text =
-                        format!("the plan that was left aside is kept as {}", kept.display());
+                    let text = format!("{reason}; it is kept as {}", kept.display());
                     state.notify(Level::Warning, text);
                 }
                 Ok(None) => {}

@@ -218,10 +218,24 @@ pub fn images(data: Option<&DataSpec>) -> impl Iterator<Item = Input<'_>> {
 
 /// Says that images serve for everything, where they come in one part.
 pub fn tell_whole(dataset: &Dataset, reporter: &Reporter) {
+    tell_unlisted(dataset, reporter);
     if dataset.origin.whole {
         let (name, images) = (&dataset.name, counted(dataset.len(), "image"));
         reporter.note(&format!(
             "{name} comes in one part, {images}: it serves for training and for the test"
+        ));
+    }
+}
+
+/// Says that pictures of the folder are in no line of the table of labels.
+fn tell_unlisted(dataset: &Dataset, reporter: &Reporter) {
+    let left = dataset.origin.unlisted;
+    if left > 0 {
+        reporter.note(&format!(
+            "{} of {} {} in no line of --labels and left out",
+            counted(left, "picture"),
+            dataset.name,
+            if left == 1 { "is" } else { "are" }
         ));
     }
 }

@@ -77,10 +77,14 @@ impl FromStr for Bits {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bits = text
-            .trim()
-            .parse::<u64>()
-            .map_err(|_| Error::invalid(format!("{text:?}: expected a bit-width, 2 to 8 or 32")))?;
+        if ["f", "float", "fp32"].contains(&text.trim()) {
+            return Self::new(32);
+        }
+        let bits = text.trim().parse::<u64>().map_err(|_| {
+            Error::invalid(format!(
+                "{text:?}: expected a bit-width, 2 to 8, or 32 or float for not quantized"
+            ))
+        })?;
         Self::new(bits)
     }
 }

@@ -86,10 +86,11 @@ impl Wanted<'_> {
     pub fn refused(&self, path: &Path, reason: &str) -> Error {
         let (what, next) = (self.what, self.next);
         let advised = ["keep one of them", "remove it"];
+        if advised.iter().any(|advice| reason.ends_with(advice)) {
+            return Error::format(path, format!("expected {what}: {reason}"));
+        }
         let then = if reason.ends_with('?') {
             " Otherwise"
-        } else if advised.iter().any(|advice| reason.ends_with(advice)) {
-            ", or"
         } else {
             ";"
         };
@@ -118,6 +119,10 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path, wanted: &Wanted<'_>) -> Resul
 /// When it cannot be read or is not what is expected; with the name, the key and the next step.
 pub fn read_json<T: DeserializeOwned>(path: &Path, wanted: &Wanted<'_>) -> Result<T> {
     let text = wanted.text(path)?;
+    if text.trim_start().starts_with('[') {
+        // As a list of its values it would be read one by one.
+        return Err(wanted.refused(path, "expected a group of keys, got a list"));
+    }
     from_json(&text).map_err(|reason| wanted.refused(path, &reason))
 }
 

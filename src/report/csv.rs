@@ -40,6 +40,23 @@ pub fn json(table: &Table) -> String {
     }
 }
 
+/// Whether a text is a table of these columns as [`csv`] writes it.
+#[must_use]
+pub fn is_csv(table: &Table, text: &str) -> bool {
+    let heading = table.columns.iter().map(|column| field(&column.key));
+    text.starts_with(&line(heading))
+}
+
+/// Whether a text is a table of these columns as [`json`] writes it.
+#[must_use]
+pub fn is_json(table: &Table, text: &str) -> bool {
+    let first = table
+        .columns
+        .first()
+        .map(|column| Value::from(column.key.clone()));
+    text == "[]\n" || first.is_some_and(|key| text.starts_with(&format!("[\n  {{{key}:")))
+}
+
 fn line(fields: impl Iterator<Item = String>) -> String {
     fields.collect::<Vec<_>>().join(",") + "\r\n"
 }
@@ -71,6 +88,16 @@ fn field(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::table::Cell;
+
+    #[test]
+    fn a_table_is_known_again_and_nothing_else_is() {
+        let table = table();
+        assert!(is_csv(&table, &csv(&table)) && is_json(&table, &json(&table)));
+        assert!(is_json(&Table::new("t", "t", &[("a", "b")]), "[]\n"));
+        for other in ["layer;loss", "my notes", "[1, 2]", "{}"] {
+            assert!(!is_csv(&table, other) && !is_json(&table, other), "{other}");
+        }
+    }
 
     fn table() -> Table {
         let mut table = Table::new("t", "t", &[("layer", "l"), ("loss_change", "c")]);

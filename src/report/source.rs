@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::finetune::holds_run;
+use crate::engine::finetune::{holds_run, lost_settings, read_record};
 use crate::engine::{Error, Result};
 use crate::project;
 
@@ -32,6 +32,10 @@ impl Source {
     /// # Errors
     /// One sentence when it is neither.
     pub fn find(asked: &Path, data: Option<&Path>) -> Result<Self> {
+        if lost_settings(asked) {
+            // Says what to do.
+            read_record(asked)?;
+        }
         if let Some(found) = Self::at(asked) {
             return Ok(found);
         }

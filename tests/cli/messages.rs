@@ -250,6 +250,23 @@ fn a_run_without_a_whole_checkpoint_says_what_to_do() {
     );
     let kept = fs::read_to_string(file("events-left-aside.jsonl")).unwrap();
     assert_eq!(kept, "damaged\n");
+}
+
+#[test]
+fn a_run_whose_plan_or_settings_are_damaged_or_gone_says_what_to_do() {
+    let folder = planned();
+    let folder = folder.path();
+    tune(folder, &[&JOINT[..], &["1", "-o", "run"]].concat()).done();
+    let file = |name: &str| folder.join("run").join(name);
+    let export = || {
+        let arguments = ["export", "run", "-o", "e.st", "-q", "--force"];
+        ended(command(&arguments).current_dir(folder))
+    };
+    let reported = || {
+        ended(command(&["report", "run"]).current_dir(folder))
+            .done()
+            .stderr
+    };
     let planned = fs::read_to_string(file("plan.toml")).unwrap();
     for (text, words) in [
         ("", "plan.toml: it is empty; put back the plan.toml"),
@@ -262,13 +279,30 @@ fn a_run_without_a_whole_checkpoint_says_what_to_do() {
         told(export(), &[words]);
     }
     fs::remove_file(file("plan.toml")).unwrap();
-    told(export(), &["plan.toml: it is gone; put back the plan.toml"]);
+    assert!(reported().contains("plan.toml is gone: the bits are those that settings.json tells"));
+    export().done();
+    tune(folder, &["-o", "run", "--resume"]).done();
+    let again = fs::read_to_string(file("plan.toml")).unwrap();
+    assert_eq!(
+        again.matches("weight_bits = 4").count(),
+        planned.matches("weight_bits = 4").count()
+    );
     let other = planned.replacen("weight_bits = 4", "weight_bits = 3", 1);
     fs::write(file("plan.toml"), other).unwrap();
     told(
         export(),
         &["3/", "in the settings.json beside it", "one of the two"],
     );
+    let settings = fs::read_to_string(file("settings.json")).unwrap();
+    fs::remove_file(file("settings.json")).unwrap();
+    for arguments in [&["report", "run"][..], &["eval", "--run", "run"]] {
+        let lost = ended(command(arguments).current_dir(folder));
+        told(
+            lost,
+            &["run/settings.json is gone", "put back the settings.json"],
+        );
+    }
+    fs::write(file("settings.json"), settings).unwrap();
     fs::write(file("settings.json"), "{\"format\": 3}").unwrap();
     told(
         export(),

@@ -918,7 +918,7 @@ fn a_plan_that_cannot_be_taken_is_kept_before_another_is_written() {
         ..Stored::default()
     };
     let mut bench = Bench::empty(Trouble::None, stored).load();
-    let aside = |effect: &Effect| *effect == Effect::SetPlanAside;
+    let aside = |effect: &Effect| matches!(effect, Effect::SetPlanAside(_));
     let writes = |effect: &Effect| matches!(effect, Effect::SavePlan(_));
     bench.keys("3 +");
     let kept = bench.asked.iter().position(aside).expect("it is kept");

@@ -13,10 +13,8 @@ use crate::app::state::tune::{Run, RunStatus};
 use crate::app::worker::is_worked_on;
 use crate::engine::events::for_each;
 use crate::engine::export::{About, predicted_bytes};
-use crate::engine::finetune::{
-    Record, events_path, read_plan, read_record, read_structure, saved_step,
-};
-use crate::engine::job::{Event, Observer, Phase, Verdict};
+use crate::engine::finetune::{Record, events_path, read_plan, read_record, read_structure, saved};
+use crate::engine::job::{Event, Observer, Outcome, Phase, Verdict};
 use crate::engine::plan::{LayerFacts, Totals};
 use crate::engine::{Error, Result};
 
@@ -176,8 +174,16 @@ fn replay(folder: &Path) -> Result<(Run, u64)> {
     let mut run = Run::new(folder.to_owned(), RunStatus::Stopped);
     let told = for_each(&events_path(folder), |event| run.retell(&event))?;
     // Of one that cannot be read, whoever opens it is told.
-    if let Ok(step) = saved_step(folder) {
-        run.history.checkpoint = step;
+    if let Ok(saved) = saved(folder) {
+        run.history.checkpoint = saved.as_ref().map(|saved| saved.step);
+        let is_done = saved.is_some_and(|saved| saved.test.is_some());
+        if is_done && run.history.outcome.is_none() {
+            // Its events were lost.
+            let outcome = Outcome::Done;
+            let step = run.history.checkpoint;
+            run.retell(&Event::Finished { outcome });
+            run.history.checkpoint = step;
+        }
     }
     Ok((run, told.bytes))
 }

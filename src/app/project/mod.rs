@@ -231,7 +231,12 @@ impl Project {
         stored.session = noted(session, &mut problems).flatten().unwrap_or_default();
         let measurements = sensitivity(&self.folder);
         stored.partial = measurements != self.sensitivity_path();
-        let measured = present(&measurements, Sensitivity::read);
+        let measured = present(&measurements, |path| {
+            Sensitivity::read_or(
+                path,
+                "measure again with a on Model; it is kept under another name then",
+            )
+        });
         stored.sensitivity = noted(measured, &mut problems).flatten();
         let plan = present(&self.folder.join("plan.toml"), read_text);
         if plan.is_err() {

@@ -10,7 +10,7 @@ use crate::engine::Result;
 use crate::engine::events::for_each;
 use crate::engine::finetune::{self, events_path};
 use crate::engine::hessian::sensitivity::Sensitivity;
-use crate::engine::job::Event;
+use crate::engine::job::{Event, Outcome};
 
 /// Events of a run that are read back at most.
 const MAX_EVENTS: usize = 2_000_000;
@@ -120,8 +120,17 @@ impl StoredRun {
                 events.push(event);
             }
         });
-        if let Ok(Some(step)) = finetune::saved_step(&folder) {
+        if let Ok(Some(saved)) = finetune::saved(&folder) {
+            let step = saved.step;
             events.push(Event::Checkpoint { step });
+            let ended = events
+                .iter()
+                .any(|event| matches!(event, Event::Finished { .. }));
+            if saved.test.is_some() && !ended {
+                // Of a run that is done, whose events were lost.
+                let outcome = Outcome::Done;
+                events.push(Event::Finished { outcome });
+            }
         }
         Self {
             folder,

@@ -308,11 +308,9 @@ fn restore(state: &mut State, inputs: &Inputs) -> Vec<Effect> {
     match stored.plan.map(|text| planning::read(&text, inputs)) {
         Some(Ok(plan)) => state.bits.plan = Some(Arc::new(plan)),
         Some(Err(reason)) => {
-            state.notify(
-                Level::Warning,
-                format!("the saved plan was left aside: plan.toml: {reason}"),
-            );
-            effects.push(Effect::SetPlanAside);
+            let text = format!("the saved plan was left aside: plan.toml: {reason}");
+            state.notify(Level::Warning, text.clone());
+            effects.push(Effect::SetPlanAside(text));
         }
         None => {}
     }

@@ -93,8 +93,14 @@ pub(super) fn draw(
 }
 
 /// The columns that fit; those of the bits are wider where another plan stands beside.
-fn fitting(width: u16, compares: bool) -> Vec<(Column, usize)> {
+fn fitting(width: u16, (compares, has_pinned_float): (bool, bool)) -> Vec<(Column, usize)> {
     let mut kept = COLUMNS.to_vec();
+    if has_pinned_float {
+        let weights = kept
+            .iter_mut()
+            .filter(|(column, ..)| *column == Column::WeightBits);
+        weights.for_each(|(_, width, _)| *width += 1);
+    }
     if compares {
         let bits = |column: Column| [Column::WeightBits, Column::ActivationBits].contains(&column);
         let bits = kept.iter_mut().filter(|(column, ..)| bits(*column));
@@ -125,7 +131,9 @@ fn table(
     let [title, list] = rows(area, [1, FILL]);
     let other = state.bits.other.as_ref();
     let reference = other.map_or(state.bits.automatic.as_ref(), |other| Some(&other.plan));
-    let columns = fitting(area.width, other.is_some());
+    let pinned = plan.layers.iter().filter(|layer| layer.pinned);
+    let pinned_float = pinned.map(|layer| layer.weight_bits).any(Bits::is_float);
+    let columns = fitting(area.width, (other.is_some(), pinned_float));
     frame.render_widget(header(&columns, state, theme), title);
     let visible = state.visible_layers();
     let selected = state.bits.selection(state.layer, &visible);

@@ -49,7 +49,9 @@ pub(super) fn draw(
         docs.into_iter()
             .map(|text| Line::styled(text, theme.style(Role::Muted))),
     );
-    if name.is_empty() {
+    if name.is_empty() && state.loaded().is_none() {
+        lines.push(fact("run", "not known before the inputs are read", theme));
+    } else if name.is_empty() {
         lines.push(fact("run", "none yet: fine-tune first", theme));
     } else {
         let path = state.export.place(format, &name).path.display().to_string();
@@ -96,6 +98,7 @@ fn row<'a>(state: &State, format: Format, theme: &Theme) -> Line<'a> {
     let style = theme.style(if selected { Role::Selected } else { Role::Text });
     let mark = if selected { theme.symbols.cursor } else { " " };
     let status = match exported(state, format) {
+        None if state.loaded().is_none() => Span::raw(""),
         None => Span::styled("not written", theme.style(Role::Muted)),
         Some(Exported::Running) => Span::styled("being written ...", theme.style(Role::LiveBar)),
         Some(Exported::Earlier(size)) => Span::styled(

@@ -49,9 +49,10 @@ pub struct Args {
     #[arg(long, value_name = "METRIC", default_value_t)]
     pub metric: Metric,
     /// Step sizes of weights: max (nothing clipped) or mse (least squared error) for each layer,
-    /// max-channel or mse-channel for each output channel
-    #[arg(long, value_name = "RULE", default_value_t)]
-    pub scale: ScaleRule,
+    /// max-channel or mse-channel for each output channel [default: mse, or the only rule that the file
+    /// knows]
+    #[arg(long, value_name = "RULE")]
+    pub scale: Option<ScaleRule>,
     /// Bits set by hand: a glob and bits of weights, or of weights/activations (repeatable)
     #[arg(long, value_name = "PATTERN=BITS")]
     pub set: Vec<Override>,
@@ -88,16 +89,17 @@ impl Args {
 
     fn request(&self, sensitivity: &Sensitivity) -> Request {
         let names = |tie: &String| tie.split(',').map(|name| name.trim().to_owned()).collect();
+        let scale = self.scale.unwrap_or_else(|| sensitivity.usual_rule());
         Request {
             budget: self.budget,
             bits: if self.bits.is_empty() {
-                usual_bits(sensitivity, self.metric, self.scale)
+                usual_bits(sensitivity, self.metric, scale)
             } else {
                 self.bits.clone()
             },
             activation_bits: self.activation_bits,
             metric: self.metric,
-            scale: self.scale,
+            scale,
             overrides: self.set.clone(),
             ties: self.tie.iter().map(names).collect(),
         }

@@ -65,6 +65,9 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         )));
     }
     let report = report::gather(&source)?;
+    if let Some(folder) = args.csv.as_ref().filter(|_| !args.force) {
+        refuse_foreign(folder, &report)?;
+    }
     for problem in report.problems() {
         shared.warn(&problem);
     }
@@ -72,6 +75,27 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         Args::write_tables(folder, &report)?;
     }
     output::deliver(output, &report::page(&report))
+}
+
+/// Refuses to write tables over files that are no such tables.
+fn refuse_foreign(folder: &Path, report: &Report) -> Result<(), Failure> {
+    for table in report::tables(report) {
+        for (end, is_table) in [
+            ("csv", csv::is_csv as fn(&Table, &str) -> bool),
+            ("json", csv::is_json),
+        ] {
+            let path = folder.join(format!("{}.{end}", table.name));
+            let there = std::fs::read(&path).unwrap_or_default();
+            if !there.is_empty() && !is_table(&table, &String::from_utf8_lossy(&there)) {
+                return Err(Failure::failed(format!(
+                    "{} exists and was not written by hawqeye: choose another folder for --csv, or overwrite it \
+                     with --force",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Args {

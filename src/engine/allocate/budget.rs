@@ -90,7 +90,7 @@ const MOST_DIGITS: usize = 17;
 const LARGEST: f64 = 1e15;
 const SMALLEST: f64 = 5e-4;
 
-const EXPECTED: &str = "expected compression=13x, size=100KB, average-bits=3, bops=1.2G or \
+const EXPECTED: &str = "expected a number above 0, as in compression=13x, size=100KB, average-bits=3, bops=1.2G or \
                         latency=3.1ms";
 
 impl FromStr for Budget {
@@ -144,19 +144,8 @@ fn strip_unit<'a>(text: &'a str, unit: &str) -> Option<&'a str> {
 /// The number with so many decimals, or the fewest that are usual.
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, value, unit, usual) = match *self {
-            Self::Size(bytes) if bytes >= 1024.0 * 1024.0 => {
-                ("size", bytes / 1024.0 / 1024.0, "MB", 2)
-            }
-            Self::Size(bytes) if bytes >= 1024.0 => ("size", bytes / 1024.0, "KB", 2),
-            Self::Size(bytes) => ("size", bytes, "B", 0),
-            Self::Compression(factor) => ("compression", factor, "x", 3),
-            Self::AverageBits(bits) => ("average-bits", bits, "", 3),
-            Self::Bops(bops) if bops >= 1e9 => ("bops", bops / 1e9, "G", 3),
-            Self::Bops(bops) if bops >= 1e6 => ("bops", bops / 1e6, "M", 3),
-            Self::Bops(bops) => ("bops", bops, "", 0),
-            Self::Latency(ms) => ("latency", ms, "ms", 3),
-        };
+        let (kind, size, unit, usual) = self.units();
+        let value = self.value() / size;
         let digits = f.precision().unwrap_or(usual);
         if value != 0.0 && !(SMALLEST..LARGEST).contains(&value.abs()) {
             return write!(f, "{kind}={value:e}{unit}");
@@ -166,6 +155,35 @@ impl fmt::Display for Budget {
 }
 
 impl Budget {
+    /// What it is called, the size and the name of the unit that it is shown in, and the usual decimals.
+    fn units(self) -> (&'static str, f64, &'static str, usize) {
+        match self {
+            Self::Size(bytes) if bytes >= 1024.0 * 1024.0 => ("size", 1024.0 * 1024.0, "MB", 2),
+            Self::Size(bytes) if bytes >= 1024.0 => ("size", 1024.0, "KB", 2),
+            Self::Size(_) => ("size", 1.0, "B", 0),
+            Self::Compression(_) => ("compression", 1.0, "x", 3),
+            Self::AverageBits(_) => ("average-bits", 1.0, "", 3),
+            Self::Bops(bops) if bops >= 1e9 => ("bops", 1e9, "G", 3),
+            Self::Bops(bops) if bops >= 1e6 => ("bops", 1e6, "M", 3),
+            Self::Bops(_) => ("bops", 1.0, "", 0),
+            Self::Latency(_) => ("latency", 1.0, "ms", 3),
+        }
+    }
+
+    /// With so many decimals, rounded to the side of the weaker demand: what is shown can be asked for.
+    #[must_use]
+    pub fn weaker(self, digits: usize) -> Self {
+        let (_, size, _, _) = self.units();
+        let half = 0.5 * size * 10_f64.powi(-(digits as i32));
+        match self {
+            Self::Compression(factor) => Self::Compression(factor - half),
+            Self::Size(bytes) => Self::Size(bytes + half),
+            Self::AverageBits(bits) => Self::AverageBits(bits + half),
+            Self::Bops(bops) => Self::Bops(bops + half),
+            Self::Latency(ms) => Self::Latency(ms + half),
+        }
+    }
+
     /// Decimals with which this budget and others that are not equal to it do not read the same.
     #[must_use]
     pub fn digits_apart(self, others: &[Self]) -> usize {

@@ -450,9 +450,20 @@ fn infeasible(groups: &[Vec<Choice>], budget: Budget, weights: u64) -> Error {
         (loosest, tightest)
     };
     let digits = budget.digits_apart(&[smallest, largest]);
+    let reach = if tightest == loosest {
+        let only = tightest.weaker(digits);
+        format!("all plans are {only:.digits$}")
+    } else {
+        let tightest = tightest.weaker(digits);
+        let (smallest, largest) = if smallest == loosest {
+            (loosest, tightest)
+        } else {
+            (tightest, loosest)
+        };
+        format!("plans reach {smallest:.digits$} (smallest) to {largest:.digits$} (largest)")
+    };
     Error::Infeasible(format!(
-        "no plan fits {budget:.digits$}: with these bits and pins plans reach {smallest:.digits$} \
-         (smallest) to {largest:.digits$} (largest); relax the budget, allow other --bits, or unpin \
-         layers"
+        "no plan fits {budget:.digits$}: with these bits and pins {reach}; relax the budget, allow other \
+         --bits, or unpin layers"
     ))
 }

@@ -64,8 +64,7 @@ impl Tally {
             let label = usize::from(label);
             tally.loss += cross_entropy(z, label);
             tally.correct += usize::from(predict(z) == label);
-            let larger = z.iter().filter(|&&other| other > z[label]).count();
-            tally.correct_top5 += usize::from(larger < 5 && z[label].is_finite());
+            tally.correct_top5 += usize::from(place(z, label) < 5 && z[label].is_finite());
         }
         tally
     }
@@ -88,6 +87,17 @@ impl Tally {
             total: self.total,
         }
     }
+}
+
+/// How many logits stand before that of `label` in descending order; of equal ones the first stands first,
+/// as in [`predict`].
+fn place(z: &[f64], label: usize) -> usize {
+    let own = z[label];
+    let before = |(at, other): (usize, &f64)| *other > own || (*other >= own && at < label);
+    z.iter()
+        .enumerate()
+        .filter(|entry| before((entry.0, entry.1)))
+        .count()
 }
 
 /// Gradient of the mean loss over `total` images in their logits: `(p - onehot) / total`.
@@ -167,5 +177,10 @@ mod tests {
         let logits = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0];
         assert_eq!(Tally::of(&logits, &[Label(4)]).correct_top5, 1);
         assert_eq!(Tally::of(&logits, &[Label(5)]).correct_top5, 0);
+        let alike = [0.0; 10];
+        let told = |label| Tally::of(&alike, &[Label(label)]);
+        assert_eq!((told(0).correct, told(0).correct_top5), (1, 1));
+        assert_eq!((told(4).correct, told(4).correct_top5), (0, 1));
+        assert_eq!(told(5).correct_top5, 0, "five of ten alike are before it");
     }
 }

@@ -36,6 +36,8 @@ pub struct Origin {
     pub classes: ClassSource,
     /// How they were resized, cut and turned.
     pub geometry: Preprocessing,
+    /// Pictures of its folder that the table of labels does not list.
+    pub unlisted: usize,
     /// The folder of the part, such as `val`, where the set has one for each.
     pub part: Option<String>,
 }

@@ -70,6 +70,7 @@ impl Reading {
                 classes: source,
                 geometry: self.preprocessing.geometry(),
                 part: None,
+                ..Origin::default()
             },
         })
     }

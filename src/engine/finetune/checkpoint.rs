@@ -202,12 +202,11 @@ pub fn read_position(path: &Path) -> Result<Position> {
     Ok(parsed.0)
 }
 
-/// The training steps behind a checkpoint, from the first bytes of its file alone, whose tensors may
-/// be damaged.
+/// Where a checkpoint stands, from the first bytes of its file alone, whose tensors may be damaged.
 ///
 /// # Errors
 /// When the file cannot be read or does not begin as a checkpoint.
-pub fn read_step(path: &Path) -> Result<u64> {
+pub fn read_head(path: &Path) -> Result<Position> {
     let unreadable = |source| Error::file("read", path, source);
     let size = files::regular(path)?;
     let mut file = File::open(path).map_err(unreadable)?;
@@ -223,8 +222,7 @@ pub fn read_step(path: &Path) -> Result<u64> {
     let head = String::from_utf8_lossy(head.get(LENGTH..).unwrap_or_default());
     let head = text::from_json::<Head>(&head);
     let position = head.and_then(|head| position(Some(&head.metadata)));
-    let position = position.map_err(|reason| Error::format(path, reason))?;
-    Ok(position.step)
+    position.map_err(|reason| Error::format(path, reason))
 }
 
 /// Bytes that tell how long the head of a safetensors file is.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::checkpoint;
-use super::paths::{best_path, checkpoint_path, events_path};
+use super::paths::{best_path, checkpoint_path, events_path, plan_path};
 use super::read::{read_plan, read_record, read_structure};
 use crate::engine::Result;
 use crate::engine::counts::counted;
@@ -18,13 +18,28 @@ pub fn faults(folder: &Path) -> Vec<String> {
         Err(refused) => return vec![refused.to_string()],
     };
     let plan = read_plan(folder, &record).err();
+    let plan = plan.map(|error| error.to_string());
     let network = read_structure(folder, &record).err();
+    let network = network.map(|error| error.to_string());
     let damaged = plan.into_iter().chain(network);
-    let damaged = damaged.map(|error| error.to_string());
     damaged.chain(state_faults(folder)).collect()
 }
 
-/// What is wrong with the checkpoints and the events of a run, a sentence each.
+/// That the file of the plan is gone, whose bits the settings tell too.
+fn lost_plan(folder: &Path) -> Option<String> {
+    let path = plan_path(folder);
+    let is_lost = !path.exists() && read_record(folder).is_ok();
+    is_lost.then(|| {
+        format!(
+            "{} is gone: the bits are those that settings.json tells, and which layers were pinned or tied \
+             is not known",
+            path.display()
+        )
+    })
+}
+
+/// What is wrong with the checkpoints, the events and the plan of a run whose settings are whole, a sentence
+/// each; a plan that cannot be read is told by [`read_plan`].
 #[must_use]
 pub fn state_faults(folder: &Path) -> Vec<String> {
     // In this order: of a run that goes on, the events only grow after a checkpoint was written.
@@ -51,7 +66,8 @@ pub fn state_faults(folder: &Path) -> Vec<String> {
         format!("{damaged}; put it back, or end the run with the network of the last checkpoint")
     });
     let events = cut(&path, written).or_else(|| told.err().map(|error| error.to_string()));
-    last.into_iter().chain(best).chain(events).collect()
+    let said = [lost_plan(folder), last, best, events];
+    said.into_iter().flatten().collect()
 }
 
 /// Bytes of events that belong to a checkpoint; `None` where there is none.
@@ -60,9 +76,13 @@ fn position(path: &Path) -> Result<Option<u64>> {
     Ok(found.transpose()?.map(|position| position.journal))
 }
 
+/// What is the matter where events are missing, and what to do.
+const UNKNOWN: &str = "what happened in the run is not fully known; put the file back, or go on with what \
+                       is there by hawqeye tune --resume";
+
 /// That events are missing of which a checkpoint tells; `written` bytes of them belong to it.
 fn cut(path: &Path, written: Option<u64>) -> Option<String> {
-    let (unknown, written) = ("what happened in the run is not fully known", written?);
+    let (unknown, written) = (UNKNOWN, written?);
     let Ok(found) = std::fs::metadata(path) else {
         return Some(format!("{} is gone: {unknown}", path.display()));
     };

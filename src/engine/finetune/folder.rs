@@ -4,18 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::paths::{
-    RUN_FILES, best_path, checkpoint_path, events_path, holds_run, network_path, plan_path,
-    settings_path,
+    RESULTS, RUN_FILES, best_path, checkpoint_path, events_path, holds_run, network_path,
+    plan_path, settings_path,
 };
-use super::read::read_record;
+use super::read::{read_plan, read_record};
 use super::record::Record;
 use crate::engine::model::Structure;
 use crate::engine::plan::{self, Plan};
 use crate::engine::presence::{Claim, Holder, Presence};
 use crate::engine::{Error, Result, files};
-
-/// Those of them that training makes.
-const RESULTS: [&str; 3] = ["events.jsonl", "checkpoint.safetensors", "best.safetensors"];
 
 /// A run folder that this program works on; no other does until it is dropped.
 #[derive(Debug)]
@@ -78,7 +75,12 @@ impl RunFolder {
                 some(&differences)
             )));
         }
-        Ok((Self::claimed(path)?, found))
+        let folder = Self::claimed(path)?;
+        if !plan_path(path).exists() {
+            // As the settings tell it.
+            plan::file::write(&plan_path(path), &read_plan(path, &found)?)?;
+        }
+        Ok((folder, found))
     }
 
     fn claimed(path: &Path) -> Result<Self> {

@@ -44,8 +44,8 @@ pub use faults::{faults, state_faults};
 pub use folder::{RunFolder, refuse_remains};
 pub use load::{Run, bits_after, load_run};
 pub use optimizer::{Update, Velocities};
-pub use paths::{RUN_FILES, events_path, holds_run};
-pub use read::{read_events, read_plan, read_position, read_record, read_structure, saved_step};
+pub use paths::{RUN_FILES, events_path, holds_run, lost_settings};
+pub use read::{read_events, read_plan, read_position, read_record, read_structure, saved};
 pub use record::{DataRecord, ModelRecord, Record};
 pub use schedule::Calendar;
 pub use settings::{

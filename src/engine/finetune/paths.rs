@@ -52,6 +52,16 @@ pub(super) fn best_path(folder: &Path) -> PathBuf {
     folder.join("best.safetensors")
 }
 
+/// Files that training makes.
+pub(super) const RESULTS: [&str; 3] =
+    ["events.jsonl", "checkpoint.safetensors", "best.safetensors"];
+
+/// Whether a folder holds what training made, but not the settings of its run.
+#[must_use]
+pub fn lost_settings(folder: &Path) -> bool {
+    !holds_run(folder) && RESULTS.iter().any(|name| folder.join(name).is_file())
+}
+
 /// Whether a folder holds a run.
 #[must_use]
 pub fn holds_run(folder: &Path) -> bool {

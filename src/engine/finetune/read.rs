@@ -1,17 +1,18 @@
 //! What the files of a run say, read without working on it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::checkpoint::{self, Position};
 use super::paths::{
-    checkpoint_path, events_path, holds_run, network_path, plan_path, settings_path,
+    checkpoint_path, events_path, holds_run, lost_settings, network_path, plan_path, settings_path,
 };
 use super::record::{FORMAT, Record};
 use crate::engine::events;
 use crate::engine::graph::Shape;
 use crate::engine::job::Event;
 use crate::engine::model::Structure;
-use crate::engine::plan::{self, Plan};
+use crate::engine::plan::{self, Plan, PlannedLayer};
 use crate::engine::text::{self, Wanted};
 use crate::engine::{Error, Result};
 
@@ -27,16 +28,28 @@ const SETTINGS: Wanted<'static> = Wanted {
 const PUT_BACK: &str =
     "put back the plan.toml that the run was started with, or start a new run in another folder";
 
+/// A folder without settings: of a run that lost them, or of none.
+fn no_run(folder: &Path) -> Error {
+    if lost_settings(folder) {
+        return Error::invalid(format!(
+            "{} is gone, without which nothing can be said of the run; put back the settings.json that it \
+             was started with",
+            settings_path(folder).display()
+        ));
+    }
+    Error::invalid(format!(
+        "{} holds no run; expected a folder that `hawqeye tune` wrote",
+        folder.display()
+    ))
+}
+
 /// What a run is.
 ///
 /// # Errors
 /// When the folder holds no run, or its record cannot be read.
 pub fn read_record(folder: &Path) -> Result<Record> {
     if !holds_run(folder) {
-        return Err(Error::invalid(format!(
-            "{} holds no run; expected a folder that `hawqeye tune` wrote",
-            folder.display()
-        )));
+        return Err(no_run(folder));
     }
     let path = settings_path(folder);
     let record: Record = text::read_json(&path, &SETTINGS)?;
@@ -51,17 +64,38 @@ pub fn read_record(folder: &Path) -> Result<Record> {
     Ok(record)
 }
 
-/// The plan of a run, as it was given.
+/// The plan that the settings of a run tell: its bits, without what was pinned or tied.
+fn recorded_plan(record: &Record) -> Result<Plan> {
+    let layer = |(name, bits): &(Arc<str>, String)| {
+        let (weights, activations) = bits.split_once('/').unwrap_or((bits, ""));
+        Ok(PlannedLayer {
+            name: name.clone(),
+            weight_bits: weights.parse()?,
+            activation_bits: activations.parse()?,
+            pinned: false,
+            tie: None,
+        })
+    };
+    let layers = record.plan.iter().map(layer).collect::<Result<_>>()?;
+    Ok(Plan {
+        model: record.model.name.clone(),
+        fingerprint: None,
+        scale: record.scale,
+        layers,
+    })
+}
+
+/// The plan of a run, as it was given; where its file is gone, as the settings tell it.
 ///
 /// # Errors
-/// When the folder holds no run, or its plan was changed since.
+/// When the plan was changed since.
 pub fn read_plan(folder: &Path, record: &Record) -> Result<Plan> {
     let names: Vec<_> = record.plan.iter().map(|(name, _)| name.clone()).collect();
     let path = plan_path(folder);
-    let refused = |reason: &str| Error::format(&path, format!("{reason}; {PUT_BACK}"));
     if !path.exists() {
-        return Err(refused("it is gone"));
+        return recorded_plan(record);
     }
+    let refused = |reason: &str| Error::format(&path, format!("{reason}; {PUT_BACK}"));
     let text = text::read(&path, plan::file::LIMIT)?;
     if text.trim().is_empty() {
         return Err(refused("it is empty"));
@@ -138,8 +172,8 @@ pub fn read_position(folder: &Path) -> Result<Option<Position>> {
 ///
 /// # Errors
 /// When it cannot be read or does not begin as a checkpoint.
-pub fn saved_step(folder: &Path) -> Result<Option<u64>> {
+pub fn saved(folder: &Path) -> Result<Option<Position>> {
     let path = checkpoint_path(folder);
-    let step = path.exists().then(|| checkpoint::read_step(&path));
+    let step = path.exists().then(|| checkpoint::read_head(&path));
     step.transpose()
 }

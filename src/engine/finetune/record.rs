@@ -274,10 +274,20 @@ fn compare(path: &str, (there, here): (&Value, &Value), found: &mut Vec<String>)
             let path = path.replace('_', " ");
             found.push(match (a, b) {
                 (Value::Array(_), _) | (_, Value::Array(_)) => format!("{path} differ"),
-                _ => format!("{path} {a} there, {b} now"),
+                _ => format!("{path} {} there, {} now", told(a), told(b)),
             });
         }
         _ => {}
+    }
+}
+
+/// A value; of a checksum its beginning.
+fn told(value: &Value) -> String {
+    const SHOWN: usize = 12;
+    let hash = value.as_str().filter(|text| text.len() == 64);
+    match hash.and_then(|hash| hash.get(..SHOWN)) {
+        Some(begin) => format!("{begin}..."),
+        None => value.to_string(),
     }
 }
 

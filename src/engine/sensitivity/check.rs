@@ -2,6 +2,7 @@
 
 use super::{FORMAT, LARGEST, LayerSensitivity, PerBits, Sensitivity};
 use crate::engine::counts::counted;
+use crate::engine::scale_rule::ScaleRule;
 
 /// Largest measured number: products of two of them and sums over layers are finite.
 const MOST: f64 = 1e140;
@@ -23,6 +24,7 @@ impl Sensitivity {
             ));
         }
         self.check_shares()?;
+        self.check_rule()?;
         if self.layers.is_empty() {
             return Err("it lists no layer".to_owned());
         }
@@ -41,6 +43,19 @@ impl Sensitivity {
             layer.check_numbers()?;
         }
         Ok(())
+    }
+
+    /// The rule of step sizes is one that is known.
+    fn check_rule(&self) -> Checked {
+        let Some(told) = self.settings.get("scale").filter(|told| !told.is_null()) else {
+            return Ok(());
+        };
+        let word = told
+            .as_str()
+            .map_or_else(|| told.to_string(), str::to_owned);
+        word.parse::<ScaleRule>()
+            .map(|_| ())
+            .map_err(|refused| format!("settings, {refused}"))
     }
 
     /// Shares are 0 to 1, up to rounding; times are not below 0.
@@ -68,6 +83,11 @@ impl LayerSensitivity {
         if parameters == 0 {
             return Err(format!(
                 "{name} has 0 parameters: expected the number of its weights"
+            ));
+        }
+        if self.macs == Some(0) {
+            return Err(format!(
+                "{name} has 0 MACs: expected how often its weights are multiplied, or no such key"
             ));
         }
         let macs = self.macs.unwrap_or(0);

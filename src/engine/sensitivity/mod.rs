@@ -50,10 +50,9 @@ fn whole<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u64, D::Erro
         let is_whole = (0.0..=LARGEST as f64).contains(&value) && value.fract() == 0.0;
         is_whole.then_some(value as u64)
     };
-    number
-        .as_u64()
-        .or_else(of_float)
-        .ok_or_else(|| D::Error::custom(format!("{number}: expected a whole number, not below 0")))
+    number.as_u64().or_else(of_float).ok_or_else(|| {
+        D::Error::custom(format!("{number}: expected a whole number, 0 to {LARGEST}"))
+    })
 }
 
 fn whole_size<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<usize, D::Error> {
@@ -307,13 +306,22 @@ impl Sensitivity {
     /// that makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
         let is_unfinished = path.extension().is_some_and(|end| end == "partial");
+        let next = if is_unfinished {
+            "remove it, and measure again with hawqeye analyze without --resume"
+        } else {
+            "measure again with hawqeye analyze"
+        };
+        Self::read_or(path, next)
+    }
+
+    /// The same, with what to do about a file that cannot be read.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_or(path: &Path, next: &str) -> Result<Self> {
         let wanted = Wanted {
             what: "a sensitivity file (hawqeye/sensitivity)",
-            next: if is_unfinished {
-                "remove it, and measure again with hawqeye analyze without --resume"
-            } else {
-                "measure again with hawqeye analyze"
-            },
+            next,
             limit: LIMIT,
         };
         let partial = Self::unfinished(path);
@@ -325,10 +333,41 @@ impl Sensitivity {
                 partial.display()
             )));
         }
-        let read: Self = text::read_json(path, &wanted)?;
+        let mut read: Self = text::read_json(path, &wanted)?;
         read.check()
             .map_err(|reason| wanted.refused(path, &reason))?;
+        read.name_rules();
         Ok(read)
+    }
+
+    /// Perturbations without a rule of step sizes are those of the rule that the settings tell.
+    fn name_rules(&mut self) {
+        let Some(rule) = self.told_rule() else { return };
+        let unnamed = self.layers.iter_mut();
+        let unnamed = unnamed.filter(|layer| layer.perturbation_by_scale.is_empty());
+        for layer in unnamed.filter(|layer| !layer.perturbation.is_empty()) {
+            let own = layer.perturbation.clone();
+            layer.perturbation_by_scale.insert(rule, own);
+        }
+    }
+
+    /// The rule of step sizes that the settings tell.
+    fn told_rule(&self) -> Option<ScaleRule> {
+        self.settings.get("scale")?.as_str()?.parse().ok()
+    }
+
+    /// The rule of step sizes that a plan takes when none is asked for: the usual one where every layer
+    /// has perturbations of it, else the one that these were measured by.
+    #[must_use]
+    pub fn usual_rule(&self) -> ScaleRule {
+        let usual = ScaleRule::default();
+        let mut layers = self.layers.iter().map(|layer| &layer.perturbation_by_scale);
+        let knows =
+            |rules: &BTreeMap<ScaleRule, PerBits>| rules.is_empty() || rules.contains_key(&usual);
+        if layers.all(knows) {
+            return usual;
+        }
+        self.told_rule().unwrap_or(usual)
     }
 
     /// Where the measurements of an unfinished analysis are kept: `FILE.partial`.

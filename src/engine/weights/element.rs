@@ -39,6 +39,12 @@ impl ElementType {
         }
     }
 
+    /// Whether its values are whole numbers.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        !matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+    }
+
     /// The name in a safetensors header.
     #[must_use]
     pub fn safetensors_name(self) -> &'static str {

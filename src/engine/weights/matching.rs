@@ -92,12 +92,30 @@ impl<'f> Fitting<'f> {
             };
             return Err(mismatches.sentence());
         }
+        self.refuse_whole(&stored)?;
         let mut notes = Vec::new();
         notes.extend(self.told(&affix));
         notes.extend(pruned(&stored));
         notes.extend(rest.left());
         let values = stored.iter().map(Stored::values).collect();
         Ok(Matched { values, notes })
+    }
+
+    /// Refuses parameters that are whole numbers: of a network that something else quantized, they say
+    /// nothing without its steps. Masks of pruning may be.
+    fn refuse_whole(&self, stored: &[Stored]) -> Reason<()> {
+        let originals = stored.iter().filter_map(|stored| stored.parts().next());
+        let is_whole = |name: &&str| self.file.whole.iter().any(|whole| whole == name);
+        let whole: Vec<&str> = originals.filter(is_whole).collect();
+        match &whole[..] {
+            [] => Ok(()),
+            names => Err(format!(
+                "{} {} whole numbers, expected float weights; save the network before it is quantized, in \
+                 float32",
+                listed(names),
+                if names.len() == 1 { "holds" } else { "hold" }
+            )),
+        }
     }
 
     /// The tensors of the set that was asked for, or all.
@@ -410,6 +428,7 @@ mod tests {
             tensors: tensors.iter().map(tensor).collect(),
             aliases: Vec::new(),
             hidden: Vec::new(),
+            whole: Vec::new(),
             sha256: String::new(),
         }
     }

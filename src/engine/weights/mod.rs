@@ -97,6 +97,7 @@ struct Content {
     tensors: Vec<NamedTensor>,
     aliases: Vec<Alias>,
     hidden: Vec<Hidden>,
+    whole: Vec<String>,
 }
 
 /// Everything read from a weights file.
@@ -108,6 +109,8 @@ pub struct WeightsFile {
     pub aliases: Vec<Alias>,
     /// What could not be read.
     pub hidden: Vec<Hidden>,
+    /// Names of tensors that hold whole numbers in the file.
+    pub whole: Vec<String>,
     /// SHA-256 of the file in lower-case hexadecimal.
     pub sha256: String,
 }
@@ -155,6 +158,7 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<WeightsFile> {
         tensors: content.tensors,
         aliases: content.aliases,
         hidden: content.hidden,
+        whole: content.whole,
         sha256: files::sha256_hex(bytes),
     })
 }

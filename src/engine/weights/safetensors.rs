@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ::safetensors::SafeTensorError;
-use ::safetensors::tensor::{Dtype, SafeTensors};
+use ::safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Map, Value, json};
 
 use super::element::ElementType;
@@ -36,7 +36,11 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed<Content> {
             values: element.values(view.data()),
         })
     });
+    let whole =
+        |view: &TensorView<'_>| element_type(view.dtype()).is_some_and(ElementType::is_whole);
+    let whole = file.iter().filter(|(_, view)| whole(view));
     Ok(Content {
+        whole: whole.map(|(name, _)| name.to_owned()).collect(),
         tensors: tensors.collect::<Parsed<_>>()?,
         ..Content::default()
     })

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::model::{Export, Part, Planned, Report, Run};
 use super::source::{Kind, Source};
 use crate::engine::export::About;
-use crate::engine::finetune::{self, Record, holds_run};
+use crate::engine::finetune::{self, Record, holds_run, lost_settings};
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::plan::{LayerFacts, Plan, file as plan_file};
 use crate::engine::{Result, files};
@@ -128,7 +128,7 @@ const fn bare(plan: Plan) -> Planned {
 /// The runs of a project, numbered ones by number.
 fn runs(folder: &Path) -> Vec<Run> {
     let mut found = entries(folder);
-    found.retain(|(path, _)| holds_run(path));
+    found.retain(|(path, _)| holds_run(path) || lost_settings(path));
     found.sort_by_cached_key(|(_, name)| (name.parse::<u64>().unwrap_or(u64::MAX), name.clone()));
     found
         .into_iter()
@@ -139,11 +139,13 @@ fn runs(folder: &Path) -> Vec<Run> {
 fn run(folder: &Path, name: String) -> Run {
     let record: Part<Record> = part(folder, folder, finetune::read_record);
     let (plan, events) = (folder.join("plan.toml"), folder.join("events.jsonl"));
-    let plan = part(folder, &plan, |path| match record.found() {
+    let plan = match record.found() {
         // It must be the plan that the run was started with.
-        Some(record) => finetune::read_plan(folder, record).map(bare),
-        None => read_plan(path),
-    });
+        Some(record) => part(folder, folder, |_| {
+            finetune::read_plan(folder, record).map(bare)
+        }),
+        None => part(folder, &plan, read_plan),
+    };
     let structure = match record.found() {
         // A preset may have no file.
         Some(record) => part(folder, folder, |_| finetune::read_structure(folder, record)),

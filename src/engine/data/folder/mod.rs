@@ -134,12 +134,17 @@ pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Datas
         labels,
         class_names,
     } = listing;
+    let unlisted = match &reading.labels {
+        Some(_) => unlisted(&root.folder, files.len()),
+        None => 0,
+    };
     let pictures = Files {
         root: root.folder.clone(),
         files,
     };
     let images = shaped(Box::new(pictures), &reading.preprocessing)?;
     let mut dataset = reading.dataset(&named("folder", folder), images, labels, root.whole)?;
+    dataset.origin.unlisted = unlisted;
     if root.folder != folder {
         dataset.origin.part = Some(root.name());
     }
@@ -149,6 +154,12 @@ pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Datas
         dataset.origin.classes = ClassSource::Folders;
     }
     Ok(dataset)
+}
+
+/// Pictures in a folder besides those that a table lists; none where they cannot be counted.
+fn unlisted(folder: &Path, listed: usize) -> usize {
+    let all = files::pictures(folder, &mut files::Seen::of(folder));
+    all.map_or(0, |all| all.len().saturating_sub(listed))
 }
 
 /// Pictures of files are red, green and blue unless the network reads one channel.

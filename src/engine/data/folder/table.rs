@@ -136,6 +136,9 @@ impl Columns {
 
 /// A number, or the name of a class that is listed.
 fn label_of(text: &str, classes: Option<&[String]>) -> std::result::Result<Label, String> {
+    if text.trim().is_empty() {
+        return Err("a file without a label; give it one, or take the line out".to_owned());
+    }
     if let Ok(label) = text.parse() {
         return Ok(Label(label));
     }

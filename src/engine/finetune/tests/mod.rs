@@ -499,7 +499,7 @@ fn a_folder_in_use_and_a_damaged_checkpoint_are_refused() {
     let bytes = std::fs::read(&checkpoint).unwrap();
     std::fs::write(&checkpoint, &bytes[..bytes.len() - 1]).unwrap();
     assert_eq!(
-        saved_step(folder.path()).unwrap(),
+        saved(folder.path()).unwrap().map(|saved| saved.step),
         Some(2),
         "its head is whole"
     );

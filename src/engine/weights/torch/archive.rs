@@ -37,6 +37,7 @@ pub(in crate::engine::weights) fn read_zip(bytes: &[u8]) -> Parsed<Content> {
         .map(|(&key, content)| (key, content.as_slice()))
         .collect();
     Ok(Content {
+        whole: view::whole(&found.named),
         tensors: view::materialise(&found.named, &storages, bytes.len())?,
         aliases: found.aliases,
         hidden: found.hidden,

@@ -20,8 +20,8 @@ pub(in crate::engine::weights) fn lacks_legacy(bytes: &[u8]) -> Option<String> {
     }
     match pickle::parse(&bytes[..bytes.len().min(FIRST)]) {
         Ok(first) if *first.node(first.root) == Node::Large(&MAGIC) => None,
-        Err(reason) if bytes.len() <= FIRST => {
-            Some(format!("begins with a magic number ({reason})"))
+        Err(_) if bytes.len() <= FIRST => {
+            Some("begins with a magic number, before which this one ends".into())
         }
         _ => Some(
             "begins with a magic number; this is a pickle, but not one by torch.save: save \
@@ -53,6 +53,7 @@ pub(in crate::engine::weights) fn read_legacy(bytes: &[u8]) -> Parsed<Content> {
     let found = state::find(&description)?;
     let storages = storages(&keys, &description, rest)?;
     Ok(Content {
+        whole: view::whole(&found.named),
         tensors: view::materialise(&found.named, &storages, bytes.len())?,
         aliases: found.aliases,
         hidden: found.hidden,

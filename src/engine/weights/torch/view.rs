@@ -40,6 +40,14 @@ pub(super) fn materialise(
     Ok(tensors)
 }
 
+/// Names of the tensors that hold whole numbers.
+pub(super) fn whole(found: &Named<'_, '_>) -> Vec<String> {
+    let whole = found
+        .iter()
+        .filter(|(_, tensor)| tensor.storage.element.is_whole());
+    whole.map(|(name, _)| name.clone()).collect()
+}
+
 /// The shape; its product fits the machine, and is at most the storage's element count.
 fn extents(tensor: &Tensor<'_>, name: &str) -> Parsed<Vec<usize>> {
     let product = tensor
