@@ -250,7 +250,7 @@ mod tests {
         ] {
             let error = text.parse::<Budget>().unwrap_err().to_string();
             assert!(
-                error.contains("expected compression=13x"),
+                error.contains("expected a number above 0, as in compression=13x"),
                 "{text}: {error}"
             );
         }

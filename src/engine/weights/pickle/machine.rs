@@ -393,6 +393,10 @@ pub(super) fn damaged(what: &str) -> String {
     format!("the pickle is damaged: {what}; download or save it again")
 }
 
+/// What is said of a pickle without an end.
+pub(in crate::engine::weights) const TRUNCATED: &str =
+    "the pickle ends too early; the file is truncated: download or save it again";
+
 fn truncated() -> String {
-    "the pickle ends too early; the file is truncated: download or save it again".into()
+    TRUNCATED.to_owned()
 }

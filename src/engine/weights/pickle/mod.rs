@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::element::ElementType;
 
-pub(super) use machine::parse;
+pub(super) use machine::{TRUNCATED, parse};
 
 /// Index of a value in its [`Pickle`].
 pub(super) type Id = usize;

@@ -20,8 +20,11 @@ pub(in crate::engine::weights) fn lacks_legacy(bytes: &[u8]) -> Option<String> {
     }
     match pickle::parse(&bytes[..bytes.len().min(FIRST)]) {
         Ok(first) if *first.node(first.root) == Node::Large(&MAGIC) => None,
-        Err(_) if bytes.len() <= FIRST => {
+        Err(reason) if bytes.len() <= FIRST && reason == pickle::TRUNCATED => {
             Some("begins with a magic number, before which this one ends".into())
+        }
+        Err(reason) if bytes.len() <= FIRST => {
+            Some(format!("begins with a magic number ({reason})"))
         }
         _ => Some(
             "begins with a magic number; this is a pickle, but not one by torch.save: save \
