@@ -62,7 +62,7 @@ fn a_batch_that_does_not_fit_is_refused_with_what_would() {
     let arguments = [
         &["tune"][..],
         &JOINT,
-        &["1", "-o", "run", "--memory", "80MB"],
+        &["1", "-o", "run", "--memory", "200MB"],
     ]
     .concat();
     let refused =

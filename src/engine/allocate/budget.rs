@@ -170,20 +170,6 @@ impl Budget {
         }
     }
 
-    /// With so many decimals, rounded to the side of the weaker demand: what is shown can be asked for.
-    #[must_use]
-    pub fn weaker(self, digits: usize) -> Self {
-        let (_, size, _, _) = self.units();
-        let half = 0.5 * size * 10_f64.powi(-(digits as i32));
-        match self {
-            Self::Compression(factor) => Self::Compression(factor - half),
-            Self::Size(bytes) => Self::Size(bytes + half),
-            Self::AverageBits(bits) => Self::AverageBits(bits + half),
-            Self::Bops(bops) => Self::Bops(bops + half),
-            Self::Latency(ms) => Self::Latency(ms + half),
-        }
-    }
-
     /// Decimals with which this budget and others that are not equal to it do not read the same.
     #[must_use]
     pub fn digits_apart(self, others: &[Self]) -> usize {

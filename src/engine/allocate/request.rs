@@ -450,16 +450,9 @@ fn infeasible(groups: &[Vec<Choice>], budget: Budget, weights: u64) -> Error {
         (loosest, tightest)
     };
     let digits = budget.digits_apart(&[smallest, largest]);
-    let reach = if tightest == loosest {
-        let only = tightest.weaker(digits);
-        format!("all plans are {only:.digits$}")
+    let reach = if smallest == largest {
+        format!("all plans are {smallest:.digits$}")
     } else {
-        let tightest = tightest.weaker(digits);
-        let (smallest, largest) = if smallest == loosest {
-            (loosest, tightest)
-        } else {
-            (tightest, loosest)
-        };
         format!("plans reach {smallest:.digits$} (smallest) to {largest:.digits$} (largest)")
     };
     Error::Infeasible(format!(
