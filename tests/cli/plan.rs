@@ -107,7 +107,7 @@ fn a_budget_out_of_reach_by_a_hair_reads_differently_from_what_is_reached() {
     };
     of("compression=10.667x").refused(3, &["compression=10.6670x", "compression=10.6667x"]);
     of("average-bits=2.9999999")
-        .refused(3, &["average-bits=2.9999999:", "average-bits=3.0000000 "]);
+        .refused(3, &["average-bits=2.9999999:", "average-bits=3.0000000;"]);
     of("compression=10.666x").done();
 }
 
