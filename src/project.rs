@@ -16,6 +16,7 @@ use crate::engine::Result;
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSpec, Reading};
 use crate::engine::hessian::sensitivity::Sensitivity;
+use crate::engine::memory::Memory;
 use crate::engine::model::ModelSource;
 use crate::engine::text::{self, Wanted};
 
@@ -200,6 +201,7 @@ impl InputFile {
             classes: self.classes.clone(),
             labels: self.labels.clone(),
             expected: None,
+            memory: Memory::of_machine(),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::fmt;
 use clap::ValueEnum;
 
 use super::failure::Failure;
+use crate::engine::backend::Backend;
 use crate::engine::backend::candle::Candle;
 use crate::engine::backend::cpu::{Cpu, Isa};
-use crate::engine::backend::{Backend, Memory};
+use crate::engine::memory::Memory;
 
 /// Images that a GPU walks at once, unless asked otherwise.
 const GPU_CHUNK: usize = 128;
@@ -53,13 +54,19 @@ pub struct DeviceArgs {
     /// Vector instructions of the CPU: auto, avx512, avx2, neon or portable
     #[arg(long, value_name = "ISA", default_value = "auto")]
     pub isa: Isa,
-    /// What the work may take of memory, such as 4GB; chunks of images and what is kept between walks
-    /// are fewer then [default: not bounded, and at most 2 GB kept]
+    /// What the work may take of memory, such as 4GB: fewer images are walked at a time, and less is kept
+    /// of pictures and between walks [default: not bounded, and at most 2 GB kept]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Memory>,
 }
 
 impl DeviceArgs {
+    /// What was given of memory, or what is usual on this machine.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        self.memory.unwrap_or_else(Memory::of_machine)
+    }
+
     /// Does the work on the chosen device.
     ///
     /// # Errors
@@ -73,7 +80,7 @@ impl DeviceArgs {
     /// # Errors
     /// When there is no such device, and those of the work.
     pub fn run_in_chunks<W: Work>(self, chunk: usize, work: W) -> Result<W::Output, Failure> {
-        let memory = self.memory.unwrap_or_else(Memory::of_machine);
+        let memory = self.memory();
         match self.device {
             Device::Cpu => work.run(&Cpu::new(self.isa).with_memory(memory)),
             Device::Cuda => work.run(&gpu()?.with_chunk(chunk).with_memory(memory)),

@@ -7,8 +7,8 @@ use super::destination::Input;
 use super::failure::Failure;
 use super::preprocess::{LabelArgs, PreprocessArgs};
 use super::report::Reporter;
-use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSource, DataSpec, Dataset, Normalization, Part};
+use crate::engine::memory::Memory;
 use crate::engine::model::weights::Source;
 use crate::engine::model::{Architecture, Model, ModelSource, Opened, Wanted, demo, may_be_of};
 use crate::engine::plan::{self, Plan};
@@ -144,37 +144,35 @@ impl InputArgs {
             .collect()
     }
 
-    /// The images that were asked for, as they were asked for.
+    /// The images that were asked for, as they were asked for; `memory` bounds what is kept of pictures.
     ///
     /// # Errors
     /// When the file that says what is done to pictures cannot be read.
-    pub fn source(&self) -> Result<DataSource, Failure> {
-        Ok(self.source_of(self.preprocess.said()?))
-    }
-
-    fn source_of(&self, said: Preprocessing) -> DataSource {
+    pub fn source(&self, memory: Memory) -> Result<DataSource, Failure> {
         let spec = self.data.clone().unwrap_or(DataSpec::Demo);
-        DataSource::new(spec).read_as(self.lists.reading(said))
+        let reading = self.lists.reading(self.preprocess.said()?, memory);
+        Ok(DataSource::new(spec).read_as(reading))
     }
 
     /// The network and the images that were asked for.
-    fn wanted(&self, said: Preprocessing) -> Result<Wanted<'_>, Failure> {
+    fn wanted(&self, memory: Memory) -> Result<Wanted<'_>, Failure> {
+        let said = self.preprocess.said()?;
         let data = self.data.clone().unwrap_or(DataSpec::Demo);
         Ok(Wanted {
             model: self.network(&data)?,
             weights: self.weights_source(),
-            reading: self.lists.reading(said),
+            reading: self.lists.reading(said, memory),
             data,
         })
     }
 
-    /// Reads the network and one part of the images; the other is read when it is first needed.
+    /// Reads the network and one part of the images; the other is read when it is first needed. `memory`
+    /// bounds what is kept of pictures.
     ///
     /// # Errors
     /// When an option is missing, or a file is not what it should be.
-    pub fn load(&self, part: Part) -> Result<Inputs, Failure> {
-        let said = self.preprocess.said()?;
-        let wanted = self.wanted(said)?;
+    pub fn load(&self, part: Part, memory: Memory) -> Result<Inputs, Failure> {
+        let wanted = self.wanted(memory)?;
         wanted.check().map_err(Failure::usage)?;
         let Opened { source, model } = wanted.open(part)?;
         let normalization = wanted.normalization(source.part(part)?);

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use crate::engine::data::Reading;
 use crate::engine::data::picture::{Interpolation, Size};
 use crate::engine::data::preprocessing::{self, Channels, Preprocessing, Resize};
+use crate::engine::memory::Memory;
 
 /// What is done to pictures before the network reads their numbers; what is not given is as in the
 /// file of `--preprocess`, and else as is usual for the model.
@@ -102,12 +103,13 @@ pub struct LabelArgs {
 impl LabelArgs {
     /// How a set is read with these.
     #[must_use]
-    pub fn reading(&self, preprocessing: Preprocessing) -> Reading {
+    pub fn reading(&self, preprocessing: Preprocessing, memory: Memory) -> Reading {
         Reading {
             preprocessing,
             classes: self.classes.clone(),
             labels: self.labels.clone(),
             expected: None,
+            memory,
         }
     }
 

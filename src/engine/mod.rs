@@ -19,6 +19,7 @@ pub mod graph;
 pub mod hessian;
 pub mod import;
 pub mod job;
+pub mod memory;
 pub mod model;
 pub mod plan;
 pub mod presence;

@@ -13,7 +13,6 @@ use hawqeye::app::jobs::{
     LossChangesRequest, Runs, RunsRequest, Stamp, Steered, TuneReport, TuneRequest,
 };
 use hawqeye::app::state::tune::Run;
-use hawqeye::engine::backend::Memory;
 use hawqeye::engine::data::preprocessing::Preprocessing;
 use hawqeye::engine::export::{About, Comparison, Written};
 use hawqeye::engine::finetune::Settings;
@@ -25,6 +24,7 @@ use hawqeye::engine::hessian::sensitivity::{
 };
 use hawqeye::engine::hessian::spectrum::{Source, Spectrum};
 use hawqeye::engine::job::{Event, Observer, Outcome, Phase, Score, Split, Verdict};
+use hawqeye::engine::memory::Memory;
 use hawqeye::engine::model::{Architecture, Envelope};
 use hawqeye::engine::plan::Plan;
 use hawqeye::engine::quant::histogram::WeightHistogram;

@@ -9,10 +9,10 @@ use hawqeye::app::project::Stored;
 use hawqeye::app::state::bits::{PlanKey, key};
 use hawqeye::app::symbols::Symbols;
 use hawqeye::app::theme::{Depth, Theme};
-use hawqeye::engine::backend::Memory;
 use hawqeye::engine::hessian::estimate::Outline;
 use hawqeye::engine::hessian::sensitivity::Sensitivity;
 use hawqeye::engine::job::{Event, Score};
+use hawqeye::engine::memory::Memory;
 use hawqeye::engine::plan::Plan;
 
 use crate::bench::Bench;

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::app::jobs::{AnalysisRequest, Inputs};
 use crate::app::project::InputFile;
-use crate::engine::backend::Memory;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::data::preprocessing::told;
 use crate::engine::data::{Dataset, Normalization, Part, Selection, image_shape};
@@ -14,6 +13,7 @@ use crate::engine::hessian::estimate::Outline;
 use crate::engine::hessian::identity::Ground;
 use crate::engine::hessian::sensitivity::LayerSensitivity;
 use crate::engine::job::{Event, Observer, Phase, Verdict};
+use crate::engine::memory::Memory;
 use crate::engine::model::weights::Source;
 use crate::engine::model::{Envelope, Model, ModelSource, Opened, Wanted, check_fit};
 use crate::engine::quant::ScaleRule;

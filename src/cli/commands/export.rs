@@ -88,10 +88,9 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         let written = args.write((&run, &noise), reporter)?;
         return output::print(&report(&written, None));
     };
-    let source = source.read_as(
-        run.record
-            .reading(args.lists.reading(Preprocessing::default())),
-    );
+    let memory = args.device.memory();
+    let lists = args.lists.reading(Preprocessing::default(), memory);
+    let source = source.read_as(run.record.reading(lists));
     let dataset = source.part(Part::Test)?;
     check_fit(dataset, &run.network.graph)?;
     let over = Selection::all(dataset, &run.record.data.normalization)?;

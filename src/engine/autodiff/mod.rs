@@ -14,7 +14,7 @@ mod turns;
 use std::ops::Range;
 
 pub use program::{Chunk, Program, Workspaces, kept, trainable, wanted};
-pub use turns::{check_batch, in_turns};
+pub use turns::{beside_training, in_turns};
 
 /// `0..total` in consecutive ranges of `chunk`, the last one shorter.
 #[must_use]

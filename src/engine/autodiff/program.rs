@@ -144,6 +144,13 @@ impl<'a, B: Backend> Program<'a, B> {
         self.backend
     }
 
+    /// The same program, of which at most so many chunks are walked at the same time.
+    #[must_use]
+    pub fn at_most(self, chunks: usize) -> Self {
+        let at_once = self.at_once.min(chunks);
+        Self { at_once, ..self }
+    }
+
     /// Chunks that may be walked at the same time, by the memory of the device.
     #[must_use]
     pub const fn at_once(&self) -> usize {

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::engine::backend::{Backend, Memory};
+use crate::engine::backend::Backend;
 use crate::engine::counts::counted;
 use crate::engine::graph::operations::rules::{Lifetimes, Purpose};
 use crate::engine::graph::{Graph, NodeId};
+use crate::engine::memory::Memory;
 use crate::engine::{Error, Result};
 
 /// Bytes of the program itself, from experience.
@@ -14,8 +15,12 @@ const PROGRAM: u64 = 48 << 20;
 const SCRATCH: u64 = 8 << 20;
 /// Bytes of a parameter: as it was read, and as the device arranges it.
 const PARAMETER: u64 = 16;
-/// Bytes of a number of an image on its way to the device: as decoded, and in float64.
-const LOADED: u64 = 12;
+/// More of them in training: quantized, what the optimizer remembers, the gradient, the best so far.
+const TRAINED: u64 = 40;
+/// Bytes of a number of an image on its way to the device, in float64.
+const LOADED: u64 = 8;
+/// Batches in memory: waiting, prepared and trained on.
+const BATCHES: u64 = 4;
 
 /// What walks of a network need of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Need {
     pub base: u64,
     /// One chunk of images at most.
     pub chunk: u64,
+    /// What they are for.
+    pub purpose: Purpose,
 }
 
 impl Need {
@@ -47,15 +54,24 @@ impl Need {
         };
         let wires = walks * number * peak(graph, lifetimes);
         let image = LOADED * graph.input_shape().elements() as u64;
-        // In training every chunk sums its own gradients, and the optimizer remembers some.
-        let gradients = if purpose == Purpose::Train {
-            (number + 8) * parameters
-        } else {
-            0
+        // In training every chunk sums its own gradients.
+        let (gradients, trained) = match purpose {
+            Purpose::Train => ((number + 8) * parameters, TRAINED),
+            Purpose::Evaluate | Purpose::Distill | Purpose::Analyse => (0, 0),
         };
         Self {
-            base: PROGRAM + PARAMETER * parameters,
+            base: PROGRAM + (PARAMETER + trained) * parameters,
             chunk: SCRATCH + gradients + images.saturating_mul(wires.saturating_add(image)),
+            purpose,
+        }
+    }
+
+    /// The same where batches of so many images are in memory too.
+    fn beside_batches(self, graph: &Graph, images: usize) -> Self {
+        let batch = LOADED * (images * graph.input_shape().elements()) as u64;
+        Self {
+            base: self.base + BATCHES * batch,
+            ..self
         }
     }
 
@@ -64,40 +80,60 @@ impl Need {
     /// # Errors
     /// When not even one fits.
     pub fn at_once(self, memory: Memory) -> Result<usize> {
-        let Some(bound) = memory.bound() else {
+        let for_walks = |memory: Memory| match self.purpose {
+            Purpose::Analyse => memory.beside_kept(),
+            Purpose::Evaluate | Purpose::Distill | Purpose::Train => memory.beside_images(),
+        };
+        let (Some(bound), Some(left)) = (memory.bound(), for_walks(memory)) else {
             return Ok(usize::MAX);
         };
-        let left = bound.saturating_sub(self.base);
-        match left / self.chunk.max(1) {
-            0 => Err(Error::invalid(format!(
-                "expected at least {} of memory for this network and one chunk of images, got {}; give \
-                 more with --memory",
-                mebibytes(self.base + self.chunk),
-                mebibytes(bound)
-            ))),
-            fit => Ok(usize::try_from(fit).unwrap_or(usize::MAX)),
+        let fit = left.saturating_sub(self.base) / self.chunk.max(1);
+        if fit > 0 {
+            return Ok(usize::try_from(fit).unwrap_or(usize::MAX));
         }
+        let least = self.base + self.chunk;
+        // What is kept is a share of the bound.
+        let share =
+            for_walks(Memory::within(1 << 20)).map_or(1.0, |of| of as f64 / f64::from(1 << 20));
+        Err(Error::invalid(format!(
+            "expected at least {} of memory for this network and one chunk of images, got {}; give \
+             more with --memory",
+            mebibytes((least as f64 / share).ceil() as u64),
+            mebibytes(bound)
+        )))
     }
 }
 
-/// Refuses batches that do not fit into the memory of a device: they are trained on as a whole.
+/// Chunks that evaluations in the course of a training may walk at the same time. Batches of `images`
+/// images, which are trained on as a whole, are refused where they do not fit into the memory of a device.
 ///
 /// # Errors
-/// With how many images would.
-pub fn check_batch<B: Backend>(graph: &Graph, backend: &B, images: usize) -> Result<()> {
-    let kept = super::kept(graph, Purpose::Train, |_| true);
-    let lifetimes = Lifetimes::new(graph.nodes(), kept);
-    let need = Need::of(graph, backend, &lifetimes, Purpose::Train);
-    let fit = need.at_once(backend.memory())?;
-    if images.div_ceil(backend.chunk()) <= fit {
-        return Ok(());
+/// With how many images would fit.
+pub fn beside_training<B: Backend>(graph: &Graph, backend: &B, images: usize) -> Result<usize> {
+    let need = |purpose: Purpose| {
+        let lifetimes = Lifetimes::new(graph.nodes(), super::kept(graph, purpose, |_| true));
+        Need::of(graph, backend, &lifetimes, purpose)
+    };
+    let (train, memory, chunk) = (need(Purpose::Train), backend.memory(), backend.chunk());
+    let walks = |images: usize| train.beside_batches(graph, images).at_once(memory);
+    let fits = |images: usize| walks(images).is_ok_and(|fit| images.div_ceil(chunk) <= fit);
+    if !fits(images) {
+        // Not even one chunk is told as that.
+        walks(chunk)?;
+        let whole = (1..=images / chunk).rev().map(|chunks| chunks * chunk);
+        let fit = whole.into_iter().find(|&images| fits(images));
+        return Err(Error::invalid(format!(
+            "a batch of {} does not fit into the memory that --memory gives, {} would: give more, or take \
+             smaller batches with --batch-size",
+            counted(images, "image"),
+            fit.unwrap_or(chunk)
+        )));
     }
-    Err(Error::invalid(format!(
-        "a batch of {} does not fit into the memory that --memory gives, {} would: give more, or take \
-         smaller batches with --batch-size",
-        counted(images, "image"),
-        fit * backend.chunk()
-    )))
+    let evaluate = Need {
+        base: train.base,
+        ..need(Purpose::Evaluate)
+    };
+    evaluate.beside_batches(graph, images).at_once(memory)
 }
 
 /// As `--memory` takes it, rounded up.
@@ -148,15 +184,25 @@ mod tests {
         let need = Need {
             base: 100 << 20,
             chunk: 10 << 20,
+            purpose: Purpose::Evaluate,
         };
         let at_once = |bytes: u64| need.at_once(Memory::within(bytes));
         assert_eq!(need.at_once(Memory::USUAL).unwrap(), usize::MAX);
-        assert_eq!(at_once(145 << 20).unwrap(), 4);
-        let refused = at_once(109 << 20).unwrap_err().to_string();
+        // An eighth is for images.
+        assert_eq!(at_once(160 << 20).unwrap(), 4);
+        assert_eq!(at_once(126 << 20).unwrap(), 1);
+        let refused = at_once(125 << 20).unwrap_err().to_string();
         assert!(
-            refused.contains("at least 110MB") && refused.contains("got 109MB"),
+            refused.contains("at least 126MB") && refused.contains("got 125MB"),
             "{refused}"
         );
+        let analysis = Need {
+            purpose: Purpose::Analyse,
+            ..need
+        };
+        let refused = analysis.at_once(Memory::within(219 << 20)).unwrap_err();
+        assert!(refused.to_string().contains("at least 220MB"), "{refused}");
+        assert_eq!(analysis.at_once(Memory::within(220 << 20)).unwrap(), 1);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use super::{Memory, WeightShape};
+use super::WeightShape;
 use crate::engine::Result;
+use crate::engine::memory::Memory;
 use crate::engine::shape::Shape;
 
 /// Memory reused from call to call.

@@ -14,7 +14,6 @@ pub mod candle;
 pub mod cpu;
 mod elementwise;
 mod geometry;
-mod memory;
 mod pooling;
 mod products;
 mod quantization;
@@ -25,7 +24,6 @@ pub use geometry::{
     AverageWindow, ConvolutionShape, Grid, Inside, LinearShape, Pads, Region, Span, WeightShape,
     Window,
 };
-pub use memory::Memory;
 pub use pooling::Pooling;
 pub use products::Products;
 pub use quantization::{Activation, Quantization, Rectified};

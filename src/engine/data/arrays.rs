@@ -210,7 +210,8 @@ fn uniform(array: Array, reading: &Reading) -> Result<Uniform> {
     let wrong = |reason: String| Error::invalid(format!("{place}: {reason}"));
     let layout = layout(&array, reading.expected).map_err(wrong)?;
     if layout.pixels {
-        return shaped(Box::new(Stack { array, layout }), &reading.preprocessing);
+        let stack = Box::new(Stack { array, layout });
+        return shaped(stack, &reading.preprocessing, reading.memory);
     }
     reading.refuse_shaping(&place)?;
     let extent = layout.extent;

@@ -128,14 +128,11 @@ impl Images for Selection<'_> {
             augmentation,
             ..
         } = *self;
-        let mut images = Vec::new();
         let preparation = Preparation {
             normalization,
             augmentation,
         };
-        self.dataset
-            .normalized(&self.indices[range], preparation, &mut images)?;
-        Ok(images.into_iter().map(f64::from).collect())
+        self.dataset.normalized(&self.indices[range], preparation)
     }
 
     fn labels(&self, range: Range<usize>) -> Vec<Label> {

@@ -178,17 +178,21 @@ impl Placement {
     }
 }
 
+/// What the values of images become.
+pub trait Number: Copy + Send + From<f32> {}
+
+impl<T: Copy + Send + From<f32>> Number for T {}
+
 impl Dataset {
-    /// Replaces `out` by the images at `indices`, one after another, each CHW, prepared.
+    /// The images at `indices`, one after another, each CHW, prepared.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an index outside, or a normalization for another number of channels.
-    pub fn normalized(
+    pub fn normalized<T: Number>(
         &self,
         indices: &[usize],
         preparation: Preparation<'_>,
-        out: &mut Vec<f32>,
-    ) -> Result<()> {
+    ) -> Result<Vec<T>> {
         let normalization = preparation.normalization;
         let (means, channels) = (normalization.mean.len(), self.channels);
         if means != channels || normalization.std.len() != channels {
@@ -202,61 +206,58 @@ impl Dataset {
         let tables: Vec<[f32; 256]> = (0..channels)
             .map(|channel| normalization.table(channel))
             .collect();
-        out.clear();
-        out.reserve(indices.len() * self.image_size());
-        let prepare = |index: usize, out: &mut Vec<f32>| {
+        let size = self.image_size().max(1);
+        let mut out = vec![T::from(0.0); indices.len() * size];
+        let prepare = |(&index, image): (&usize, &mut [T])| {
             let sample = self.sample(index)?;
             let placement = Placement::of(preparation.augmentation, index);
-            self.prepare(&sample, &tables, placement, out);
-            Ok(())
+            self.prepare(&sample, &tables, placement, image);
+            Ok::<_, Error>(())
         };
-        if !self.images.is_slow() {
-            return indices.iter().try_for_each(|&index| prepare(index, out));
+        if self.images.is_slow() {
+            let images = out.par_chunks_exact_mut(size);
+            indices.par_iter().zip(images).try_for_each(prepare)?;
+        } else {
+            let mut images = indices.iter().zip(out.chunks_exact_mut(size));
+            images.try_for_each(prepare)?;
         }
-        let prepared = indices.par_iter().map(|&index| {
-            let mut image = Vec::with_capacity(self.image_size());
-            prepare(index, &mut image).map(|()| image)
-        });
-        for image in prepared.collect::<Result<Vec<_>>>()? {
-            out.extend(image);
-        }
-        Ok(())
+        Ok(out)
     }
 
-    /// Appends one image.
-    fn prepare(
+    /// Writes one image.
+    fn prepare<T: Number>(
         &self,
         sample: &Sample<'_>,
         tables: &[[f32; 256]],
         placement: Placement,
-        out: &mut Vec<f32>,
+        image: &mut [T],
     ) {
-        let plane = self.height * self.width;
+        let size = (self.height * self.width).max(1);
+        let planes = image.chunks_exact_mut(size);
         match sample {
             Sample::Pixels(bytes) => {
-                for (plane, table) in bytes.chunks_exact(plane).zip(tables) {
+                for ((out, plane), table) in planes.zip(bytes.chunks_exact(size)).zip(tables) {
                     self.place(plane, |&byte| table[usize::from(byte)], placement, out);
                 }
             }
             Sample::Numbers(numbers) => {
-                for plane in numbers.chunks_exact(plane) {
+                for (out, plane) in planes.zip(numbers.chunks_exact(size)) {
                     self.place(plane, |&number| number, placement, out);
                 }
             }
         }
     }
 
-    /// Appends one plane, shifted, mirrored and made numbers; the border is that of zeros.
-    fn place<T: Default>(
+    /// Writes one plane, shifted, mirrored and made numbers; the border is that of zeros.
+    fn place<V: Default, T: Number>(
         &self,
-        plane: &[T],
-        number: impl Fn(&T) -> f32,
+        plane: &[V],
+        number: impl Fn(&V) -> f32,
         placement: Placement,
-        out: &mut Vec<f32>,
+        out: &mut [T],
     ) {
         let (height, width) = (self.height, self.width);
-        for row in 0..height {
-            let start = out.len();
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
             // Row and columns of the image seen by this row of the crop; the rest is border.
             let source = (row + placement.top)
                 .checked_sub(PADDING)
@@ -264,15 +265,15 @@ impl Dataset {
             let first = PADDING.saturating_sub(placement.left).min(width);
             let from = placement.left.saturating_sub(PADDING).min(width);
             let count = (width - first).min(width - from);
-            out.resize(start + width, number(&T::default()));
-            if let Some(source) = source {
-                let seen = &plane[source * width + from..][..count];
-                for (place, value) in out[start + first..].iter_mut().zip(seen) {
-                    *place = number(value);
-                }
+            let seen = source.map_or(&[][..], |row| &plane[row * width + from..][..count]);
+            if seen.len() < width {
+                out.fill(T::from(number(&V::default())));
+            }
+            for (place, value) in out[first..].iter_mut().zip(seen) {
+                *place = T::from(number(value));
             }
             if placement.direction == Direction::Mirrored {
-                out[start..].reverse();
+                out.reverse();
             }
         }
     }
@@ -307,13 +308,11 @@ mod tests {
     }
 
     fn prepared(dataset: &Dataset, indices: &[usize], augmentation: Augmentation) -> Vec<f32> {
-        let mut out = vec![9.0; 3];
         let preparation = Preparation {
             normalization: &normalization(),
             augmentation,
         };
-        dataset.normalized(indices, preparation, &mut out).unwrap();
-        out
+        dataset.normalized(indices, preparation).unwrap()
     }
 
     #[test]
@@ -410,9 +409,7 @@ mod tests {
             normalization: &grey,
             augmentation: Augmentation::None,
         };
-        let error = dataset(1)
-            .normalized(&[0], preparation, &mut Vec::new())
-            .unwrap_err();
+        let error = dataset(1).normalized::<f32>(&[0], preparation).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -424,10 +421,6 @@ mod tests {
             normalization: &both,
             augmentation: Augmentation::None,
         };
-        assert!(
-            dataset(1)
-                .normalized(&[1], preparation, &mut Vec::new())
-                .is_err()
-        );
+        assert!(dataset(1).normalized::<f32>(&[1], preparation).is_err());
     }
 }

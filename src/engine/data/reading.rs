@@ -8,6 +8,7 @@ use super::preprocessing::Preprocessing;
 use super::shaped::{Planes, Uniform, shaped};
 use super::{Dataset, Label};
 use crate::engine::counts::counted;
+use crate::engine::memory::Memory;
 use crate::engine::shape::Shape;
 use crate::engine::{Error, Result, text};
 
@@ -25,6 +26,8 @@ pub struct Reading {
     pub labels: Option<PathBuf>,
     /// What the network reads, where it is known before the images are.
     pub expected: Option<Shape>,
+    /// How much of the pictures is kept, once they were read.
+    pub memory: Memory,
 }
 
 impl Reading {
@@ -86,7 +89,7 @@ impl Reading {
             extent: dataset.extent(),
             images: Arc::clone(&dataset.images),
         };
-        let Uniform { images, extent } = shaped(Box::new(planes), &geometry)?;
+        let Uniform { images, extent } = shaped(Box::new(planes), &geometry, self.memory)?;
         Ok(Dataset {
             channels: extent.channels,
             height: extent.size.height,

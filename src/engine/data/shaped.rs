@@ -11,12 +11,8 @@ use sha2::{Digest, Sha256};
 use super::picture::{Picture, Size};
 use super::preprocessing::Preprocessing;
 use super::{Held, Sample, Samples};
+use crate::engine::memory::Memory;
 use crate::engine::{Error, Result};
-
-/// The most bytes of prepared images that are kept.
-const KEPT: usize = 1 << 29;
-/// Sets of at most so many bytes, whose pictures are at hand, are prepared once and for all.
-const AT_ONCE: usize = 1 << 28;
 
 /// Pictures as they come, by their place.
 pub(super) trait Pictures: fmt::Debug + Send + Sync {
@@ -74,19 +70,21 @@ pub(super) struct Uniform {
 pub(super) fn shaped(
     pictures: Box<dyn Pictures>,
     preprocessing: &Preprocessing,
+    memory: Memory,
 ) -> Result<Uniform> {
     let first = prepared(&*pictures, preprocessing, 0)?;
     let extent = Extent::of(&first);
     let (count, slow) = (pictures.len(), pictures.is_slow());
     let shaped = Shaped {
         kept: (0..count).map(|_| OnceLock::new()).collect(),
-        left: AtomicUsize::new(if slow { KEPT } else { 0 }),
+        left: AtomicUsize::new(if slow { memory.of_images() } else { 0 }),
         preprocessing: preprocessing.clone(),
         pictures,
         extent,
     };
     let total = count.checked_mul(extent.values());
-    if slow || total.is_none_or(|total| total > AT_ONCE) {
+    // Smaller sets whose pictures are at hand are prepared once and for all.
+    if slow || total.is_none_or(|total| total > memory.of_images() / 2) {
         let images = Arc::new(shaped);
         return Ok(Uniform { images, extent });
     }
@@ -292,9 +290,10 @@ mod tests {
     #[test]
     fn images_are_the_same_prepared_at_once_and_when_they_are_needed() {
         let preprocessing: Preprocessing = toml::from_str("size = 3\nchannels = \"bgr\"").unwrap();
-        let held = shaped(planes(4), &preprocessing).unwrap();
+        let held = shaped(planes(4), &preprocessing, Memory::USUAL).unwrap();
         let of = planes(4);
-        let files = shaped(Box::new(Files { of, other: None }), &preprocessing).unwrap();
+        let files = Box::new(Files { of, other: None });
+        let files = shaped(files, &preprocessing, Memory::USUAL).unwrap();
         assert!(!held.images.is_slow() && files.images.is_slow());
         assert_eq!((held.extent, held.extent.values()), (files.extent, 27));
         for index in [3, 0, 3] {
@@ -304,9 +303,31 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_kept_than_memory_allows() {
+        let files = Box::new(Files {
+            of: planes(4),
+            other: None,
+        });
+        // An eighth is for images: two of six bytes, and not a third.
+        let memory = Memory::within(8 * 17);
+        let uniform = shaped(files, &Preprocessing::default(), memory).unwrap();
+        let is_kept = |index| {
+            matches!(
+                uniform.images.sample(index),
+                Ok(Sample::Pixels(Cow::Borrowed(_)))
+            )
+        };
+        assert_eq!(
+            [0, 1, 2, 3, 0, 1].map(is_kept),
+            [true, true, false, false, true, true]
+        );
+    }
+
+    #[test]
     fn a_picture_of_another_size_is_named() {
         let (of, other) = (planes(3), Some(2));
-        let files = shaped(Box::new(Files { of, other }), &Preprocessing::default()).unwrap();
+        let files = Box::new(Files { of, other });
+        let files = shaped(files, &Preprocessing::default(), Memory::USUAL).unwrap();
         let refused = files.images.sample(2).unwrap_err().to_string();
         assert!(
             refused.contains("2.png: 1x1x2 where 0.png is 3x1x2"),

@@ -104,10 +104,8 @@ impl<'a> Batches<'a> {
             normalization: self.normalization,
             augmentation,
         };
-        let mut images = Vec::new();
-        self.dataset.normalized(chosen, preparation, &mut images)?;
         Ok(Batch {
-            images: images.into_iter().map(f64::from).collect(),
+            images: self.dataset.normalized(chosen, preparation)?,
             labels: self.dataset.labels_at(chosen)?,
         })
     }

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::{Velocities, weight_step_name};
@@ -161,7 +161,8 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
 /// When the file cannot be read or is not the checkpoint of such a run.
 pub fn read(path: &Path, outline: &Outline) -> Result<State> {
     let bytes = files::read_limited(path, LIMIT)?;
-    let (position, tensors) = unsealed(&bytes).map_err(|reason| damaged(path, &reason))?;
+    let read = unsealed(&bytes).and_then(|(position, file)| Ok((position, tensors(&file)?)));
+    let (position, tensors) = read.map_err(|reason| damaged(path, &reason))?;
     restore(outline, position, tensors).map_err(|error| match error {
         Failure::Content(reason) => damaged(path, &reason),
         Failure::Engine(error) => error,
@@ -183,7 +184,7 @@ fn damaged(path: &Path, reason: &str) -> Error {
     Error::format(path, format!("the checkpoint is damaged ({reason})"))
 }
 
-fn unsealed(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
+fn unsealed(bytes: &[u8]) -> std::result::Result<(Position, SafeTensors<'_>), String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -244,15 +245,19 @@ fn position(metadata: Option<&HashMap<String, String>>) -> std::result::Result<P
 
 type Tensors = BTreeMap<String, Vec<f64>>;
 
-fn parse(bytes: &[u8]) -> std::result::Result<(Position, Tensors), String> {
+/// Where a checkpoint stands, and its tensors as they lie in the file.
+fn parse(bytes: &[u8]) -> std::result::Result<(Position, SafeTensors<'_>), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damage(&error))?;
     let position = position(header.metadata().as_ref())?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| damage(&error))?;
-    let mut tensors = Tensors::new();
-    for (name, view) in file.iter() {
-        tensors.insert(name.to_owned(), values(name, view.dtype(), view.data())?);
-    }
-    Ok((position, tensors))
+    Ok((position, file))
+}
+
+fn tensors(file: &SafeTensors<'_>) -> std::result::Result<Tensors, String> {
+    let read = |(name, view): (&str, TensorView<'_>)| {
+        Ok((name.to_owned(), values(name, view.dtype(), view.data())?))
+    };
+    file.iter().map(read).collect()
 }
 
 /// The numbers of a tensor; earlier programs stored all of them as float64.

@@ -10,7 +10,7 @@ use super::schedule::Calendar;
 use super::settings::EarlierStages;
 use super::{Request, Subject};
 use crate::engine::autodiff::batch_step::Batch;
-use crate::engine::autodiff::{Program, Workspaces, check_batch};
+use crate::engine::autodiff::{Program, Workspaces, beside_training};
 use crate::engine::backend::Backend;
 use crate::engine::data::{Order, Selection, sample, split_train};
 use crate::engine::evaluation;
@@ -24,6 +24,8 @@ use crate::engine::{Error, Result};
 /// What a run reads.
 pub(super) struct Inputs<'a, B: Backend> {
     pub backend: &'a B,
+    /// Chunks that are evaluated at the same time.
+    pub at_once: usize,
     pub subject: &'a Subject<'a>,
     pub request: &'a Request<'a>,
     pub calendar: Calendar,
@@ -49,7 +51,7 @@ pub(super) fn prepare<'a, B: Backend>(
     let fitted = sample(Order::Random, fitted, settings.seed, train.len())?;
     let fitted = fitted.into_iter().map(|place| train[place]).collect();
     let batch = settings.batch_size.min(train.len());
-    check_batch(subject.graph, backend, batch)?;
+    let at_once = beside_training(subject.graph, backend, batch)?;
     let batches = Batches::new(images, train, settings);
     let calendar = Calendar {
         steps_per_epoch: batches.per_epoch(),
@@ -67,6 +69,7 @@ pub(super) fn prepare<'a, B: Backend>(
     });
     let inputs = Inputs {
         backend,
+        at_once,
         subject,
         request,
         calendar,

@@ -4,10 +4,10 @@
 use super::analysis::Analysis;
 use super::metric::Metric;
 use crate::engine::autodiff::kept;
-use crate::engine::backend::Memory;
 use crate::engine::counts::counted;
 use crate::engine::graph::operations::rules::Purpose;
 use crate::engine::graph::{Graph, Layer};
+use crate::engine::memory::Memory;
 
 /// Products that an eigenvalue takes at a relative residual of 1e-3, from experience.
 const PRODUCTS: f64 = 6.5;

@@ -14,8 +14,9 @@ use super::primal::Primal;
 use super::rows::Rows;
 use super::trace::{Squares, Trace};
 use crate::engine::Result;
-use crate::engine::backend::{Backend, Memory, WeightShape};
+use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::job::{Event, Observer, Phase, Verdict};
+use crate::engine::memory::Memory;
 
 /// Pieces whose rows are computed between two reports.
 const WAVE: usize = 8;

@@ -84,7 +84,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let start = Instant::now();
     let earlier = kept.earlier()?;
     let earlier = earlier.as_ref().map(Earlier);
-    let inputs = args.inputs.load(Part::Train)?;
+    let inputs = args.inputs.load(Part::Train, args.device.memory())?;
     inputs.tell_notes(&reporter);
     inputs.tell_whole(Part::Train, &reporter)?;
     let before = earlier.and_then(Earlier::seed);

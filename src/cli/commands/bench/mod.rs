@@ -22,7 +22,7 @@ use crate::engine::backend::Backend;
 use clock::Clock;
 use document::Document;
 use name::Name;
-use subject::Subject;
+use subject::{Needed, Subject};
 use works::Works;
 
 const EXAMPLES: &str = "\
@@ -123,7 +123,12 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
         output::probe(path)?;
     }
     let mut reporter = shared.reporter()?;
-    let subject = Subject::load(&args.inputs, args.images(), shared.seed())?;
+    let needed = Needed {
+        images: args.images(),
+        seed: shared.seed(),
+        memory: args.device.memory(),
+    };
+    let subject = Subject::load(&args.inputs, needed)?;
     subject.first(args.images())?;
     for note in &subject.model.notes {
         reporter.note(&format!("weights: {note}"));

@@ -12,6 +12,7 @@ use crate::engine::data::{
 };
 use crate::engine::graph::Shape;
 use crate::engine::import;
+use crate::engine::memory::Memory;
 use crate::engine::model::{Architecture, Model, ModelSource, check_fit, demo};
 
 /// The network when none is named.
@@ -33,44 +34,47 @@ pub struct Subject {
     normalization: Normalization,
 }
 
-/// Images by chance.
-#[derive(Clone, Copy)]
-struct Chance {
-    images: usize,
-    seed: u64,
+/// What a benchmark asks of its images.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed {
+    /// How many.
+    pub images: usize,
+    /// Of weights and images by chance.
+    pub seed: u64,
+    /// Bounds what is kept of pictures.
+    pub memory: Memory,
 }
 
-impl Chance {
+impl Needed {
     /// Images of a shape in some classes, and where they come from, in words.
     fn noise(self, fit: (Shape, usize)) -> (Dataset, String) {
-        let Self { images, seed } = self;
+        let Self { images, seed, .. } = self;
         let said = format!("noise, no --data given (seed {seed})");
         (noise(fit, images, seed), said)
     }
 }
 
 impl Subject {
-    /// Reads what was named; weights and images by chance from `seed` otherwise. `images` is how many
-    /// are needed.
+    /// Reads what was named; weights and images are by chance otherwise.
     ///
     /// # Errors
     /// When a file is not what it should be.
-    pub fn load(inputs: &InputArgs, images: usize, seed: u64) -> Result<Self, Failure> {
+    pub fn load(inputs: &InputArgs, needed: Needed) -> Result<Self, Failure> {
         match &inputs.model {
-            Some(ModelSource::File(path)) => Self::of_file(inputs, path, Chance { images, seed }),
+            Some(ModelSource::File(path)) => Self::of_file(inputs, path, needed),
             Some(ModelSource::Preset(architecture)) => {
-                Self::of_preset(inputs, *architecture, Chance { images, seed })
+                Self::of_preset(inputs, *architecture, needed)
             }
-            None => Self::of_preset(inputs, USUAL, Chance { images, seed }),
+            None => Self::of_preset(inputs, USUAL, needed),
         }
     }
 
     /// A network from a file, which has its weights.
-    fn of_file(inputs: &InputArgs, path: &Path, chance: Chance) -> Result<Self, Failure> {
+    fn of_file(inputs: &InputArgs, path: &Path, needed: Needed) -> Result<Self, Failure> {
         let weights = inputs.weights_source().map_or(path, |source| source.path);
         let weights = weights.display().to_string();
         if let Some(spec) = &inputs.data {
-            let loaded = inputs.load(Part::Train)?;
+            let loaded = inputs.load(Part::Train, needed.memory)?;
             let dataset = loaded.source.part(Part::Train)?.clone();
             return Ok(Self {
                 is_trained: true,
@@ -86,7 +90,7 @@ impl Subject {
             size: said.size_after().map(|size| [size.height, size.width]),
         };
         let model = Model::import(path, options, inputs.weights_source())?;
-        let (dataset, data) = chance.noise((model.graph.input_shape(), model.graph.classes()));
+        let (dataset, data) = needed.noise((model.graph.input_shape(), model.graph.classes()));
         Ok(Self {
             is_trained: true,
             normalization: Normalization::none(dataset.channels),
@@ -100,15 +104,15 @@ impl Subject {
     fn of_preset(
         inputs: &InputArgs,
         architecture: Architecture,
-        chance: Chance,
+        needed: Needed,
     ) -> Result<Self, Failure> {
-        let seed = chance.seed;
+        let seed = needed.seed;
         let (dataset, data) = match &inputs.data {
             Some(spec) => (
-                inputs.source()?.part(Part::Train)?.clone(),
+                inputs.source(needed.memory)?.part(Part::Train)?.clone(),
                 spec.to_string(),
             ),
-            None => chance.noise(IMAGE),
+            None => needed.noise(IMAGE),
         };
         let usual = architecture.normalization(dataset.channels);
         let said = inputs.preprocess.said()?;

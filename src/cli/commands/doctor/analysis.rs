@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::Lines;
 use crate::cli::failure::Failure;
 use crate::engine::autodiff::batch_step::Batch;
-use crate::engine::backend::Memory;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::bench::Forward;
 use crate::engine::data::Label;
 use crate::engine::graph::Shape;
 use crate::engine::hessian::Analysis;
 use crate::engine::hessian::estimate::{Estimate, Outline};
+use crate::engine::memory::Memory;
 use crate::engine::model::{Architecture, Model};
 
 /// A network that everybody in the field knows.

@@ -44,6 +44,12 @@ impl Args {
         Ok(Some(kept))
     }
 
+    /// How the images are read, as far as options tell.
+    fn lists(&self, preprocessing: Preprocessing) -> Reading {
+        let memory = self.device.memory();
+        self.inputs.lists.reading(preprocessing, memory)
+    }
+
     fn of_run(&self, folder: &Path, reporter: &mut Reporter) -> Result<Kept, Failure> {
         let Run {
             record,
@@ -55,8 +61,7 @@ impl Args {
             reporter.warn(doubt);
         }
         let source = images_of(self.inputs.data.as_ref(), &record.data.name, folder)?;
-        let lists = self.inputs.lists.reading(Preprocessing::default());
-        let source = source.read_as(record.reading(lists));
+        let source = source.read_as(record.reading(self.lists(Preprocessing::default())));
         Ok(Kept {
             source: source.holding_out(record.settings.seed),
             normalization: record.data.normalization,
@@ -76,7 +81,7 @@ impl Args {
         let source = images_of(self.inputs.data.as_ref(), &about.data, path)?;
         let reading = Reading {
             expected: Some(graph.input_shape()),
-            ..self.inputs.lists.reading(about.preprocessing)
+            ..self.lists(about.preprocessing)
         };
         Ok(Kept {
             source: source.read_as(reading),

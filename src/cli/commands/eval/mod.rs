@@ -186,7 +186,7 @@ impl Args {
         seed: u64,
         mut reporter: Reporter,
     ) -> Result<Evaluated, Failure> {
-        let inputs = self.inputs.load(Part::from(split))?;
+        let inputs = self.inputs.load(Part::from(split), self.device.memory())?;
         inputs.tell_notes(&reporter);
         inputs.tell_whole(Part::from(split), &reporter)?;
         let (source, normalization) = (&inputs.source, &inputs.normalization);

@@ -163,7 +163,7 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let folder = args.output.as_path();
     let start = args.start(folder)?;
     let reporter = shared.reporter()?;
-    let mut inputs = args.inputs.load(Part::Train)?;
+    let mut inputs = args.inputs.load(Part::Train, args.device.memory())?;
     inputs.tell_notes(&reporter);
     let started = match start {
         Start::Fresh => None,

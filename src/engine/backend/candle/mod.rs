@@ -14,8 +14,9 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{Arrays, Memory, WeightShape};
+use super::{Arrays, WeightShape};
 use crate::engine::Result;
+use crate::engine::memory::Memory;
 use crate::engine::shape::Shape;
 
 /// Images in a chunk, unless asked otherwise.

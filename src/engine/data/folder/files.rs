@@ -27,7 +27,10 @@ fn entries(folder: &Path) -> Result<Vec<Entry>> {
         };
         if !name.starts_with('.') {
             // Links are followed.
-            let is_folder = entry.path().is_dir();
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => entry.path().is_dir(),
+            };
             found.push(Entry { name, is_folder });
         }
     }
@@ -49,31 +52,29 @@ fn is_picture(name: &str) -> bool {
 }
 
 /// The folders of a set that were read, so that no link leads to one again, or around it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Seen {
-    root: PathBuf,
+    root: Option<PathBuf>,
     folders: HashMap<PathBuf, PathBuf>,
 }
 
 impl Seen {
-    /// Nothing but the root.
+    /// Nothing but the root, whose folders are read one by one.
     pub fn of(root: &Path) -> Self {
         let place = canonical(root);
         Self {
             folders: HashMap::from([(place.clone(), root.to_owned())]),
-            root: place,
+            root: Some(place),
         }
     }
 
     /// Refuses a folder that leads to one that was read, or that holds the whole set.
     fn enter(&mut self, folder: &Path) -> Result<()> {
         let place = canonical(folder);
-        let holds_all = self.root.starts_with(&place);
+        let around = self.root.clone().filter(|root| root.starts_with(&place));
         let before = self.folders.insert(place, folder.to_owned());
-        let there = match (before, holds_all) {
-            (Some(before), _) => before,
-            (None, true) => self.root.clone(),
-            (None, false) => return Ok(()),
+        let Some(there) = before.or(around) else {
+            return Ok(());
         };
         Err(Error::invalid(format!(
             "{} leads to {} again, whose pictures would be taken twice: remove that link",

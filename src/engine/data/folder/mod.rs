@@ -142,7 +142,7 @@ pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Datas
         root: root.folder.clone(),
         files,
     };
-    let images = shaped(Box::new(pictures), &reading.preprocessing)?;
+    let images = shaped(Box::new(pictures), &reading.preprocessing, reading.memory)?;
     let mut dataset = reading.dataset(&named("folder", folder), images, labels, root.whole)?;
     dataset.origin.unlisted = unlisted;
     if root.folder != folder {
@@ -156,9 +156,10 @@ pub(super) fn load(folder: &Path, part: Part, reading: &Reading) -> Result<Datas
     Ok(dataset)
 }
 
-/// Pictures in a folder besides those that a table lists; none where they cannot be counted.
+/// Pictures in a folder besides those that a table lists; none where not all folders can be read, of which
+/// the table needs none.
 fn unlisted(folder: &Path, listed: usize) -> usize {
-    let all = files::pictures(folder, &mut files::Seen::of(folder));
+    let all = files::pictures(folder, &mut Seen::default());
     all.map_or(0, |all| all.len().saturating_sub(listed))
 }
 
@@ -417,6 +418,11 @@ mod tests {
             ("b/3.ppm,1\n", "line 1: there is no file b/3.ppm"),
             ("../x.ppm,1\n", "line 1: "),
             ("b/2.ppm,1\nb/2.ppm,2\n", "line 2: b/2.ppm comes twice"),
+            (
+                "1,b/2.ppm\n",
+                "line 1: expected file,label, got 1,b/2.ppm: exchange",
+            ),
+            ("file,label\n1,b/2.ppm\n", "line 2: label b/2.ppm"),
             ("file,label\n", "no file in it"),
         ] {
             fs::write(&table, content).unwrap();
@@ -430,6 +436,7 @@ mod tests {
         reading.classes = Some(list);
         let dataset = read(folder.path(), Part::Test, &reading).unwrap();
         assert_eq!((labels(&dataset), dataset.classes), (vec![1], 2));
+        assert_eq!(dataset.origin.unlisted, 2, "{:?}", PICTURES);
     }
 
     #[cfg(unix)]

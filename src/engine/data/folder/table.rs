@@ -1,7 +1,7 @@
 //! A table of files and labels: `file,label`, or other columns with a heading that names these two.
 
 use std::collections::HashSet;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::{Listing, Root};
 use crate::engine::counts::counted;
@@ -42,42 +42,27 @@ pub(super) fn listed(
     let columns = rows.first().and_then(Columns::of_heading);
     let headings = usize::from(columns.is_some());
     let columns = columns.unwrap_or(Columns::USUAL);
+    let places = Places { folder, root };
     for row in &rows[headings..] {
         let wrong = |reason: String| Error::format(table, format!("line {}: {reason}", row.line));
         let (file, label) = columns.of(row).map_err(wrong)?;
-        let is_file = |name: &str| root.folder.join(name).is_file() || folder.join(name).is_file();
-        if headings == 0 && !is_file(file) && is_file(label) {
-            return Err(wrong(format!(
-                "expected file,label, got {file},{label}: exchange the columns, or name them in a first \
-                 line label,file"
-            )));
+        let read = label_of(label, classes).and_then(|label| Ok((label, places.find(file)?)));
+        let (label, path) = read.map_err(|reason| {
+            let swapped = headings == 0 && matches!(places.find(label), Ok(Some(_)));
+            wrong(if swapped {
+                exchange(file, label)
+            } else {
+                reason
+            })
+        })?;
+        let Some(path) = path else {
+            continue;
+        };
+        if !seen.insert(path.clone()) {
+            return Err(wrong(format!("{file} comes twice; list each file once")));
         }
-        let label = label_of(label, classes).map_err(wrong)?;
-        let named = Path::new(file);
-        let relative = below(named, [&root.folder, folder]).unwrap_or(named);
-        let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        if !relative.components().all(inside) {
-            return Err(wrong(format!("{file} is not below {}", folder.display())));
-        }
-        let within = |at: &Path| Some(at.join(relative)).filter(|path| path.is_file());
-        let found = within(&root.folder).or_else(|| within(folder));
-        match found {
-            Some(path) if !root.others.iter().any(|other| path.starts_with(other)) => {
-                if !seen.insert(path.clone()) {
-                    return Err(wrong(format!("{file} comes twice; list each file once")));
-                }
-                listing.files.push(path);
-                listing.labels.push(label);
-            }
-            Some(_) => {}
-            None if root.others.iter().any(|other| within(other).is_some()) => {}
-            None => {
-                let folder = folder.display();
-                return Err(wrong(format!(
-                    "there is no file {file} in {folder}; correct the table or the folder"
-                )));
-            }
-        }
+        listing.files.push(path);
+        listing.labels.push(label);
     }
     if listing.files.is_empty() {
         let folder = root.folder.display();
@@ -87,6 +72,45 @@ pub(super) fn listed(
         ));
     }
     Ok(listing)
+}
+
+/// What to do about columns in the other order.
+fn exchange(file: &str, label: &str) -> String {
+    format!(
+        "expected file,label, got {file},{label}: exchange the columns, or name them in a first line \
+         label,file"
+    )
+}
+
+/// Where the files of a table may lie.
+struct Places<'a> {
+    /// The folder that was named.
+    folder: &'a Path,
+    /// That of the part.
+    root: &'a Root,
+}
+
+impl Places<'_> {
+    /// The file that a row names; `None` for one of the other part.
+    fn find(&self, file: &str) -> std::result::Result<Option<PathBuf>, String> {
+        let Self { folder, root } = *self;
+        let named = Path::new(file);
+        let relative = below(named, [&root.folder, folder]).unwrap_or(named);
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !relative.components().all(inside) {
+            return Err(format!("{file} is not below {}", folder.display()));
+        }
+        let within = |at: &Path| Some(at.join(relative)).filter(|path| path.is_file());
+        let of_other = |path: &PathBuf| root.others.iter().any(|other| path.starts_with(other));
+        match within(&root.folder).or_else(|| within(folder)) {
+            Some(path) => Ok(Some(path).filter(|path| !of_other(path))),
+            None if root.others.iter().any(|other| within(other).is_some()) => Ok(None),
+            None => Err(format!(
+                "there is no file {file} in {}; correct the table or the folder",
+                folder.display()
+            )),
+        }
+    }
 }
 
 /// Which columns of a table tell a file and its label.

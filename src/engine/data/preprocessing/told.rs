@@ -6,6 +6,8 @@ use crate::engine::data::{Dataset, Images, Normalization, Selection, USUAL_SCALE
 
 /// Images that are looked at.
 const LOOKED_AT: usize = 64;
+/// Of them, those that are in memory at a time.
+const TOGETHER: usize = 8;
 /// The largest mean that normalised images have, from zero.
 const FAR: f64 = 2.0;
 /// The smallest and the largest deviation that they have.
@@ -67,11 +69,17 @@ pub fn doubt(dataset: &Dataset, normalization: &Normalization) -> Result<Option<
     let step = dataset.len().div_ceil(LOOKED_AT).max(1);
     let indices: Vec<usize> = (0..dataset.len()).step_by(step).collect();
     let count = indices.len();
-    let values = Selection::new(dataset, normalization, indices)?.load(0..count)?;
-    let number = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / number;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let deviation = (squares / number).sqrt();
+    let images = Selection::new(dataset, normalization, indices)?;
+    let (mut number, mut sum, mut squares) = (0, 0.0, 0.0);
+    for first in (0..count).step_by(TOGETHER) {
+        let values = images.load(first..count.min(first + TOGETHER))?;
+        number += values.len();
+        sum += values.iter().sum::<f64>();
+        squares += values.iter().map(|value| value * value).sum::<f64>();
+    }
+    let number = number.max(1) as f64;
+    let mean = sum / number;
+    let deviation = (squares / number - mean * mean).max(0.0).sqrt();
     if mean.abs() <= FAR && DEVIATIONS.contains(&deviation) {
         return Ok(None);
     }

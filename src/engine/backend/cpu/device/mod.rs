@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 use super::convolution::{Convolution, FrequencyWeights, PackedWeights};
 use super::{Array, Isa, Workspace, layout};
 use crate::engine::Result;
-use crate::engine::backend::{Arrays, Memory, WeightShape};
+use crate::engine::backend::{Arrays, WeightShape};
+use crate::engine::memory::Memory;
 use crate::engine::shape::Shape;
 
 /// Images in a chunk: its activations stay in a core's cache.

@@ -1,5 +1,5 @@
-//! How much memory work on a device may take: what is kept between walks, and how many chunks of images
-//! are walked at the same time.
+//! How much memory work may take: what is kept of images and between walks, and how many chunks of
+//! images are walked at the same time.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,14 @@ use std::str::FromStr;
 
 use crate::engine::{Error, Result};
 
-/// Bytes that work on a device may take, all in all; without a bound, only what is kept between walks is
-/// bounded.
+/// Bytes that work may take, all in all; without a bound, only what is kept is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     bound: Option<u64>,
     kept: u64,
 }
 
-/// Bytes of what is kept between walks on a machine that is large enough.
+/// Bytes of what is kept on a machine that is large enough.
 const KEPT: u64 = 2 << 30;
 
 /// Most bytes that can be given.
@@ -28,7 +27,7 @@ impl Memory {
         kept: KEPT,
     };
 
-    /// At most so many bytes, of which half may be kept between walks.
+    /// At most so many bytes, of which half may be kept.
     #[must_use]
     pub const fn within(bytes: u64) -> Self {
         Self {
@@ -52,6 +51,24 @@ impl Memory {
     #[must_use]
     pub const fn bound(self) -> Option<u64> {
         self.bound
+    }
+
+    /// Bytes left where nothing but images is kept; `None` without a bound.
+    #[must_use]
+    pub fn beside_images(self) -> Option<u64> {
+        self.bound.map(|bound| bound - self.kept / 4)
+    }
+
+    /// Bytes left where everything is kept that may be; `None` without a bound.
+    #[must_use]
+    pub fn beside_kept(self) -> Option<u64> {
+        self.bound.map(|bound| bound - self.kept)
+    }
+
+    /// Bytes of prepared pictures that are kept, so that they need not be read again.
+    #[must_use]
+    pub fn of_images(self) -> usize {
+        bytes(self.kept / 4)
     }
 
     /// Bytes of kept values above which they are computed anew whenever they are needed.
