@@ -11,11 +11,16 @@ use crate::engine::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     bound: Option<u64>,
+    /// Of prepared pictures.
+    images: u64,
+    /// Of what is kept between walks: values and rows.
     kept: u64,
 }
 
-/// Bytes of what is kept on a machine that is large enough.
-const KEPT: u64 = 2 << 30;
+/// Bytes of prepared pictures on a machine that is large enough.
+const IMAGES: u64 = 512 << 20;
+/// Bytes of what is kept between walks there.
+const KEPT: u64 = 3 * IMAGES;
 
 /// Most bytes that can be given.
 const LARGEST: f64 = (1_u64 << 60) as f64;
@@ -24,15 +29,17 @@ impl Memory {
     /// No bound, and 2 GiB of what is kept: on every machine the same.
     pub const USUAL: Self = Self {
         bound: None,
+        images: IMAGES,
         kept: KEPT,
     };
 
-    /// At most so many bytes, of which half may be kept.
+    /// At most so many bytes, of which an eighth may be pictures, and three eighths kept between walks.
     #[must_use]
     pub const fn within(bytes: u64) -> Self {
         Self {
             bound: Some(bytes),
-            kept: bytes / 2,
+            images: bytes / 8,
+            kept: bytes / 8 * 3,
         }
     }
 
@@ -40,10 +47,11 @@ impl Memory {
     /// belongs to, has.
     #[must_use]
     pub fn of_machine() -> Self {
-        let half = there().map_or(u64::MAX, |bytes| bytes / 2);
+        let eighth = there().map_or(u64::MAX / 8, |bytes| bytes / 8);
         Self {
             bound: None,
-            kept: KEPT.min(half),
+            images: IMAGES.min(eighth),
+            kept: KEPT.min(3 * eighth),
         }
     }
 
@@ -53,40 +61,50 @@ impl Memory {
         self.bound
     }
 
-    /// Bytes left where nothing but images is kept; `None` without a bound.
+    /// Bytes beside the prepared pictures, where there is a bound.
     #[must_use]
     pub fn beside_images(self) -> Option<u64> {
-        self.bound.map(|bound| bound - self.kept / 4)
+        self.bound.map(|bound| bound - self.images)
     }
 
-    /// Bytes left where everything is kept that may be; `None` without a bound.
+    /// Bytes of what is kept between walks.
     #[must_use]
-    pub fn beside_kept(self) -> Option<u64> {
-        self.bound.map(|bound| bound - self.kept)
+    pub const fn kept(self) -> u64 {
+        self.kept
+    }
+
+    /// The same where a network and its walks take so many bytes: within a bound, less may be kept.
+    #[must_use]
+    pub fn beside_walks(self, walks: u64) -> Self {
+        let left = self.beside_images().map(|left| left.saturating_sub(walks));
+        Self {
+            kept: left.map_or(self.kept, |left| self.kept.min(left)),
+            ..self
+        }
     }
 
     /// Bytes of prepared pictures that are kept, so that they need not be read again.
     #[must_use]
     pub fn of_images(self) -> usize {
-        bytes(self.kept / 4)
+        bytes(self.images)
     }
 
     /// Bytes of kept values above which they are computed anew whenever they are needed.
     #[must_use]
     pub fn of_values(self) -> usize {
-        bytes(self.kept / 2)
+        bytes(self.kept / 3 * 2)
     }
 
     /// Bytes of the rows of a layer's factor that are held at once; beyond, its products are walks.
     #[must_use]
     pub fn of_rows(self) -> usize {
-        bytes(self.kept / 4)
+        bytes(self.kept / 3)
     }
 
     /// Bytes of the rows of layers that are measured together.
     #[must_use]
     pub fn of_group(self) -> usize {
-        bytes(self.kept / 8)
+        bytes(self.kept / 6)
     }
 }
 
@@ -165,6 +183,10 @@ mod tests {
         let small = Memory::within(1 << 30);
         assert_eq!(small.bound(), Some(1 << 30));
         assert_eq!(small.of_rows(), 128 << 20);
+        assert_eq!(small.beside_walks(1 << 20), small, "there is room for all");
+        let little = small.beside_walks(small.beside_images().unwrap() - (3 << 20));
+        assert_eq!((little.of_rows(), little.of_images()), (1 << 20, 128 << 20));
+        assert_eq!(usual.beside_walks(u64::MAX), usual);
         assert!(Memory::of_machine().of_values() <= usual.of_values());
     }
 

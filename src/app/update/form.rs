@@ -22,6 +22,9 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
 
 /// A key in the window; `Some` when it closes.
 pub(super) fn press(state: &mut State, key: Key, form: &mut Form) -> (Vec<Effect>, bool) {
+    if is_recent(key) {
+        return (projects::open(state), true);
+    }
     let found = form
         .choices
         .as_ref()
@@ -47,6 +50,11 @@ pub(super) fn press(state: &mut State, key: Key, form: &mut Form) -> (Vec<Effect
         _ => Vec::new(),
     };
     (effects, false)
+}
+
+/// Whether a key asks for what was open before, as anywhere else.
+fn is_recent(key: Key) -> bool {
+    key.ctrl && key.code == KeyCode::Char('o')
 }
 
 /// A click on a row: the lines come first, then the choices.

@@ -15,6 +15,7 @@ use crate::engine::graph::operations::rules::{
     Wanted, Wires,
 };
 use crate::engine::graph::{Graph, Layer, NodeId, Operation, ParameterId, Parameters};
+use crate::engine::memory::Memory;
 
 /// A graph with its parameters arranged for a device.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Program<'a, B: Backend> {
     fusion: Fusion,
     kept: Vec<bool>,
     at_once: usize,
+    memory: Memory,
 }
 
 /// The wires of some images: all of them during the forward walk, then those that are kept.
@@ -93,13 +95,17 @@ impl<'a, B: Backend> Program<'a, B> {
     ) -> Result<Self> {
         let kept = kept(graph, purpose, |_| true);
         let forward_lifetimes = Lifetimes::new(graph.nodes(), kept.clone());
-        let at_once = match purpose {
+        let need = Need::of(graph, backend, &forward_lifetimes, purpose);
+        let at_once = if purpose == Purpose::Train {
             // A batch is walked as a whole.
-            Purpose::Train => usize::MAX,
-            _ => Need::of(graph, backend, &forward_lifetimes, purpose).at_once(backend.memory())?,
+            usize::MAX
+        } else {
+            need.at_once(backend.memory())?
         };
+        let memory = need.beside(at_once, backend.memory());
         let mut program = Self {
             at_once,
+            memory,
             graph,
             backend,
             mode,
@@ -155,6 +161,12 @@ impl<'a, B: Backend> Program<'a, B> {
     #[must_use]
     pub const fn at_once(&self) -> usize {
         self.at_once
+    }
+
+    /// What the device's memory leaves for what is kept between walks.
+    #[must_use]
+    pub const fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// How batch normalisation behaves.

@@ -80,27 +80,31 @@ impl Need {
     /// # Errors
     /// When not even one fits.
     pub fn at_once(self, memory: Memory) -> Result<usize> {
-        let for_walks = |memory: Memory| match self.purpose {
-            Purpose::Analyse => memory.beside_kept(),
-            Purpose::Evaluate | Purpose::Distill | Purpose::Train => memory.beside_images(),
-        };
-        let (Some(bound), Some(left)) = (memory.bound(), for_walks(memory)) else {
+        let (Some(bound), Some(left)) = (memory.bound(), memory.beside_images()) else {
             return Ok(usize::MAX);
         };
-        let fit = left.saturating_sub(self.base) / self.chunk.max(1);
-        if fit > 0 {
-            return Ok(usize::try_from(fit).unwrap_or(usize::MAX));
-        }
-        let least = self.base + self.chunk;
-        // What is kept is a share of the bound.
-        let share =
-            for_walks(Memory::within(1 << 20)).map_or(1.0, |of| of as f64 / f64::from(1 << 20));
-        Err(Error::invalid(format!(
-            "expected at least {} of memory for this network and one chunk of images, got {}; give \
-             more with --memory",
-            mebibytes((least as f64 / share).ceil() as u64),
-            mebibytes(bound)
-        )))
+        let Some(more) = left.checked_sub(self.base + self.chunk) else {
+            // An eighth is for images.
+            let least = (self.base + self.chunk).saturating_mul(8).div_ceil(7);
+            return Err(Error::invalid(format!(
+                "expected at least {} of memory for this network and one chunk of images, got {}; give \
+                 more with --memory",
+                mebibytes(least),
+                mebibytes(bound)
+            )));
+        };
+        let kept = match self.purpose {
+            Purpose::Analyse => memory.kept(),
+            Purpose::Evaluate | Purpose::Distill | Purpose::Train => 0,
+        };
+        let chunks = more.saturating_sub(kept) / self.chunk.max(1);
+        Ok(usize::try_from(chunks).map_or(usize::MAX, |chunks| chunks.saturating_add(1)))
+    }
+
+    /// What is left of memory for what is kept beside so many chunks.
+    pub fn beside(self, chunks: usize, memory: Memory) -> Memory {
+        let chunks = self.chunk.saturating_mul(chunks as u64);
+        memory.beside_walks(self.base.saturating_add(chunks))
     }
 }
 
@@ -200,9 +204,16 @@ mod tests {
             purpose: Purpose::Analyse,
             ..need
         };
-        let refused = analysis.at_once(Memory::within(219 << 20)).unwrap_err();
-        assert!(refused.to_string().contains("at least 220MB"), "{refused}");
-        assert_eq!(analysis.at_once(Memory::within(220 << 20)).unwrap(), 1);
+        let memory = Memory::within(128 << 20);
+        assert_eq!(
+            analysis.at_once(memory).unwrap(),
+            1,
+            "two megabytes are left"
+        );
+        assert_eq!(analysis.beside(1, memory).kept(), 2 << 20);
+        let memory = Memory::within(240 << 20);
+        assert_eq!(analysis.at_once(memory).unwrap(), 2);
+        assert_eq!(analysis.beside(2, memory), memory);
     }
 
     #[test]

@@ -317,7 +317,7 @@ impl<B: Backend> Pieces<B> {
         let kept = nodes.filter(|(_, kept)| **kept);
         let elements: usize = kept.map(|(node, _)| node.shape.elements()).sum();
         let bytes = elements * program.backend().bytes_per_number();
-        let fits = bytes.saturating_mul(images.len()) <= program.backend().memory().of_values();
+        let fits = bytes.saturating_mul(images.len()) <= program.memory().of_values();
         let piece = |range: Range<usize>| Piece {
             span: Span {
                 first: range.start,

@@ -86,7 +86,7 @@ pub fn sweep<B: Backend>(
     observer: &mut dyn Observer,
 ) -> Result<Verdict> {
     let size = |layer: usize| row_bytes(primal, &primal.layers()[layer].shape) * rows.count();
-    let groups = groups(layers, &size, primal.program.backend().memory());
+    let groups = groups(layers, &size, primal.program.memory());
     let walked = groups.iter().filter_map(Group::walked);
     let walked: Vec<usize> = walked.filter(|_| traces).collect();
     let by_rows = groups.iter().filter(|group| group.walked().is_none());
@@ -206,8 +206,7 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
         };
         let bytes: usize = layers.iter().map(|&layer| size(layer)).sum();
         let of_piece = bytes / self.source.pieces().max(1);
-        let wave =
-            (self.primal.program.backend().memory().of_rows() / of_piece.max(1)).clamp(1, WAVE);
+        let wave = (self.primal.program.memory().of_rows() / of_piece.max(1)).clamp(1, WAVE);
         if !layers.is_empty() && self.rows(layers, wave, &mut take, observer)? == Verdict::Stop {
             return Ok(None);
         }

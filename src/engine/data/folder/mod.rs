@@ -436,7 +436,7 @@ mod tests {
         reading.classes = Some(list);
         let dataset = read(folder.path(), Part::Test, &reading).unwrap();
         assert_eq!((labels(&dataset), dataset.classes), (vec![1], 2));
-        assert_eq!(dataset.origin.unlisted, 2, "{:?}", PICTURES);
+        assert_eq!(dataset.origin.unlisted, 2, "{PICTURES:?}");
     }
 
     #[cfg(unix)]
