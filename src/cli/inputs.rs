@@ -225,6 +225,16 @@ pub fn tell_whole(dataset: &Dataset, reporter: &Reporter) {
     }
 }
 
+/// Says that images are those that a run kept for the test, where they came in one part.
+pub fn tell_divided(dataset: &Dataset, reporter: &Reporter) {
+    if dataset.origin.divided {
+        let (name, images) = (&dataset.name, counted(dataset.len(), "image"));
+        reporter.note(&format!(
+            "{name} comes in one part: scored are {images}, those of it that fine-tuning keeps for the test"
+        ));
+    }
+}
+
 /// Says that pictures of the folder are in no line of the table of labels.
 fn tell_unlisted(dataset: &Dataset, reporter: &Reporter) {
     let left = dataset.origin.unlisted;

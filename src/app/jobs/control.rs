@@ -68,11 +68,13 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Changes the wish; stopping and leaving are final.
+    /// Changes the wish. Leaving is final; what was asked to stop goes on stopping, but nobody needs to wait
+    /// for it.
     pub fn set(&self, wish: Wish) {
         let mut current = lock(&self.wish);
-        if !matches!(*current, Wish::Stop | Wish::Leave) {
-            *current = wish;
+        match (*current, wish) {
+            (Wish::Go | Wish::Hold, _) | (Wish::Stop, Wish::Leave) => *current = wish,
+            (Wish::Stop | Wish::Leave, _) => {}
         }
         self.changed.notify_all();
     }
@@ -181,5 +183,13 @@ mod tests {
         thread.join().unwrap();
         control.set(Wish::Go);
         assert_eq!(reporter.wish(), Wish::Stop);
+        control.set(Wish::Leave);
+        assert_eq!(
+            reporter.wish(),
+            Wish::Leave,
+            "it stops without being waited for"
+        );
+        control.set(Wish::Stop);
+        assert_eq!(reporter.wish(), Wish::Leave);
     }
 }

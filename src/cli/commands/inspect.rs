@@ -82,7 +82,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let options = Options {
         size: args.size.map(|Size(size)| size),
     };
-    let document = Document::of(&import::read(path, options)?);
+    let network = import::read(path, options)?;
+    let document = Document::of(&network);
     let agreement = if document.unsupported.is_empty() {
         args.agreement(path, options)?
     } else {
@@ -102,6 +103,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let inputs: Vec<Input> = std::iter::once(input).chain(args.expect.files()).collect();
     args.to.deliver(&text, &inputs)?;
     if document.unsupported.is_empty() {
+        // Operations that are known one by one may still be no network that can be computed.
+        let lowered = network.lower();
+        lowered.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
         let doubt = agreement.as_ref().and_then(expect::doubt);
         return doubt.map_or(Ok(()), |doubt| Err(Failure::failed(doubt)));
     }

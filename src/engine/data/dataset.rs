@@ -32,6 +32,8 @@ pub enum ClassSource {
 pub struct Origin {
     /// Whether they are the only part of their set, and serve as training and as test images.
     pub whole: bool,
+    /// Whether they are a share of such a part, which was divided.
+    pub divided: bool,
     /// Where their classes come from.
     pub classes: ClassSource,
     /// How they were resized, cut and turned.
@@ -239,6 +241,7 @@ impl Dataset {
             images: Arc::new(Subset { of, places }),
             origin: Origin {
                 whole: false,
+                divided: true,
                 ..self.origin.clone()
             },
             ..self.clone()

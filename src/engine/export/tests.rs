@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::backend::cpu::{Cpu, Isa};
 use crate::engine::backend::{AverageWindow, Pads, Region, Span, Window};
 use crate::engine::data::preprocessing::Preprocessing;
-use crate::engine::data::{DataSpec, Dataset, Part, Selection};
+use crate::engine::data::{DataSpec, Dataset, Noise, Part, Selection};
 use crate::engine::graph::operations::Pad;
 use crate::engine::graph::{
     Builder, ConvolutionOptions, LinearOptions, NormOptions, OptionA, Role, Shape, single,
@@ -376,6 +376,35 @@ fn a_packed_file_holds_every_operation_and_its_size_is_known_before() {
             (0, found.file.correct)
         );
         check_size((&network, rule), &about);
+    }
+}
+
+#[test]
+fn a_network_on_features_goes_through_every_format() {
+    let (mut b, x) = Builder::new(Shape::Features(20));
+    let x = b.linear("first", x, 8).unwrap();
+    let x = b.prelu("slope", x, 1).unwrap();
+    b.linear("fc", x, 3).unwrap();
+    let graph = b.finish();
+    let pairs = [bits(4, 32), bits(8, 32)];
+    let network = QuantizedNetwork::new(&graph, &waves(&graph), &pairs, ScaleRule::Mse).unwrap();
+    let images = Noise {
+        shape: graph.input_shape(),
+        count: 32,
+        seed: 1,
+    };
+    let about = about_graph(&network);
+    for format in Format::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Request {
+            about: &about,
+            network: &network,
+            format,
+            path: &folder.path().join("file"),
+        };
+        let written = export(&Cpu::new(Isa::detect()), &request, &images, &mut Silent);
+        let found = written.unwrap().unwrap().comparison;
+        assert!(found.largest_difference < 1e-5, "{format}: {found:?}");
     }
 }
 

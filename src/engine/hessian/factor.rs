@@ -87,20 +87,30 @@ impl<'p, 'a, B: Backend> RowSource<'p, 'a, B> {
         }
     }
 
-    /// The rows of some layers in some pieces, one factor a layer.
+    /// Backward walks that give all rows of some pieces, which are walked side by side.
+    #[must_use]
+    pub fn rounds(&self, pieces: Range<usize>) -> usize {
+        let spans = self.pieces.spans().skip(pieces.start).take(pieces.len());
+        // The images with the most rows are first.
+        let rounds = spans.map(|span| self.rows.images[span.first].rows.len());
+        rounds.max().unwrap_or(0)
+    }
+
+    /// The rows of some layers in some pieces, one factor a layer: those that some of their
+    /// [rounds](Self::rounds) give.
     ///
     /// # Errors
     /// When the device fails.
     pub fn factors(
         &mut self,
         layers: &[usize],
-        pieces: Range<usize>,
+        (pieces, which): (Range<usize>, Range<usize>),
     ) -> Result<Vec<Factor<'p, B>>> {
         let (primal, rows) = (self.primal, self.rows);
         let group = Group::new(primal, layers);
         let blocks = self.pieces.work(primal, pieces, |span, chunk| {
             let images = &rows.images[span.first..][..span.images.len()];
-            rounds(primal, rows, images)
+            rounds(primal, rows, (images, which.clone()))
                 .into_iter()
                 .map(|round| group.blocks(primal, chunk, &round))
                 .collect::<Result<Vec<_>>>()
@@ -115,12 +125,18 @@ impl<'p, 'a, B: Backend> RowSource<'p, 'a, B> {
     }
 }
 
-/// The walks that give all rows of some images, those with the most rows first.
-fn rounds<B: Backend>(primal: &Primal<B>, rows: &Rows, images: &[ImageRows]) -> Vec<Round> {
+/// Some of the walks that give all rows of some images, those with the most rows first.
+fn rounds<B: Backend>(
+    primal: &Primal<B>,
+    rows: &Rows,
+    (images, which): (&[ImageRows], Range<usize>),
+) -> Vec<Round> {
     let classes = primal.classes();
     let scale = (primal.len() as f64).sqrt().recip();
     let walks = images.first().map_or(0, |image| image.rows.len());
-    let mut rounds: Vec<Round> = (0..walks)
+    let which = which.start.min(walks)..which.end.min(walks);
+    let mut rounds: Vec<Round> = which
+        .clone()
         .map(|_| Round {
             seed: vec![0.0; images.len() * classes],
             draws: Vec::new(),
@@ -128,11 +144,9 @@ fn rounds<B: Backend>(primal: &Primal<B>, rows: &Rows, images: &[ImageRows]) -> 
         .collect();
     for (place, image) in images.iter().enumerate() {
         let directions = rows.directions(primal.probabilities_of(image.image));
-        for (row, round) in image.rows.iter().zip(&mut rounds) {
+        for (row, round) in image.rows.iter().skip(which.start).zip(&mut rounds) {
             let seed = &mut round.seed[place * classes..][..classes];
-            for (seed, direction) in seed.iter_mut().zip(&directions[row.direction]) {
-                *seed = direction * row.weight * scale;
-            }
+            directions.write(row.direction, row.weight * scale, seed);
             round.draws.push(row.draws);
         }
     }
@@ -182,6 +196,18 @@ impl<'p> Group<'p> {
 }
 
 impl<B: Backend> Factor<'_, B> {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.blocks.iter().map(|block| block.draws.len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Takes in more rows of the same layer.
     pub fn append(&mut self, mut more: Self) {
         self.blocks.append(&mut more.blocks);

@@ -5,6 +5,7 @@ pub mod analysis;
 pub mod completion;
 pub mod curvature;
 pub mod dense;
+pub mod directions;
 pub mod doubt;
 pub mod estimate;
 pub mod factor;

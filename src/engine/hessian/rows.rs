@@ -1,7 +1,7 @@
 //! Which rows of the curvature's factor are worth computing.
 //!
 //! The softmax Hessian of an image is `diag(p) - p p^T = sum_k l_k l_k^T`, a sum over a few
-//! *directions* in its logits. With `J_n` the derivative of image n's logits in a layer's weights, that
+//! [directions](super::directions) in its logits. With `J_n` the derivative of image n's logits in a layer's weights, that
 //! layer's block of the Hessian is `G^T G` for the matrix `G` whose rows are `J_n^T l_k / sqrt(N)`:
 //! one row for each image and direction.
 //!
@@ -18,6 +18,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
+use super::directions::Directions;
+
 /// Rows drawn for what is left out.
 pub const DRAWS: usize = 32;
 
@@ -29,7 +31,7 @@ const ROUNDING: f64 = 1e-9;
 /// One row: a direction in the logits of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Row {
-    /// Which of the image's [`directions`].
+    /// Which of the image's [`Directions`].
     pub direction: usize,
     /// What the direction is multiplied with; 1 for rows that stand for themselves.
     pub weight: f64,
@@ -121,8 +123,8 @@ impl Rows {
 
     /// The directions that the rows of an image with these probabilities refer to.
     #[must_use]
-    pub fn directions(&self, p: &[f64]) -> Vec<Vec<f64>> {
-        directions(p, self.precision)
+    pub fn directions<'p>(&self, p: &'p [f64]) -> Directions<'p> {
+        Directions::new(p, self.precision)
     }
 
     /// Number of rows.
@@ -150,13 +152,14 @@ impl Rows {
 fn candidates(probabilities: &[f64], classes: usize, precision: f64) -> Vec<Candidate> {
     let images = probabilities.par_chunks_exact(classes).enumerate();
     let of_image = |(image, p): (usize, &[f64])| {
-        let directions = directions(p, precision).into_iter().enumerate();
-        let candidate = |(direction, values): (usize, Vec<f64>)| Candidate {
+        let directions = Directions::new(p, precision);
+        let candidate = |(direction, &share): (usize, &f64)| Candidate {
             image,
             direction,
-            share: values.iter().map(|v| v * v).sum(),
+            share,
         };
-        directions.map(candidate).collect::<Vec<_>>()
+        let shares = directions.shares().iter().enumerate();
+        shares.map(candidate).collect::<Vec<_>>()
     };
     images.flat_map_iter(of_image).collect()
 }
@@ -183,45 +186,6 @@ fn draw(candidates: &[Candidate], total: f64, seed: u64) -> Vec<(&Candidate, usi
     drawn
 }
 
-/// Directions `l_k` with `sum_k l_k l_k^T = diag(p) - p p^T`, for the probabilities of one image, but
-/// for a share `precision` of the trace.
-///
-/// A Cholesky factorisation that always goes on at the largest diagonal left, so that the first few
-/// directions hold nearly all of it, whatever the number of classes.
-#[must_use]
-pub fn directions(p: &[f64], precision: f64) -> Vec<Vec<f64>> {
-    let mut diagonal: Vec<f64> = p.iter().map(|p| p * (1.0 - p)).collect();
-    let enough = precision * diagonal.iter().sum::<f64>();
-    let mut directions: Vec<Vec<f64>> = Vec::new();
-    while directions.len() + 1 < p.len() && diagonal.iter().sum::<f64>() > enough {
-        let pivot = largest(&diagonal);
-        let root = diagonal[pivot].sqrt();
-        let direction: Vec<f64> = (0..p.len())
-            .map(|i| {
-                let own = if i == pivot { p[i] } else { 0.0 };
-                let known: f64 = directions.iter().map(|d| d[i] * d[pivot]).sum();
-                (own - p[i] * p[pivot] - known) / root
-            })
-            .collect();
-        for (left, d) in diagonal.iter_mut().zip(&direction) {
-            *left = (*left - d * d).max(0.0);
-        }
-        diagonal[pivot] = 0.0;
-        directions.push(direction);
-    }
-    directions
-}
-
-fn largest(values: &[f64]) -> usize {
-    let mut best = 0;
-    for (i, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = i;
-        }
-    }
-    best
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,36 +205,13 @@ mod tests {
         all
     }
 
-    #[test]
-    fn directions_make_up_the_softmax_hessian() {
-        for classes in [2, 3, 10, 100] {
-            for p in sample(14, classes).chunks_exact(classes) {
-                let directions = directions(p, ROUNDING);
-                assert!(directions.len() < classes);
-                for i in 0..classes {
-                    for j in 0..classes {
-                        let own = if i == j { p[i] } else { 0.0 };
-                        let sum: f64 = directions.iter().map(|d| d[i] * d[j]).sum();
-                        assert!((sum - (own - p[i] * p[j])).abs() < 1e-8);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_even_choice_between_two_classes_has_one_direction() {
-        assert_eq!(directions(&[0.5, 0.5, 0.0, 0.0], ROUNDING).len(), 1);
-        assert_eq!(directions(&[1.0, 0.0], ROUNDING), Vec::<Vec<f64>>::new());
-    }
-
     fn shares(rows: &Rows, probabilities: &[f64], classes: usize) -> [f64; 2] {
         let mut shares = [0.0, 0.0];
         for image in &rows.images {
             let p = &probabilities[image.image * classes..][..classes];
             let directions = rows.directions(p);
             for row in &image.rows {
-                let own: f64 = directions[row.direction].iter().map(|d| d * d).sum();
+                let own = directions.shares()[row.direction];
                 shares[usize::from(row.draws > 0)] += own * row.weight * row.weight;
             }
         }

@@ -18,8 +18,9 @@ use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::job::{Event, Observer, Phase, Verdict};
 use crate::engine::memory::Memory;
 
-/// Pieces whose rows are computed between two reports.
+/// Pieces whose rows are computed between two reports, and rounds of them.
 const WAVE: usize = 8;
+const ROUNDS: usize = 64;
 
 /// A layer's block of the Hessian.
 #[derive(Debug)]
@@ -94,6 +95,7 @@ pub fn sweep<B: Backend>(
         primal,
         images: rows.certain_images(),
         source: RowSource::new(primal, rows),
+        rows: rows.count(),
         done: 0,
         passes: by_rows.count() + usize::from(!walked.is_empty()),
     };
@@ -157,7 +159,9 @@ struct Sweep<'p, 'a, B: Backend> {
     primal: &'p Primal<'a, B>,
     /// Images that products by walks go over.
     images: Vec<usize>,
-    /// Pieces whose rows were computed, over all passes.
+    /// Rows of every pass.
+    rows: usize,
+    /// Rows that were computed, over all passes.
     done: usize,
     /// Passes over all pieces.
     passes: usize,
@@ -239,15 +243,20 @@ impl<'p, B: Backend> Sweep<'p, '_, B> {
         let pieces = self.source.pieces();
         for start in (0..pieces).step_by(wave) {
             let range: Range<usize> = start..(start + wave).min(pieces);
-            self.done += range.len();
-            take(self.source.factors(layers, range)?);
-            let event = Event::Progress {
-                phase: Phase::Rows,
-                done: self.done as u64,
-                total: (pieces * self.passes) as u64,
-            };
-            if observer.on(event) == Verdict::Stop {
-                return Ok(Verdict::Stop);
+            let rounds = self.source.rounds(range.clone());
+            for first in (0..rounds).step_by(ROUNDS) {
+                let which = first..(first + ROUNDS).min(rounds);
+                let rows = self.source.factors(layers, (range.clone(), which))?;
+                self.done += rows.first().map_or(0, Factor::len);
+                take(rows);
+                let event = Event::Progress {
+                    phase: Phase::Rows,
+                    done: self.done as u64,
+                    total: (self.rows * self.passes) as u64,
+                };
+                if observer.on(event) == Verdict::Stop {
+                    return Ok(Verdict::Stop);
+                }
             }
         }
         Ok(Verdict::Continue)

@@ -370,6 +370,15 @@ impl Sensitivity {
         self.told_rule().unwrap_or(usual)
     }
 
+    /// Whether anything was measured of a layer.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        let is_begun = |layer: &LayerSensitivity| {
+            layer.eigenvalue.is_some() || layer.trace.is_some() || !layer.loss_change.is_empty()
+        };
+        self.layers.iter().any(is_begun)
+    }
+
     /// Where the measurements of an unfinished analysis are kept: `FILE.partial`.
     #[must_use]
     pub fn unfinished(file: &Path) -> PathBuf {

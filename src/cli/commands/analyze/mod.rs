@@ -187,8 +187,12 @@ impl Measuring<'_> {
                 Ok(())
             }
         };
-        let mut outcome =
-            analysis::run(subject, self.settings, &mut state, &mut save, self.reporter)?;
+        let done = analysis::run(subject, self.settings, &mut state, &mut save, self.reporter);
+        let mut outcome = done.inspect_err(|_| {
+            if !state.is_begun() {
+                kept.remove();
+            }
+        })?;
         if outcome == Outcome::Done && self.args.measure.verify {
             outcome = self.verify(subject, &mut state)?;
         }

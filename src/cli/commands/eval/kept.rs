@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Args;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{images_of, tell_whole};
+use crate::cli::inputs::{images_of, tell_divided, tell_whole};
 use crate::cli::report::Reporter;
 use crate::engine::data::preprocessing::Preprocessing;
 use crate::engine::data::{DataSource, Normalization, Part, Reading};
@@ -41,6 +41,9 @@ impl Args {
         let dataset = kept.source.part(part)?;
         check_fit(dataset, &kept.graph)?;
         tell_whole(dataset, reporter);
+        if part == Part::Test {
+            tell_divided(dataset, reporter);
+        }
         Ok(Some(kept))
     }
 

@@ -41,6 +41,9 @@ impl Preprocessing {
                  pixels between 0 and 1 need --mean 0 --std 1"
             )));
         }
+        if usual.is_none() && self.pixel_scale.is_none() {
+            self.refuse_half()?;
+        }
         let (mean, std) = usual.map_or((vec![0.0], vec![1.0]), |usual| (usual.mean, usual.std));
         let mean = each(self.mean.clone().unwrap_or(mean), channels);
         let std = each(self.std.clone().unwrap_or(std), channels);
@@ -54,6 +57,19 @@ impl Preprocessing {
             )));
         }
         Normalization::new(mean, std)?.scaled(self.pixel_scale.unwrap_or(USUAL_SCALE))
+    }
+
+    /// Refuses a mean without a deviation, or the other way round, where there is no usual one.
+    fn refuse_half(&self) -> Result<()> {
+        let (given, missing) = match (&self.mean, &self.std) {
+            (Some(_), None) => ("mean", "std"),
+            (None, Some(_)) => ("std", "mean"),
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(format!(
+            "{given} is given without {missing}, and this network has no usual one: give both; --mean 0 \
+             subtracts nothing, --std 1 divides by nothing"
+        )))
     }
 
     /// Refuses numbers that nothing can be divided or multiplied by.

@@ -223,6 +223,13 @@ fn list(text: &str) -> Decoded<Vec<f32>> {
 /// `3x32x32`.
 fn image(text: &str) -> Decoded<Shape> {
     const LARGEST: usize = 1 << 12;
+    if let Some(features) = text.strip_suffix(" features") {
+        let features = Shape::Features(number(features)?);
+        let is_fine = features.checked_elements().is_some();
+        return is_fine
+            .then_some(features)
+            .ok_or_else(|| format!("expected 20 features, got {text:?}"));
+    }
     let extents = text.split('x').map(number).collect::<Decoded<Vec<_>>>()?;
     match extents[..] {
         [channels, height, width] if extents.iter().all(|e| (1..=LARGEST).contains(e)) => {

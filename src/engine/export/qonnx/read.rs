@@ -45,9 +45,10 @@ fn decode(bytes: &[u8]) -> Read<(Graph, Parameters)> {
         Some(&[1, channels, height, width]) => {
             Shape::map(channels as usize, height as usize, width as usize)
         }
+        Some(&[1, features]) => Shape::Features(features as usize),
         _ => {
             return Err(format!(
-                "input {}: expected 1 x channels x rows x columns",
+                "input {}: expected 1 x channels x rows x columns, or 1 x features",
                 input.name
             ));
         }
@@ -81,8 +82,8 @@ fn graph_len(reader: &Reader) -> usize {
 enum Wire {
     /// A wire of the graph.
     Node(NodeId),
-    /// Weights on their grid.
-    Weights(Vec<f64>),
+    /// Weights on their grid, of so many output channels.
+    Weights(Vec<f64>, usize),
 }
 
 struct Reader<'a> {
@@ -308,8 +309,8 @@ impl<'a> Reader<'a> {
         };
         let name = node.input.first().ok_or("an input is missing")?;
         if self.constants.contains_key(&**name) {
-            let values = self.floats(name)?;
-            return Ok(Wire::Weights(Grids { codes, steps }.quantize(&values)));
+            let values = Grids { codes, steps }.quantize(&self.floats(name)?);
+            return Ok(Wire::Weights(values, self.channels(name)?));
         }
         let x = self.input(node, 0)?;
         self.keep(&node.name, "step", vec![step]);
@@ -320,17 +321,18 @@ impl<'a> Reader<'a> {
     /// The weights that a layer reads, and its output channels.
     fn weights(&self, node: &proto::Node) -> Read<(Vec<f64>, usize)> {
         let name = node.input.get(1).ok_or("weights are missing")?;
-        let (values, source) = match self.wires.get(&**name) {
-            Some(Wire::Weights(values)) => {
-                let source = name.strip_suffix(".quantized").unwrap_or(name);
-                (values.clone(), format!("{source}.weight"))
-            }
-            _ => (self.floats(name)?, name.clone()),
-        };
-        let tensor = self.constants.get(&*source);
+        match self.wires.get(&**name) {
+            Some(Wire::Weights(values, channels)) => Ok((values.clone(), *channels)),
+            _ => Ok((self.floats(name)?, self.channels(name)?)),
+        }
+    }
+
+    /// The first extent of a constant.
+    fn channels(&self, name: &str) -> Read<usize> {
+        let tensor = self.constants.get(name);
         let channels = tensor.and_then(|tensor| tensor.dims.first());
-        let channels = channels.ok_or_else(|| format!("{source} has no shape"))?;
-        Ok((values, *channels as usize))
+        let channels = channels.ok_or_else(|| format!("{name} has no shape"))?;
+        Ok(*channels as usize)
     }
 
     fn input(&self, node: &proto::Node, place: usize) -> Read<NodeId> {

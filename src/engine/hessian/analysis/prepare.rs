@@ -28,7 +28,7 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
         format: FORMAT.to_owned(),
         version: 1,
         model: Some(ground.facts()),
-        data: Some(facts(subject.images)),
+        data: Some(facts(subject.images, model.graph.classes())),
         fingerprint: Some(ground.fingerprint(&settings_json)),
         identity: Some(ground.identity(settings.seed, settings.scale)),
         settings: settings_json,
@@ -46,14 +46,15 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
     })
 }
 
-/// What a sensitivity file says of the images, as a sample of training images.
-fn facts(images: &Selection<'_>) -> DataFacts {
+/// What a sensitivity file says of the images, as a sample of training images that the network sorts into
+/// `classes`: the labels that come may be fewer.
+fn facts(images: &Selection<'_>, classes: usize) -> DataFacts {
     let dataset = images.dataset();
     DataFacts {
         name: dataset.name.clone(),
         split: "train".to_owned(),
         samples: Some(images.len()),
-        classes: Some(dataset.classes),
+        classes: Some(classes),
     }
 }
 

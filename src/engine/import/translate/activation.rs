@@ -57,8 +57,15 @@ impl<'g> Translator<'g> {
             shape.resize(wire.axes.len().saturating_sub(1).max(1), 1);
             slope.tensor = slope.tensor.reshaped(shape);
         }
-        let (wire, slope) = self.per_channel(node, &wire, &slope)?;
-        let slope = self.parameter(&[wire.form.channels()], &slope)?;
+        // One number for all stays one, which is trained and stored as such.
+        let slopes = slope.tensor.len();
+        let (wire, per_channel) = self.per_channel(node, &wire, &slope)?;
+        let slope = if slopes == 1 {
+            slope.tensor = slope.tensor.reshaped(vec![1]);
+            self.parameter(&[1], &slope)?
+        } else {
+            self.parameter(&[wire.form.channels()], &per_channel)?
+        };
         self.pointwise(node, &wire, Operation::PRelu { slope })
     }
 
