@@ -39,7 +39,10 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         )
         .or_else(|| busy(state)),
         Command::Pause | Command::Stop => {
-            reason(state.foreground().is_none(), "no work is running")
+            let running = state.foreground();
+            let stops = running.is_some_and(|running| running.stopping);
+            reason(running.is_none(), "no work is running")
+                .or_else(|| reason(stops, "it is stopping already"))
         }
         Command::Undo => reason(!state.bits.can_undo(), "nothing to undo"),
         Command::Redo => reason(!state.bits.can_redo(), "nothing to redo"),

@@ -2,7 +2,7 @@
 //! and how the line in work may go on.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -50,6 +50,12 @@ fn draw_line(frame: &mut Frame, area: Rect, (form, field): (&Form, Field), theme
     let name = format!("{:<width$}", field.name(), width = NAME - 1);
     if form.field == field {
         typed(frame, area, theme, (&name, form.line(field), Told::Nothing));
+        let [mark, _] =
+            Layout::horizontal([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+        frame.render_widget(
+            Span::styled(theme.symbols.cursor, theme.style(Role::Key)),
+            mark,
+        );
         return;
     }
     let room = (area.width as usize).saturating_sub(NAME + 1);

@@ -53,7 +53,7 @@ impl Normalization {
         }
         if let Some(value) = mean.iter().find(|value| !value.is_finite()) {
             return Err(Error::invalid(format!(
-                "mean {value}: expected finite numbers"
+                "mean {value}: expected finite numbers; 0 subtracts nothing"
             )));
         }
         if let Some(value) = std
@@ -61,7 +61,7 @@ impl Normalization {
             .find(|value| !(value.is_finite() && **value > 0.0))
         {
             return Err(Error::invalid(format!(
-                "std {value}: expected positive numbers"
+                "std {value}: expected positive numbers; 1 divides by nothing"
             )));
         }
         Ok(Self {
@@ -398,10 +398,11 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert_eq!(refused(&[0.0], &[0.0]), "std 0: expected positive numbers");
+        let std = "std 0: expected positive numbers; 1 divides by nothing";
+        assert_eq!(refused(&[0.0], &[0.0]), std);
         assert_eq!(
             refused(&[f32::NAN], &[1.0]),
-            "mean NaN: expected finite numbers"
+            "mean NaN: expected finite numbers; 0 subtracts nothing"
         );
         assert!(refused(&[0.0], &[1.0, 1.0]).contains("1 value of mean but 2 of std"));
         let grey = Normalization::new(vec![0.5], vec![0.5]).unwrap();

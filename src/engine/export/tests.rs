@@ -393,7 +393,10 @@ fn a_network_on_features_goes_through_every_format() {
         count: 32,
         seed: 1,
     };
-    let about = about_graph(&network);
+    let about = About {
+        normalization: Normalization::none(20),
+        ..about_graph(&network)
+    };
     for format in Format::ALL {
         let folder = tempfile::tempdir().unwrap();
         let request = Request {

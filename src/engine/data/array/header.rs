@@ -183,7 +183,7 @@ impl Header {
         let bytes = sizes.filter(|&bytes| isize::try_from(bytes).is_ok());
         bytes.map(|bytes| bytes as u64).ok_or_else(|| {
             format!(
-                "the header announces {:?} elements, too large for an array",
+                "the header announces {:?} elements, too large for an array; save it again",
                 self.shape
             )
         })

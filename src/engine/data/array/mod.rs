@@ -133,7 +133,7 @@ impl Array {
         match numbers.iter().position(|number| !number.is_finite()) {
             None => Ok(numbers),
             Some(at) => Err(Error::invalid(format!(
-                "{}: element {} is {}; expected finite numbers",
+                "{}: element {} is {}; expected finite numbers: correct the array",
                 self.place,
                 first + at,
                 numbers[at]
@@ -158,7 +158,7 @@ impl Array {
             let number = self.element.whole(bytes);
             u32::try_from(number).map_err(|_| {
                 Error::invalid(format!(
-                    "{place}: element {at} is {number}, expected 0 to {}",
+                    "{place}: element {at} is {number}, expected 0 to {}: correct the array",
                     u32::MAX
                 ))
             })

@@ -146,7 +146,7 @@ impl Outside {
     fn check(&self, about: &About, bytes: usize) -> Decoded<()> {
         let Self { image, classes } = *self;
         let channels = about.normalization.mean.len();
-        if !matches!(image, Shape::Map { channels: found, .. } if found == channels) {
+        if image.channels() != channels {
             return Err(format!(
                 "images of {image}, but the normalisation has {channels} channels"
             ));
