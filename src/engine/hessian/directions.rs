@@ -37,12 +37,14 @@ impl<'p> Directions<'p> {
         for (place, &class) in order.iter().enumerate().rev() {
             left[place] = behind + p[class];
             if behind > 0.0 {
-                let ratio = p[class] / behind / left[place];
-                shares[place] = p[class] * behind / left[place] + squares * ratio;
+                // In this order nothing overflows, however small they are.
+                shares[place] = p[class] / left[place] * (behind + squares / behind);
             }
             behind = left[place];
             squares += p[class] * p[class];
         }
+        // The last class has none: the others tell it.
+        shares.pop();
         let enough = precision * shares.iter().sum::<f64>();
         let mut rest = 0.0;
         while let Some(share) = shares.last()
@@ -71,8 +73,9 @@ impl<'p> Directions<'p> {
         let p = self.probabilities;
         let (pivot, before, behind) = (self.order[k], self.left[k], self.left[k + 1]);
         out.fill(0.0);
-        out[pivot] = factor * (p[pivot] * behind / before).sqrt();
-        let scale = factor * (p[pivot] / behind / before).sqrt();
+        let share = (p[pivot] / before).sqrt();
+        out[pivot] = factor * share * behind.sqrt();
+        let scale = factor * share / behind.sqrt();
         for &class in &self.order[k + 1..] {
             out[class] = -p[class] * scale;
         }

@@ -143,7 +143,12 @@ mod tests {
         );
         let given = said("mean = [0.0]\nstd = [1.0]").normalization(None, &color());
         assert_eq!(given.unwrap().mean, [0.0; 3]);
-        let refused = said("mean = [0.0, 1.0]").normalization(None, &color());
+        for half in ["mean = [0.5]", "std = [0.5]"] {
+            let refused = said(half).normalization(None, &color());
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains("give both; --mean 0"), "{refused}");
+        }
+        let refused = said("mean = [0.0, 1.0]\nstd = [1.0]").normalization(None, &color());
         let refused = refused.unwrap_err().to_string();
         assert!(
             refused.contains("mean has 2 values and std 3, but an image of demo has 3 channels"),
