@@ -40,7 +40,9 @@ pub fn why_not(state: &State, command: Command) -> Option<String> {
         .or_else(|| busy(state)),
         Command::Pause | Command::Stop => {
             let running = state.foreground();
-            let stops = running.is_some_and(|running| running.stopping);
+            // A run that was to go on afterwards can still be stopped for good.
+            let goes_on = command == Command::Stop && state.tune.then.is_some();
+            let stops = running.is_some_and(|running| running.stopping) && !goes_on;
             reason(running.is_none(), "no work is running")
                 .or_else(|| reason(stops, "it is stopping already"))
         }

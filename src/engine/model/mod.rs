@@ -204,13 +204,6 @@ impl Model {
             parameters,
             origins,
         } = lowered.map_err(|error| refused(error.to_string()))?;
-        if graph.layers().is_empty() {
-            return Err(refused(
-                "no convolution and no linear layer is in it, so there is nothing to measure or to quantize; \
-                 choose the file of a trained network"
-                    .to_owned(),
-            ));
-        }
         check_sizes(graph.input_shape(), graph.classes())?;
         check_parameters(&graph, &parameters).map_err(refused)?;
         let imported = Imported {

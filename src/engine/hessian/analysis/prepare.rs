@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::{Analysis, Subject};
-use crate::engine::Result;
 use crate::engine::backend::{Backend, WeightShape};
 use crate::engine::data::{Images, Selection};
 use crate::engine::graph::Layer;
@@ -11,6 +10,7 @@ use crate::engine::hessian::completion::of_weights;
 use crate::engine::hessian::identity::Ground;
 use crate::engine::model::Model;
 use crate::engine::sensitivity::{DataFacts, FORMAT, LayerSensitivity, Sensitivity};
+use crate::engine::{Error, Result};
 
 /// What is measured before the first event: facts and perturbations of every selected layer, and the
 /// fingerprint that guards a resume.
@@ -23,6 +23,12 @@ pub fn prepare<B: Backend>(subject: &Subject<B>, settings: &Analysis) -> Result<
     let ground = Ground::of(subject);
     let settings_json = settings.as_json();
     let layers = model.graph.layers();
+    if layers.is_empty() {
+        return Err(Error::invalid(
+            "the network has no convolution and no linear layer, so there is nothing to measure or to \
+             quantize; choose the file of a trained network",
+        ));
+    }
     let selected = layers.iter().filter(|layer| settings.selects(&layer.name));
     Ok(Sensitivity {
         format: FORMAT.to_owned(),
