@@ -410,7 +410,7 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             ("tab", "next line"),
             ("up/down", "choose"),
             ("enter", "take, go on"),
-            ("ctrl-o", "recent projects"),
+            ("ctrl-o", "recent"),
             ("esc", "close"),
         ],
         Overlay::Themes { .. } => &[("up/down", "show"), ("enter", "keep"), ("esc", "as before")],
