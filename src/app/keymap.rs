@@ -151,6 +151,16 @@ impl Keymap {
         Vec::new()
     }
 
+    /// The key of a global command that means it where text is typed too: one held with control.
+    #[must_use]
+    pub fn beside_text(&self, command: Command) -> Option<Key> {
+        let table = self.tables.get(&Group::Global)?;
+        table.iter().find_map(|(keys, bound)| match keys[..] {
+            [key] if key.ctrl && *bound == command => Some(key),
+            _ => None,
+        })
+    }
+
     /// Every binding of a table.
     pub fn bindings(&self, group: Group) -> impl Iterator<Item = (String, Command)> + '_ {
         let table = self.tables.get(&group).into_iter().flatten();

@@ -41,7 +41,7 @@ fn images() -> Vec<Labelled> {
     images
 }
 
-fn npy(descr: &str, shape: &[usize], elements: &[u8]) -> Vec<u8> {
+pub fn npy(descr: &str, shape: &[usize], elements: &[u8]) -> Vec<u8> {
     let extents: Vec<String> = shape.iter().map(|extent| format!("{extent},")).collect();
     let header = format!(
         "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}\n",

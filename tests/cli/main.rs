@@ -18,11 +18,17 @@ mod inspect;
 mod kills;
 mod memory;
 mod messages;
+mod networks;
+#[path = "../judge/onnx.rs"]
+#[allow(dead_code, reason = "the judge of networks writes more kinds of files")]
+mod onnx;
 mod output;
 mod page;
 mod plan;
 #[cfg(target_os = "linux")]
 mod processes;
+#[path = "../judge/random.rs"]
+mod random;
 mod reading;
 mod real;
 mod report;

@@ -113,6 +113,26 @@ fn leaving_can_leave_the_run_running_and_a_second_instance_only_watches() {
 }
 
 #[test]
+fn another_project_is_opened_while_the_run_of_this_one_stops() {
+    let mut session = training();
+    let project = project(&session);
+    session.send("x");
+    session.send("\u{e}");
+    session.wait_text("preprocessing");
+    session.send("\t\t\t\tother\r");
+    session.wait("the other project", |screen| {
+        let header = screen.contents();
+        header
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("other"))
+    });
+    wait_for(|| !is_working(&project));
+    session.send("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
 fn an_analysis_survives_the_terminal_and_its_result_is_there() {
     let mut session = Session::program(&[]);
     session.wait_text("94.63 %");

@@ -109,6 +109,32 @@ fn every_line_says_what_it_found_and_how_it_may_go_on() {
 }
 
 #[test]
+fn the_key_of_recent_projects_leads_there_whatever_it_is() {
+    let mut bench = opened();
+    bench.keys("ctrl-o");
+    assert!(matches!(
+        bench.state.overlays[..],
+        [Overlay::Projects { .. }]
+    ));
+    let mut bench = opened();
+    let bound = "[global]\n\"ctrl-o\" = \"none\"\n\"ctrl-p\" = \"projects\"\n";
+    assert!(bench.state.keymap.merge(bound).is_empty());
+    let shown = text(&draw(
+        &bench,
+        (120, 40),
+        &theme("terminal", Symbols::UNICODE),
+    ));
+    assert!(shown.contains("ctrl-p recent"), "{shown}");
+    bench.keys("ctrl-o");
+    assert!(matches!(bench.state.overlays[..], [Overlay::Open(_)]));
+    bench.keys("ctrl-p");
+    assert!(matches!(
+        bench.state.overlays[..],
+        [Overlay::Projects { .. }]
+    ));
+}
+
+#[test]
 fn work_that_cannot_go_on_alone_keeps_the_window() {
     for (who, opens) in [(LongWork::InWorker, true), (LongWork::Here, false)] {
         let mut bench = Bench::loaded();

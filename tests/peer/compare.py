@@ -8,7 +8,8 @@ The peer is tried in both layouts, with glibc's malloc and with tcmalloc where i
 of them is marked. Eigenvalues of each sweep, those that were timed and those of `analyze`, are compared
 with the exact ones of the folder `reference` where it has them; wrong ones end with exit code 1.
 
-Works: forward, forward-backward, product (of one layer), train-step, qat-step, sweep:IMAGES. Where two
+Works: forward, forward-backward, product (of one layer), train-step, qat-step, sweep:IMAGES (the peer by
+double backward) and rows:IMAGES (the peer by rows of the Gauss-Newton factor, its fastest way). Where two
 sweeps differ by a factor of two in images, their growth is told."""
 import argparse
 import glob
@@ -31,7 +32,10 @@ SCRIPTS = {
     "train-step": ("bench_qat_step.py", ["--plain", "1"]),
     "qat-step": ("bench_qat_step.py", []),
     "sweep": ("bench_layer_sweep.py", ["--warm", "1"]),
+    "rows": ("bench_rows_sweep.py", []),
 }
+# Ours is the same for both.
+SWEEPS = ("sweep", "rows")
 # A relative residual of 1e-3 bounds the relative error of an eigenvalue.
 TOLERANCE = 1e-3
 
@@ -66,7 +70,7 @@ def arguments():
 def split(asked, work):
     """Name, images and repetitions of a work such as sweep:512."""
     name, _, images = work.partition(":")
-    repeats = asked.sweep_repeats if name == "sweep" else asked.repeats
+    repeats = asked.sweep_repeats if name in SWEEPS else asked.repeats
     return name, int(images or asked.batch), repeats
 
 
@@ -90,7 +94,8 @@ def run(command, environment=None):
 
 def ours(asked, work):
     name, images, repeats = split(asked, work)
-    command = [asked.hawqeye, "bench", "--json", "--quiet", "--only", name, "--isa", asked.isa,
+    only = "sweep" if name in SWEEPS else name
+    command = [asked.hawqeye, "bench", "--json", "--quiet", "--only", only, "--isa", asked.isa,
                "--threads", asked.threads, "--repeats", repeats, "--batch-size", images,
                "--samples", images, *inputs(asked)]
     told = json.loads(run(list(map(str, command))))
@@ -125,7 +130,7 @@ def peer(asked, work, variant):
     told = json.loads(run(list(map(str, command)), environment).splitlines()[-1])
     layers = told.get("layers", {})
     return {"times": told["all_s"], "mib": told["peak_rss_mib"],
-            "eigenvalues": {layer.removesuffix(".weight"): found[0]
+            "eigenvalues": {layer.removesuffix(".weight"): found[0] if isinstance(found, list) else found
                             for layer, found in layers.items()}}
 
 
@@ -164,7 +169,7 @@ def check(asked, work, measured):
     """Relative errors by program and layer, where exact eigenvalues are known."""
     name, images, _ = split(asked, work)
     path = asked.files / f"reference/{asked.model}-cifar10-{images}.json"
-    if name != "sweep" or not path.exists():
+    if name not in SWEEPS or not path.exists():
         return {}
     exact = {layer.removesuffix(".weight"): facts["top1"]
              for layer, facts in json.loads(path.read_text())["layers"].items()}

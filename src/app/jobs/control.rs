@@ -18,6 +18,8 @@ pub enum Wish {
     Stop,
     /// Go on without the application where that is possible; else stop.
     Leave,
+    /// Stop, and nobody waits for it.
+    StopAlone,
 }
 
 /// A process that gives no sign of life.
@@ -68,14 +70,14 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Changes the wish. Leaving is final; what was asked to stop goes on stopping, but nobody needs to wait
-    /// for it.
+    /// Changes the wish. Leaving is final, and so is stopping, but that nobody may wait for it any more.
     pub fn set(&self, wish: Wish) {
         let mut current = lock(&self.wish);
-        match (*current, wish) {
-            (Wish::Go | Wish::Hold, _) | (Wish::Stop, Wish::Leave) => *current = wish,
-            (Wish::Stop | Wish::Leave, _) => {}
-        }
+        *current = match (*current, wish) {
+            (Wish::Go | Wish::Hold, _) => wish,
+            (Wish::Stop, Wish::Leave | Wish::StopAlone) => Wish::StopAlone,
+            (final_one @ (Wish::Stop | Wish::Leave | Wish::StopAlone), _) => final_one,
+        };
         self.changed.notify_all();
     }
 
@@ -104,7 +106,7 @@ impl Observer for Reporter {
         self.tell(event);
         match self.control.hold() {
             Wish::Go | Wish::Hold => Verdict::Continue,
-            Wish::Stop | Wish::Leave => Verdict::Stop,
+            Wish::Stop | Wish::Leave | Wish::StopAlone => Verdict::Stop,
         }
     }
 }
@@ -186,9 +188,18 @@ mod tests {
         control.set(Wish::Leave);
         assert_eq!(
             reporter.wish(),
-            Wish::Leave,
+            Wish::StopAlone,
             "it stops without being waited for"
         );
+        control.set(Wish::Leave);
+        assert_eq!(reporter.wish(), Wish::StopAlone);
+    }
+
+    #[test]
+    fn what_was_left_alone_is_not_stopped() {
+        let control = Arc::new(Control::default());
+        let reporter = reporter(&control);
+        control.set(Wish::Leave);
         control.set(Wish::Stop);
         assert_eq!(reporter.wish(), Wish::Leave);
     }

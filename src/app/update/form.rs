@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::app::command::Command;
 use crate::app::effect::Effect;
 use crate::app::jobs::form::{Answers, Choices, Field, OpenRequest};
 use crate::app::jobs::{JobKind, Task};
@@ -22,7 +23,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
 
 /// A key in the window; `Some` when it closes.
 pub(super) fn press(state: &mut State, key: Key, form: &mut Form) -> (Vec<Effect>, bool) {
-    if is_recent(key) {
+    if state.keymap.beside_text(Command::Projects) == Some(key) {
         return (projects::open(state), true);
     }
     let found = form
@@ -45,16 +46,12 @@ pub(super) fn press(state: &mut State, key: Key, form: &mut Form) -> (Vec<Effect
         KeyCode::Tab | KeyCode::Enter => turned(state, form, 1),
         _ if overlay::typed(form.current(), key) => {
             (form.chosen, form.opens) = (None, false);
+            form.follow_network();
             listing(state, form)
         }
         _ => Vec::new(),
     };
     (effects, false)
-}
-
-/// Whether a key asks for what was open before, as anywhere else.
-fn is_recent(key: Key) -> bool {
-    key.ctrl && key.code == KeyCode::Char('o')
 }
 
 /// A click on a row: the lines come first, then the choices.
@@ -77,6 +74,7 @@ pub(super) fn paste(state: &mut State, form: &mut Form, text: &str) -> Vec<Effec
         *form.current() = line.into();
     }
     form.chosen = None;
+    form.follow_network();
     listing(state, form)
 }
 
@@ -97,6 +95,7 @@ fn take(state: &mut State, form: &mut Form) -> Vec<Effect> {
     };
     let goes_on = text.ends_with(['/', ':', '=']);
     *form.current() = text.into();
+    form.follow_network();
     if goes_on {
         listing(state, form)
     } else {

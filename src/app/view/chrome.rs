@@ -14,6 +14,7 @@ use super::format::{cut, cut_start, duration, wrap};
 use super::line::{Told, typed};
 use crate::app::command::Command;
 use crate::app::key::sequence;
+use crate::app::keymap::Keymap;
 use crate::app::msg::Target;
 use crate::app::settings::Motion;
 use crate::app::state::guide::{Step, guide as next};
@@ -311,7 +312,7 @@ pub(super) fn footer(
     theme: &Theme,
 ) {
     let hints = match state.overlays.last() {
-        Some(overlay) => overlay_hints(overlay),
+        Some(overlay) => overlay_hints(overlay, &state.keymap),
         None if state.pending.is_empty() => command_hints(state, area.width),
         None => pending_hints(state),
     };
@@ -387,7 +388,9 @@ fn pending_hints(state: &State) -> Vec<Hint> {
     hints
 }
 
-fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
+fn overlay_hints(overlay: &Overlay, keymap: &Keymap) -> Vec<Hint> {
+    let recent = keymap.beside_text(Command::Projects);
+    let recent = recent.map(|key| key.to_string());
     let hints: &[(&str, &str)] = match overlay {
         Overlay::Help { .. } | Overlay::Log { .. } => {
             &[("type", "search"), ("up/down", "scroll"), ("esc", "close")]
@@ -410,7 +413,7 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             ("tab", "next line"),
             ("up/down", "choose"),
             ("enter", "take, go on"),
-            ("ctrl-o", "recent"),
+            (recent.as_deref().unwrap_or_default(), "recent"),
             ("esc", "close"),
         ],
         Overlay::Themes { .. } => &[("up/down", "show"), ("enter", "keep"), ("esc", "as before")],
@@ -418,8 +421,8 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
         Overlay::Quit => &[("f", "finish"), ("s", "stop and save"), ("c", "cancel")],
         Overlay::Confirm(_) => &[("y", "yes"), ("n", "no")],
     };
-    hints
-        .iter()
+    let bound = hints.iter().filter(|(key, _)| !key.is_empty());
+    bound
         .map(|(key, text)| {
             let pressed = sequence(key).ok().filter(|keys| keys.len() == 1);
             let target = pressed.map(|keys| Target::Answer(keys[0]));

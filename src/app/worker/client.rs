@@ -20,6 +20,8 @@ use crate::engine::{Error, Result, files};
 const POLL: Duration = Duration::from_millis(40);
 /// Looks between two at the memory of the process: two seconds.
 const WEIGHED: u32 = 50;
+/// Looks until one that was asked to stop before it named itself is left alone: ten seconds.
+const PATIENCE: u32 = 250;
 /// Longest order that is read.
 const LIMIT: u64 = 256 << 20;
 /// Last lines of a failed worker that are told.
@@ -255,7 +257,7 @@ impl Following {
     /// The worker's last words when it failed; when it was left alone.
     pub fn to_the_end(mut self, observer: &mut dyn Steered) -> Result<Ended> {
         let mut told = Wish::Go;
-        let mut rounds = 0_u32;
+        let (mut rounds, mut patience) = (0_u32, PATIENCE);
         loop {
             // In this order: what is written just before the end is not missed.
             let alive = self.lives();
@@ -275,9 +277,15 @@ impl Following {
                 self.weigh(observer);
             }
             rounds = rounds.wrapping_add(1);
-            if wish == Wish::Leave {
+            let leaves = match wish {
+                Wish::Leave => true,
+                Wish::StopAlone => told == wish || patience == 0,
+                Wish::Go | Wish::Hold | Wish::Stop => false,
+            };
+            if leaves {
                 return Err(Error::invalid("the work goes on in the background"));
             }
+            patience -= u32::from(wish == Wish::StopAlone);
             observer.rest(POLL, wish);
         }
     }
@@ -362,7 +370,7 @@ impl Following {
         let wish = match wish {
             Wish::Hold => presence::Wish::Hold,
             Wish::Go => presence::Wish::Go,
-            Wish::Stop => presence::Wish::Stop,
+            Wish::Stop | Wish::StopAlone => presence::Wish::Stop,
             // Nobody would wake it once this program is gone.
             Wish::Leave if self.is_held() => presence::Wish::Go,
             Wish::Leave => return true,

@@ -10,7 +10,7 @@ use crate::engine::memory::Memory;
 use crate::engine::{Error, Result};
 
 /// Bytes of the program itself, from experience.
-const PROGRAM: u64 = 48 << 20;
+const PROGRAM: u64 = 24 << 20;
 /// Bytes that kernels work in beside the wires, for a chunk.
 const SCRATCH: u64 = 8 << 20;
 /// Bytes of a parameter: as it was read, and as the device arranges it.

@@ -12,6 +12,8 @@ use crate::project::InputFile;
 #[derive(Debug, Clone)]
 pub struct Form {
     lines: [Input; Field::ALL.len()],
+    /// What is open now.
+    opened: Box<InputFile>,
     /// The line in work.
     pub field: Field,
     /// How it may go on.
@@ -30,19 +32,17 @@ impl Form {
     /// With what is open now.
     #[must_use]
     pub fn new(inputs: &InputFile) -> Self {
-        let weights = inputs
-            .weights
-            .as_ref()
-            .map(|path| path.display().to_string());
+        let [(_, weights), (_, preprocessing)] = of_network(inputs);
         let texts = [
             inputs.model.clone(),
-            weights.unwrap_or_default(),
+            weights,
             inputs.data.clone(),
-            words::of(inputs),
+            preprocessing,
             String::new(),
         ];
         Self {
             lines: texts.map(Input::from),
+            opened: Box::new(inputs.clone()),
             field: Field::Network,
             choices: None,
             chosen: None,
@@ -61,6 +61,25 @@ impl Form {
     /// The line in work.
     pub fn current(&mut self) -> &mut Input {
         &mut self.lines[self.field as usize]
+    }
+
+    /// What belongs to the network that is open now goes when another one is typed, and comes back with
+    /// it; what was typed by hand stays.
+    pub fn follow_network(&mut self) {
+        let same = dropped(self.line(Field::Network).value()) == self.opened.model;
+        let of_data = InputFile {
+            classes: self.opened.classes.clone(),
+            labels: self.opened.labels.clone(),
+            ..InputFile::default()
+        };
+        let (own, other) = (of_network(&self.opened), of_network(&of_data));
+        for ((field, own), (_, other)) in own.into_iter().zip(other) {
+            let (before, now) = if same { (other, own) } else { (own, other) };
+            let line = &mut self.lines[field as usize];
+            if line.value() == before {
+                *line = now.into();
+            }
+        }
     }
 
     /// Its text.
@@ -152,6 +171,18 @@ impl Form {
     }
 }
 
+/// The lines that belong to a network.
+fn of_network(inputs: &InputFile) -> [(Field, String); 2] {
+    let weights = inputs
+        .weights
+        .as_ref()
+        .map(|path| path.display().to_string());
+    [
+        (Field::Weights, weights.unwrap_or_default()),
+        (Field::Preprocessing, words::of(inputs)),
+    ]
+}
+
 /// A text as a terminal pastes it when a file is dropped: without quotes, escapes and `file://`.
 #[must_use]
 pub fn dropped(text: &str) -> String {
@@ -214,6 +245,29 @@ mod tests {
         };
         let request = Form::new(&inputs).request().unwrap();
         assert_eq!(request.inputs, inputs);
+    }
+
+    #[test]
+    fn what_belongs_to_a_network_goes_with_it() {
+        let inputs = InputFile {
+            model: "/a/net.pt2".into(),
+            weights: Some("/a/w.pth".into()),
+            labels: Some("/a/labels.csv".into()),
+            input: toml::from_str("size = 224\nmean = [0.5]").unwrap(),
+            ..InputFile::default()
+        };
+        let mut form = Form::new(&inputs);
+        let lines = |form: &mut Form, network: &str| {
+            form.lines[Field::Network as usize] = network.into();
+            form.follow_network();
+            [Field::Weights, Field::Preprocessing].map(|field| form.line(field).value().to_owned())
+        };
+        let of_data = ["", "labels=/a/labels.csv"];
+        assert_eq!(lines(&mut form, "/a/other.pt2"), of_data);
+        assert_eq!(lines(&mut form, "/a/net.pt2")[0], "/a/w.pth");
+        assert_eq!(form.request().unwrap().inputs, inputs);
+        form.lines[Field::Preprocessing as usize] = "mean=0 std=1".into();
+        assert_eq!(lines(&mut form, "/a/other.pt2"), ["", "mean=0 std=1"]);
     }
 
     #[test]

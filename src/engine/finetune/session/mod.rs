@@ -320,8 +320,10 @@ impl<B: Backend> Session<'_, '_, B> {
         images: &Selection,
     ) -> Result<Option<Score>> {
         let walk = (BatchNormMode::Running, Purpose::Evaluate);
-        // What training computes in is not kept meanwhile.
-        self.memory = BatchStep::default();
+        if self.inputs.backend.memory().bound().is_some() {
+            // What training computes in does not fit beside it.
+            self.memory = BatchStep::default();
+        }
         let program = Program::new(graph, self.inputs.backend, parameters, walk)?;
         let program = program.at_most(self.inputs.at_once);
         evaluation::evaluate(&program, images, &mut self.reporter)
