@@ -51,7 +51,7 @@ pub enum Error {
     )]
     NotFinite(String),
     /// candle failed.
-    #[error("candle, which drives the device, failed: {0}; try --device cpu")]
+    #[error("candle, which drives the device, failed: {0}; on a GPU, try --device cpu")]
     Candle(#[from] candle_core::Error),
 }
 

@@ -175,15 +175,10 @@ fn replay(folder: &Path) -> Result<(Run, u64)> {
     let told = for_each(&events_path(folder), |event| run.retell(&event))?;
     // Of one that cannot be read, whoever opens it is told.
     if let Ok(saved) = saved(folder) {
-        run.history.checkpoint = saved.as_ref().map(|saved| saved.step);
-        let is_done = saved.is_some_and(|saved| saved.test.is_some());
-        if is_done && run.history.outcome.is_none() {
-            // Its events were lost.
-            let outcome = Outcome::Done;
-            let step = run.history.checkpoint;
-            run.retell(&Event::Finished { outcome });
-            run.history.checkpoint = step;
-        }
+        run.history.checkpoint = None;
+        let tell_done = run.history.outcome == Some(Outcome::Done);
+        let beyond = saved.iter().flat_map(|it| it.beyond_events(tell_done));
+        beyond.for_each(|event| run.retell(&event));
     }
     Ok((run, told.bytes))
 }

@@ -121,16 +121,9 @@ impl StoredRun {
             }
         });
         if let Ok(Some(saved)) = finetune::saved(&folder) {
-            let step = saved.step;
-            events.push(Event::Checkpoint { step });
-            let ended = events
-                .iter()
-                .any(|event| matches!(event, Event::Finished { .. }));
-            if saved.test.is_some() && !ended {
-                // Of a run that is done, whose events were lost.
-                let outcome = Outcome::Done;
-                events.push(Event::Finished { outcome });
-            }
+            let outcome = Outcome::Done;
+            let tell_done = events.contains(&Event::Finished { outcome });
+            events.extend(saved.beyond_events(tell_done));
         }
         Self {
             folder,

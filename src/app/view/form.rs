@@ -76,7 +76,7 @@ fn draw_line(frame: &mut Frame, area: Rect, (form, field): (&Form, Field), theme
 const fn blank(field: Field) -> &'static str {
     match field {
         Field::Network => "a .pt2 or .onnx file, or a preset",
-        Field::Weights => "those in the file of the network",
+        Field::Weights => "the network's own",
         Field::Data => "where the images are, such as folder:DIR or npz:FILE",
         Field::Preprocessing => "as usual for the network",
         Field::Project => "named after network and data",

@@ -15,7 +15,7 @@ use super::optimizer::{Velocities, weight_step_name};
 use crate::engine::autodiff::loss::Tally;
 use crate::engine::counts::counted;
 use crate::engine::graph::{Graph, Parameters};
-use crate::engine::job::Score;
+use crate::engine::job::{Event, Outcome, Score};
 use crate::engine::model::weights::{ElementType, Entry, damage, serialize_safetensors};
 use crate::engine::quant::{LayerBits, QuantizedNetwork, ScaleRule};
 use crate::engine::{Error, Result, files, seal, text};
@@ -50,6 +50,18 @@ pub struct Position {
     pub renormalized: bool,
     /// Score over the test images; the run is done.
     pub test: Option<Score>,
+}
+
+impl Position {
+    /// What it adds to the events of its run: the end of one that is done, where its events were lost, and
+    /// the checkpoint that is on disk.
+    pub fn beyond_events(&self, tell_done: bool) -> impl Iterator<Item = Event> {
+        let outcome = Outcome::Done;
+        let lost = self.test.is_some() && !tell_done;
+        let end = lost.then_some(Event::Finished { outcome });
+        let step = self.step;
+        end.into_iter().chain([Event::Checkpoint { step }])
+    }
 }
 
 /// The epoch with the most validation images right since every stage entered; of equal ones the first.

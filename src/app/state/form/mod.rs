@@ -144,15 +144,16 @@ impl Form {
         self.answers.as_ref().map(|(answers, _)| &**answers)
     }
 
-    /// What is said of a line; nothing of one that has changed since.
+    /// What is said of a line; nothing where it, or a line that it was judged by, has changed since.
     #[must_use]
     pub fn answer(&self, field: Field) -> Option<Answer> {
         if let Some((_, reason)) = self.problem.as_ref().filter(|(at, _)| *at == field) {
             return Some(Answer::Bad(reason.clone()));
         }
         let (answers, texts) = self.answers.as_ref()?;
+        let is_same = |field: &Field| texts[*field as usize] == self.line(*field).value();
         let told = answers.of.get(&field);
-        told.filter(|_| texts[field as usize] == self.line(field).value())
+        told.filter(|_| judged_by(field).iter().all(is_same))
             .cloned()
     }
 
@@ -168,6 +169,17 @@ impl Form {
     pub fn wrong(&self) -> Option<Field> {
         let bad = |field: &Field| matches!(self.answer(*field), Some(Answer::Bad(_)));
         Field::ALL.into_iter().find(bad)
+    }
+}
+
+/// The lines that what is said of a line depends on.
+const fn judged_by(field: Field) -> &'static [Field] {
+    match field {
+        Field::Network => &[Field::Network],
+        Field::Weights => &[Field::Network, Field::Weights],
+        Field::Data => &[Field::Data],
+        Field::Preprocessing => &[Field::Network, Field::Data, Field::Preprocessing],
+        Field::Project => &[Field::Network, Field::Data, Field::Project],
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs that go on otherwise than they began, and how runs end.
 
 use super::*;
+use crate::engine::finetune::checkpoint::Position;
 use crate::engine::graph::ParameterId;
 
 fn scores(folder: &Path, split: Split) -> Vec<(u64, String, Score)> {
@@ -203,4 +204,26 @@ fn earlier_stages_rest_while_others_enter() {
     assert_ne!(weight(2), second, "that of the second is trained");
     setting.run(path, Start::Resume, &mut Silent).unwrap();
     assert_ne!(weight(1).0, first.0, "in the end everything is trained");
+}
+
+#[test]
+fn the_end_of_a_run_whose_events_were_lost_is_told() {
+    let at = |test| Position {
+        step: 7,
+        test,
+        ..Position::default()
+    };
+    let (outcome, step) = (Outcome::Done, 7);
+    let told = |test, tell_done| -> Vec<Event> { at(test).beyond_events(tell_done).collect() };
+    let checkpoint = Event::Checkpoint { step };
+    let done = Event::Finished { outcome };
+    assert_eq!(told(None, false), [checkpoint.clone()]);
+    let score = Some(Score {
+        loss: 0.5,
+        correct: 1,
+        correct_top5: 2,
+        total: 3,
+    });
+    assert_eq!(told(score, true), [checkpoint.clone()]);
+    assert_eq!(told(score, false), [done, checkpoint]);
 }
