@@ -215,15 +215,15 @@ fn the_end_of_a_run_whose_events_were_lost_is_told() {
     };
     let (outcome, step) = (Outcome::Done, 7);
     let told = |test, tell_done| -> Vec<Event> { at(test).beyond_events(tell_done).collect() };
-    let checkpoint = Event::Checkpoint { step };
+    let checkpoint = || Event::Checkpoint { step };
     let done = Event::Finished { outcome };
-    assert_eq!(told(None, false), [checkpoint.clone()]);
+    assert_eq!(told(None, false), [checkpoint()]);
     let score = Some(Score {
         loss: 0.5,
         correct: 1,
         correct_top5: 2,
         total: 3,
     });
-    assert_eq!(told(score, true), [checkpoint.clone()]);
-    assert_eq!(told(score, false), [done, checkpoint]);
+    assert_eq!(told(score, true), [checkpoint()]);
+    assert_eq!(told(score, false), [done, checkpoint()]);
 }
