@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::engine::{Error, Result, finetune};
+use crate::engine::{Error, Result, files, finetune};
 use crate::project;
 
 /// A file or a folder that a command reads.
@@ -56,6 +56,24 @@ const MARKS: [(&[u8], Kind); 3] = [
     (b"hawqeye/quantization", Kind::Description),
 ];
 
+/// What the metadata of exported networks hold; those of older programs only the second.
+const MARKS_OF_EXPORTS: [&[u8]; 2] = [b"\"hawqeye/sha256\"", b"\"hawqeye/packed\""];
+
+/// Refuses to write an export over the file that the weights of its run came from, whatever was told.
+///
+/// # Errors
+/// A sentence with the file.
+pub fn refuse_origin(output: &Path, weights_sha256: &str) -> Result<()> {
+    // Behind the checksum may be the name of a set.
+    if holds_something(output) && weights_sha256.starts_with(&files::sha256_of_file(output)?) {
+        return Err(Error::invalid(format!(
+            "{} holds the weights that the run was trained from; write to another file",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Refuses an output that the command reads, or that belongs to a run or a project; through links and
 /// other spellings, and whatever was told.
 ///
@@ -105,18 +123,37 @@ fn kind(path: &Path) -> Option<Kind> {
     let file = File::open(path).ok()?;
     file.take(HEAD).read_to_end(&mut head).ok()?;
     let holds = |mark: &[u8]| head.windows(mark.len()).any(|window| window == mark);
-    if !holds(MARK) {
+    if is_export(&head) {
+        return Some(Kind::Export);
+    }
+    // Binary files of others name many programs.
+    if !holds(MARK) || head.contains(&0) {
         return None;
     }
     let is_page = head.trim_ascii_start().first() == Some(&b'<');
     if is_page {
         return Some(Kind::Report);
     }
-    if head.contains(&0) {
-        return Some(Kind::Export);
-    }
     let mut marks = MARKS.iter().filter(|(mark, _)| holds(mark));
     marks.next().map(|(_, kind)| *kind)
+}
+
+/// Whether this is the beginning of an exported network: a safetensors file whose metadata say so, or an ONNX
+/// file that names this program as its producer, as the format has it (fields 1 and 2).
+fn is_export(head: &[u8]) -> bool {
+    let metadata = head.get(8..).is_some_and(|text| {
+        let holds = |mark: &[u8]| text.windows(mark.len()).any(|window| window == mark);
+        text.starts_with(b"{\"__metadata__\":{") && MARKS_OF_EXPORTS.into_iter().any(holds)
+    });
+    let producer = match head {
+        [0x08, version, 0x12, rest @ ..] if *version < 0x80 => Some(rest),
+        _ => None,
+    };
+    let produced = producer.and_then(|rest| rest.split_first());
+    metadata
+        || produced.is_some_and(|(&length, name)| {
+            usize::from(length) == MARK.len() && name.starts_with(MARK)
+        })
 }
 
 /// Whether two paths are one file, however they are spelt.
@@ -224,7 +261,11 @@ mod tests {
         let kinds = [
             ("{\"format\": \"hawqeye/sensitivity\"}", Kind::Measurements),
             ("format = \"hawqeye/plan\"", Kind::Plan),
-            ("\u{8}\0\0{\"hawqeye/sha256\"}", Kind::Export),
+            (
+                "\u{30}\0\0\0\0\0\0\0{\"__metadata__\":{\"hawqeye/sha256\":\"0\"}}",
+                Kind::Export,
+            ),
+            ("\u{8}\u{9}\u{12}\u{7}hawqeye\u{1a}\u{5}0.1.0", Kind::Export),
             ("{\"format\": \"hawqeye/quantization\"}", Kind::Description),
             ("<!doctype html> hawqeye/plan", Kind::Report),
         ];
@@ -242,6 +283,9 @@ mod tests {
         for (text, stays) in [
             ("thesis", true),
             ("# colours of hawqeye", true),
+            ("PK\0\0/venvs/hawqeye/lib/torch", true),
+            ("\u{8}\u{9}\u{12}\u{7}pytorch\0/venvs/hawqeye/lib", true),
+            ("\u{30}\0\0\0\0\0\0\0{\"hawqeye.weight\":{}}", true),
             ("", false),
         ] {
             let path = folder.path().join("theirs");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::output;
-pub use crate::overwriting::{Input, Kind, holds_something, is_same, refuse_input};
+pub use crate::overwriting::{Input, Kind, holds_something, is_same, refuse_input, refuse_origin};
 
 use crate::overwriting::occupant;
 

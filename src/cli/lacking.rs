@@ -8,6 +8,7 @@ use crate::engine::allocate::harm::harm;
 use crate::engine::data::DataSpec;
 use crate::engine::hessian::sensitivity::Sensitivity;
 use crate::engine::hessian::{LayerWidth, Metric};
+use crate::engine::model::Architecture;
 
 /// Most layers that a command names one by one; more are measured as all.
 const NAMED: usize = 4;
@@ -52,14 +53,16 @@ fn command(lacking: &[LayerWidth], source: Source) -> String {
     let mut add = |word: &str| write!(line, " {word}").expect("invariant: memory takes text");
     match &sensitivity.model {
         _ if on_demo => {}
-        Some(model) if !model.name.is_empty() => {
+        Some(model) if model.name.parse::<Architecture>().is_ok() => {
             add(&format!("--model {} --weights FILE", model.name));
         }
-        _ => add("--model MODEL --weights FILE"),
+        _ => add("--model FILE"),
     }
     match data {
         _ if on_demo => add("--data demo"),
-        Some(data) if !data.name.is_empty() => add(&format!("--data {}:FOLDER", data.name)),
+        Some(data) if !data.name.is_empty() => {
+            add(&format!("--data {}", DataSpec::form(&data.name)))
+        }
         _ => add("--data DATA"),
     }
     if let Some(samples) = data.and_then(|data| data.samples) {

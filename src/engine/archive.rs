@@ -84,7 +84,8 @@ impl<'a> Archive<'a> {
         let size = entry.size();
         let Some(left) = self.left.checked_sub(size) else {
             return Err(format!(
-                "{name} claims {size} bytes, more than the file can hold; download or save it again"
+                "{name} claims {size} bytes, more than the file can hold without compression; download it \
+                 again, or save it again as torch.save does"
             ));
         };
         self.left = left;

@@ -173,11 +173,47 @@ fn what_a_run_on_images_in_one_part_is_scored_on_is_said() {
         &run,
     ])
     .done();
-    let told = hawqeye(&["eval", "--run", &run, "--data", &own.data()])
-        .done()
-        .stderr;
+    let told = hawqeye(&["eval", "--run", &run, "--data", &own.data()]).done();
+    let (score, told) = (told.stdout, told.stderr);
     assert!(
         told.contains("comes in one part: scored are 2 images"),
         "{told}"
     );
+    let file = own.text("small");
+    let exported = hawqeye(&["export", &run, "--data", &own.data(), "-o", &file]).done();
+    assert!(
+        exported.stdout.contains("over the 2 test images"),
+        "{exported:?}"
+    );
+    let right = score.split(['(', ')']).nth(1).unwrap();
+    assert!(exported.stdout.contains(right), "{score} {exported:?}");
+    let packed = hawqeye(&["eval", "--packed", &file, "--data", &own.data()]).done();
+    assert!(packed.stderr.contains("which flatters it"), "{packed:?}");
+}
+
+#[test]
+fn an_export_never_takes_the_place_of_the_network_of_its_run() {
+    let own = Own::new(&linear(10));
+    let (sensitivity, plan, run) = (own.text("s.json"), own.text("p.toml"), own.text("run"));
+    own.run(&["analyze", "-q", "-o", &sensitivity]).done();
+    hawqeye(&["plan", &sensitivity, "-q", "--bits", "4", "-o", &plan]).done();
+    own.run(&[
+        "tune",
+        "-q",
+        "--plan",
+        &plan,
+        "--schedule",
+        "joint",
+        "--epochs",
+        "1",
+        "-o",
+        &run,
+    ])
+    .done();
+    let network = own.text("net.onnx");
+    let before = fs::read(&network).unwrap();
+    let export = ["export", &run, "-q", "--data", &own.data(), "-o", &network];
+    hawqeye(&export).refused(1, &["net.onnx", "was not written by hawqeye"]);
+    hawqeye(&[&export[..], &["--force"]].concat()).refused(1, &["that the run was trained from"]);
+    assert_eq!(fs::read(&network).unwrap(), before);
 }

@@ -230,6 +230,8 @@ pub struct Node {
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
     pub settings: Vec<(&'static str, Setting)>,
+    /// What the node itself is called; nothing in most files.
+    pub name: String,
 }
 
 impl Node {
@@ -242,6 +244,7 @@ impl Node {
             Some((domain, operation)) => (domain, operation),
             None => ("", &*self.operation),
         };
+        let message = message.text(3, &self.name);
         let message = message.text(4, operation).text(7, domain);
         let settings = self.settings.iter();
         settings.fold(message, |message, (name, setting)| {
@@ -325,7 +328,14 @@ impl File {
             inputs: read.map(name).collect(),
             outputs: written.split_whitespace().map(name).collect(),
             settings: Vec::new(),
+            name: String::new(),
         });
+        self
+    }
+
+    /// What the operation before is called.
+    pub fn called(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.nodes.last_mut().unwrap().name);
         self
     }
 

@@ -101,6 +101,86 @@ fn weights_come_back_as_the_file_had_them() {
     assert_eq!(there.names().count(), file.tensors.len() - 1);
 }
 
+/// As the old exporter of `PyTorch` writes it: slopes and a matrix that it arranged itself, and the equal
+/// summands of two normalisations once.
+fn arranged() -> File {
+    let each = |name: &str, of: &str| Tensor::floats(name, &[2], &of_two(of));
+    let file = File::of(&[0, 1, 28, 28])
+        .weights("c.weight", &[2, 1, 3, 3])
+        .node("Conv x c.weight -> a")
+        .called("/c/Conv");
+    let file = [("n", "a -> b"), ("m", "b -> d")]
+        .into_iter()
+        .fold(file, |file, (name, wires)| {
+            let (read, written) = wires.split_once(" -> ").unwrap();
+            let statistics = [
+                format!("{name}.running_mean"),
+                format!("{name}.running_var"),
+            ];
+            let weight = format!("{name}.weight");
+            let line = format!(
+                "BatchNormalization {read} {weight} n.bias {} {} -> {written}",
+                statistics[0], statistics[1]
+            );
+            file.tensor(each(&weight, &weight))
+                .tensor(each(&statistics[0], "mean"))
+                .tensor(Tensor::floats(&statistics[1], &[2], &[1.5, 0.5]))
+                .node(&line)
+                .called(&format!("/{name}/BatchNormalization"))
+        });
+    file.tensor(each("n.bias", "bias"))
+        .tensor(Tensor::floats(
+            "onnx::PRelu_9",
+            &[2, 1, 1],
+            &of_two("slopes"),
+        ))
+        .node("PRelu d onnx::PRelu_9 -> e")
+        .called("/p/PRelu")
+        .node("GlobalAveragePool e -> f")
+        .node("Flatten f -> g")
+        .weights("onnx::MatMul_8", &[2, 10])
+        .node("MatMul g onnx::MatMul_8 -> y")
+        .called("/fc/MatMul")
+}
+
+fn of_two(name: &str) -> [f32; 2] {
+    let all = crate::random::Random::of(name).floats(2);
+    [all[0], all[1]]
+}
+
+#[test]
+fn tensors_have_the_names_of_their_modules_where_the_exporter_arranged_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = exported(&arranged(), folder.path()).unwrap();
+    let there = weights::read(&written.path).unwrap();
+    let shape = |name: &str| there.tensor(name).map(|tensor| tensor.shape.clone());
+    for (name, expected) in [
+        ("p.weight", vec![2]),
+        ("fc.weight", vec![10, 2]),
+        ("n.bias", vec![2]),
+        ("m.bias", vec![2]),
+        ("m.weight", vec![2]),
+    ] {
+        assert_eq!(shape(name), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn exported_weights_are_read_for_the_file_that_they_came_from() {
+    for file in [channels_last(), arranged()] {
+        let folder = tempfile::tempdir().unwrap();
+        let written = exported(&file, folder.path()).unwrap();
+        let path = folder.path().join("net.onnx");
+        let own = Model::import(&path, Options::default(), None).unwrap();
+        let source = weights::Source {
+            path: &written.path,
+            key: None,
+        };
+        let again = Model::import(&path, Options::default(), Some(source)).unwrap();
+        assert_eq!(again.parameters, own.parameters);
+    }
+}
+
 #[test]
 fn folded_weights_have_no_place_among_the_originals() {
     let folder = tempfile::tempdir().unwrap();

@@ -194,6 +194,27 @@ fn globals() -> Vec<Case> {
         reduced("axes as an input", 18, [2, 3], 1),
         reduced("axes as an input, from the end", 21, [-2, -1], 0),
         case(
+            "largest of all, by axes",
+            image()
+                .opset(18)
+                .integers("axes", &[2, 3])
+                .node("ReduceMax x axes -> a")
+                .flat("a"),
+        ),
+        case(
+            "largest of all, without the extents, and a layer",
+            layer(
+                image()
+                    .node("ReduceMax x -> b")
+                    .with("axes", [2, 3])
+                    .with("keepdims", 0),
+            ),
+        ),
+        case(
+            "largest of each column",
+            image().node("ReduceMax x -> a").with("axes", [2]).flat("a"),
+        ),
+        case(
             "one axis after the other",
             image()
                 .node("ReduceMean x -> c")

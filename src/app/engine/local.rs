@@ -9,7 +9,7 @@ use super::{analysis, tune};
 use crate::app::jobs::{AnalysisRequest, ExportRequest, Inputs, TuneReport, TuneRequest};
 use crate::app::project::InputFile;
 use crate::engine::autodiff::Program;
-use crate::engine::data::{Order, Selection, sample};
+use crate::engine::data::{Order, Selection, divided, sample};
 use crate::engine::evaluation::evaluate;
 use crate::engine::export::{self, About, Format, Request, Written};
 use crate::engine::finetune::load_run;
@@ -170,6 +170,7 @@ impl Local {
         for message in run.doubts.clone() {
             observer.on(Event::Warning { message });
         }
+        overwriting::refuse_origin(&request.path, &run.record.model.weights_sha256)?;
         let folder = request.path.parent();
         if let Some(folder) = folder.filter(|folder| folder.ends_with("exports")) {
             fs::create_dir_all(folder).map_err(|refused| Error::file("create", folder, refused))?;
@@ -180,7 +181,12 @@ impl Local {
             format: request.format,
             path: &request.path,
         };
-        let images = Selection::all(&loaded.test, &loaded.normalization)?;
+        // What fine-tuning kept for the test, of a set in one part.
+        let seed = run.record.settings.seed;
+        let whole = loaded.test.origin.whole;
+        let kept = whole.then(|| divided(&loaded.test, seed)).transpose()?;
+        let test = kept.as_ref().map_or(&loaded.test, |(_, test)| test);
+        let images = Selection::all(test, &loaded.normalization)?;
         export::export(&loaded.backend, &request, &images, observer)
     }
 }

@@ -105,6 +105,15 @@ pub struct AnalysisState {
     /// the next analysis, even if the file does not hold them any more.
     settled: Vec<LayerWidth>,
     live: BTreeMap<Arc<str>, Convergence>,
+    /// What the layers are of.
+    of: Option<Measured>,
+}
+
+/// What measurements are of: other weights, or pictures that are prepared otherwise, have others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Measured {
+    weights_sha256: String,
+    preprocessing: String,
 }
 
 impl AnalysisState {
@@ -117,10 +126,30 @@ impl AnalysisState {
         }
     }
 
-    /// The inputs are there: facts and perturbations of every layer are known.
-    pub fn open(&mut self, inputs: &Inputs) {
+    /// The inputs are there: facts and perturbations of every layer are known. What was measured stays where
+    /// they are the same as before; whether it had to go.
+    pub fn open(&mut self, inputs: &Inputs) -> bool {
+        let of = Measured {
+            weights_sha256: inputs.weights_sha256.clone(),
+            preprocessing: inputs.preprocessing_identity.clone(),
+        };
+        if self.of.as_ref() == Some(&of) {
+            return false;
+        }
+        let goes = self.measured_count() > 0;
+        self.of = Some(of);
+        self.status = Status::Never;
+        self.settled.clear();
+        self.forget(inputs);
+        goes
+    }
+
+    /// Nothing is measured any more.
+    fn forget(&mut self, inputs: &Inputs) {
         self.layers.clone_from(&inputs.layers);
         self.live.clear();
+        self.report = None;
+        self.doubts.clear();
     }
 
     /// With the layers in this order.
@@ -135,9 +164,7 @@ impl AnalysisState {
         self.current = None;
         self.settled.clear();
         if anew {
-            self.open(inputs);
-            self.report = None;
-            self.doubts.clear();
+            self.forget(inputs);
         }
     }
 

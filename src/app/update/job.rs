@@ -243,8 +243,14 @@ fn not_begun(state: &mut State, reason: &str) -> Vec<Effect> {
     vec![Effect::SaveSession]
 }
 
+/// What is said when measurements do not belong to what is open.
+const OTHER_MEASUREMENTS: &str = "the saved measurements are of another network, or of images that were \
+    preprocessed otherwise, and were left aside";
+
 fn opened(state: &mut State, inputs: Inputs) -> Vec<Effect> {
-    state.analysis.open(&inputs);
+    if state.analysis.open(&inputs) {
+        state.notify(Level::Warning, OTHER_MEASUREMENTS.to_owned());
+    }
     state.detail.forget();
     state.frozen = None;
     let inputs = Arc::new(inputs);
@@ -300,9 +306,7 @@ fn restore(state: &mut State, inputs: &Inputs) -> Vec<Effect> {
             state.analysis.adopt(sensitivity, status);
             tell_doubts(state);
         } else {
-            let text = "the saved measurements are of another network, or of images that were \
-                        preprocessed otherwise, and were left aside";
-            state.notify(Level::Warning, text);
+            state.notify(Level::Warning, OTHER_MEASUREMENTS.to_owned());
         }
     }
     match stored.plan.map(|text| planning::read(&text, inputs)) {

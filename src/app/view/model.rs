@@ -194,10 +194,7 @@ fn settings<'a>(state: &State, area: Rect, theme: &Theme) -> Vec<Line<'a>> {
     };
     let mut lines = vec![
         heading("Analysis", area.width, theme),
-        row(
-            Command::Samples,
-            format!("{} training images", request.samples),
-        ),
+        row(Command::Samples, samples(state)),
         row(
             Command::Tolerance,
             format!("relative residual {:e}", request.tolerance),
@@ -220,6 +217,15 @@ fn indented<'a>(name: &str, value: &str, width: usize, theme: &Theme) -> Vec<Lin
         line
     };
     names.zip(lines).map(line).collect()
+}
+
+/// How many images are asked for, or all where there are not so many.
+fn samples(state: &State) -> String {
+    let asked = state.analysis.request.samples;
+    match state.loaded().map(|inputs| inputs.train_images) {
+        Some(all) if all < asked => format!("all {all} training images"),
+        _ => format!("{asked} training images"),
+    }
 }
 
 /// Estimated time and memory of the analysis.

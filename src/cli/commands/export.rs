@@ -6,7 +6,7 @@ use crate::cli::args::Shared;
 use crate::cli::destination::{self, Destination, Input, Kind};
 use crate::cli::device::{DeviceArgs, Work};
 use crate::cli::failure::Failure;
-use crate::cli::inputs::{images, images_of};
+use crate::cli::inputs::{images, images_of, tell_divided};
 use crate::cli::output;
 use crate::cli::preprocess::LabelArgs;
 use crate::cli::report::{Reporter, sentence};
@@ -67,6 +67,7 @@ const NOISE: usize = 512;
 pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     args.probe()?;
     let run = finetune::load_run(&args.run)?;
+    destination::refuse_origin(args.file()?, &run.record.model.weights_sha256)?;
     let mut reporter = shared.reporter()?;
     for doubt in &run.doubts {
         reporter.warn(doubt);
@@ -91,8 +92,10 @@ pub fn run(args: &Args, shared: &Shared) -> Result<(), Failure> {
     let memory = args.device.memory();
     let lists = args.lists.reading(Preprocessing::default(), memory);
     let source = source.read_as(run.record.reading(lists));
+    let source = source.holding_out(run.record.settings.seed);
     let dataset = source.part(Part::Test)?;
     check_fit(dataset, &run.network.graph)?;
+    tell_divided(dataset, &reporter);
     let over = Selection::all(dataset, &run.record.data.normalization)?;
     let written = args.write((&run, &over), reporter)?;
     output::print(&report(&written, Some(&dataset.name)))

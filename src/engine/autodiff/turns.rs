@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use crate::engine::backend::Backend;
+use crate::engine::backend::{Backend, ROOMIEST};
 use crate::engine::counts::counted;
+use crate::engine::graph::Graph;
 use crate::engine::graph::operations::rules::{Lifetimes, Purpose};
-use crate::engine::graph::{Graph, NodeId};
 use crate::engine::memory::Memory;
 use crate::engine::{Error, Result};
 
@@ -52,7 +52,7 @@ impl Need {
             // And what the quantizers make of them.
             Purpose::Train => 3,
         };
-        let wires = walks * number * peak(graph, lifetimes);
+        let wires = walks * number * room(graph, lifetimes);
         let image = LOADED * graph.input_shape().elements() as u64;
         // In training every chunk sums its own gradients.
         let (gradients, trained) = match purpose {
@@ -84,12 +84,10 @@ impl Need {
             return Ok(usize::MAX);
         };
         let Some(more) = left.checked_sub(self.base + self.chunk) else {
-            // An eighth is for images.
-            let least = (self.base + self.chunk).saturating_mul(8).div_ceil(7);
             return Err(Error::invalid(format!(
                 "expected at least {} of memory for this network and one chunk of images, got {}; give \
                  more with --memory",
-                mebibytes(least),
+                self.least(1),
                 mebibytes(bound)
             )));
         };
@@ -99,6 +97,18 @@ impl Need {
         };
         let chunks = more.saturating_sub(kept) / self.chunk.max(1);
         Ok(usize::try_from(chunks).map_or(usize::MAX, |chunks| chunks.saturating_add(1)))
+    }
+
+    /// The least bound in which so many chunks can be walked at the same time.
+    fn least(self, chunks: usize) -> String {
+        let walks = self.chunk.saturating_mul(chunks as u64);
+        // An eighth is for images.
+        mebibytes(
+            self.base
+                .saturating_add(walks)
+                .saturating_mul(8)
+                .div_ceil(7),
+        )
     }
 
     /// What is left of memory for what is kept beside so many chunks.
@@ -122,16 +132,26 @@ pub fn beside_training<B: Backend>(graph: &Graph, backend: &B, images: usize) ->
     let walks = |images: usize| train.beside_batches(graph, images).at_once(memory);
     let fits = |images: usize| walks(images).is_ok_and(|fit| images.div_ceil(chunk) <= fit);
     if !fits(images) {
-        // Not even one chunk is told as that.
-        walks(chunk)?;
-        let whole = (1..=images / chunk).rev().map(|chunks| chunks * chunk);
-        let fit = whole.into_iter().find(|&images| fits(images));
-        return Err(Error::invalid(format!(
-            "a batch of {} does not fit into the memory that --memory gives, {} would: give more, or take \
-             smaller batches with --batch-size",
-            counted(images, "image"),
-            fit.unwrap_or(chunk)
-        )));
+        let least = |images: usize| {
+            let need = train.beside_batches(graph, images);
+            need.least(images.div_ceil(chunk))
+        };
+        let (all, least_of_all) = (counted(images, "image"), least(images));
+        let mut whole = (1..=images / chunk).rev().map(|chunks| chunks * chunk);
+        return Err(Error::invalid(match whole.find(|&images| fits(images)) {
+            Some(fit) => format!(
+                "training on batches of {all} takes {least_of_all} of memory: give that with --memory, or \
+                 take smaller batches with --batch-size, of which {fit} would fit"
+            ),
+            None if images <= chunk => format!(
+                "training on batches of {all} takes {least_of_all} of memory: give that with --memory"
+            ),
+            None => format!(
+                "training on batches of {all} takes {least_of_all} of memory, on batches of {chunk} it \
+                 takes {}: give that with --memory, and smaller batches with --batch-size",
+                least(chunk)
+            ),
+        }));
     }
     let evaluate = Need {
         base: train.base,
@@ -145,22 +165,31 @@ fn mebibytes(bytes: u64) -> String {
     format!("{}MB", bytes.div_ceil(1 << 20))
 }
 
-/// The most numbers of one image that a forward walk holds at a time.
-fn peak(graph: &Graph, lifetimes: &Lifetimes) -> u64 {
-    let size = |id: NodeId| graph.node(id).shape.elements() as u64;
-    let (mut held, mut most) = (0, 0);
+/// Numbers of one image that the arrays of forward walks have room for: what a wire lay in is reused, but
+/// not for one that is much smaller, nor for a larger one.
+fn room(graph: &Graph, lifetimes: &Lifetimes) -> u64 {
+    let mut spare: Vec<usize> = Vec::new();
+    let mut places: Vec<usize> = Vec::with_capacity(graph.nodes().len());
+    let mut room = 0;
     for id in graph.ids() {
-        held += size(id);
-        most = most.max(held);
+        let size = graph.node(id).shape.elements();
+        let suits = |&(_, place): &(usize, &usize)| (size..=ROOMIEST * size).contains(place);
+        let found = spare.iter().enumerate().filter(suits);
+        let tightest = found.min_by_key(|(_, place)| **place).map(|(at, _)| at);
+        places.push(tightest.map_or_else(
+            || {
+                room += size as u64;
+                size
+            },
+            |at| spare.swap_remove(at),
+        ));
         let mut inputs = graph.node(id).inputs.clone();
         inputs.sort_unstable();
         inputs.dedup();
-        let over = inputs
-            .into_iter()
-            .filter(|&input| lifetimes.ends(input, id));
-        held -= over.map(size).sum::<u64>();
+        let over = inputs.into_iter().filter(|&it| lifetimes.ends(it, id));
+        spare.extend(over.map(|it| places[it.index()]));
     }
-    most
+    room
 }
 
 /// Does `work` on every item, `at_once` of them at the same time; the results are in order.

@@ -8,6 +8,9 @@ use crate::engine::Result;
 use crate::engine::memory::Memory;
 use crate::engine::shape::Shape;
 
+/// An array is reused for one that is at most so many times smaller.
+pub const ROOMIEST: usize = 2;
+
 /// Memory reused from call to call.
 pub trait Reuse: Debug + Default + Send {
     /// The same for another thread: what one of them takes back, the others may hand out.

@@ -18,7 +18,7 @@ mod pooling;
 mod products;
 mod quantization;
 
-pub use arrays::{Arrays, Reuse};
+pub use arrays::{Arrays, ROOMIEST, Reuse};
 pub use elementwise::{Elementwise, NormGradient, Parts, Unary};
 pub use geometry::{
     AverageWindow, ConvolutionShape, Grid, Inside, LinearShape, Pads, Region, Span, WeightShape,

@@ -50,6 +50,24 @@ const HASHED: usize = 1 << 28;
 /// Such pieces.
 const PIECES: usize = 256;
 
+/// Refuses images without labels, or labels without images, where another part has both.
+fn refuse_halves(path: &Path, there: &[String]) -> Result<()> {
+    let has = |name: &str| there.iter().any(|found| found == name);
+    for Names { images, labels } in [TRAIN, TEST] {
+        let lacks = match (has(images), has(labels)) {
+            (true, false) => (images, labels),
+            (false, true) => (labels, images),
+            _ => continue,
+        };
+        let (found, other) = lacks;
+        return Err(Error::format(
+            path,
+            format!("there is {found}, but no {other}; add it, or leave {found} out"),
+        ));
+    }
+    Ok(())
+}
+
 /// Reads one part of an `.npz` file.
 pub(super) fn npz(path: &Path, part: Part, reading: &Reading) -> Result<Dataset> {
     let mut file = Npz::open(path)?;
@@ -77,6 +95,9 @@ pub(super) fn npz(path: &Path, part: Part, reading: &Reading) -> Result<Dataset>
     let Some(names) = found else {
         return Err(Error::format(path, lacking(file.names())));
     };
+    if parted {
+        refuse_halves(path, file.names())?;
+    }
     let set = Set {
         name: named("npz", path),
         images: file.array(names.images)?,

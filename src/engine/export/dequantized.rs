@@ -144,7 +144,8 @@ impl<'a> Origins<'a> {
     }
 
     fn origin(&self, id: ParameterId) -> Option<&'a Origin> {
-        self.0?.origins.get(id.index())?.as_ref()
+        let origin = self.0?.origins.get(id.index())?.as_ref();
+        origin.filter(|origin| origin.is_named())
     }
 
     /// What no computation reads but belongs to the file's state.

@@ -113,7 +113,8 @@ impl Rows {
             .map(|(image, rows)| ImageRows { image, rows })
             .collect();
         images.sort_by_key(|image| std::cmp::Reverse(image.rows.len()));
-        let left_out = if total > 0.0 { rest / total } else { 0.0 };
+        // A sum of nothing is a negative zero.
+        let left_out = if total > 0.0 { rest / total + 0.0 } else { 0.0 };
         Self {
             images,
             left_out,

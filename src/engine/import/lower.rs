@@ -1,5 +1,7 @@
 //! From the steps of a file to the graph that everything else works on, and its numbers.
 
+use std::collections::HashMap;
+
 use super::lowered::{Axis, Form, Network, Operation, ParameterId, Step, Window};
 use super::names::Unique;
 use super::origin::Origin;
@@ -358,16 +360,21 @@ const fn region(read: Shape, axis: Axis, span: Span) -> Region {
 }
 
 /// What the parameters are called: as their tensor in the file where the whole tensor is one parameter,
-/// else after their node.
+/// else after their node; so too where an exporter stored equal numbers of several once.
 fn names(graph: &Graph, network: &Network, taken: &[ParameterId]) -> Vec<String> {
     let tensor = |id: ParameterId| {
         let origin = network.parameter(id).origin.as_ref()?;
         let is_whole = origin.values != super::Values::Folded;
-        (is_whole && !origin.tensor.is_empty()).then(|| origin.tensor.clone())
+        (is_whole && origin.is_named()).then_some(&*origin.tensor)
     };
+    let mut users: HashMap<&str, usize> = HashMap::new();
+    for name in taken.iter().filter_map(|&id| tensor(id)) {
+        *users.entry(name).or_default() += 1;
+    }
+    let only = |id: ParameterId| tensor(id).filter(|name| users[name] == 1);
     let mut unique = Unique::default();
     let specs = graph.parameters().iter().zip(taken);
     specs
-        .map(|(spec, &id)| unique.name(tensor(id).unwrap_or_else(|| spec.name.to_string())))
+        .map(|(spec, &id)| unique.name(only(id).unwrap_or(&spec.name).to_owned()))
         .collect()
 }

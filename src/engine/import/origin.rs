@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::names::MADE;
+
 /// What was done to the numbers of the file to make those of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -99,6 +101,13 @@ impl Origin {
             shape: None,
             turns: Vec::new(),
         }
+    }
+
+    /// Whether the tensor has a name of the network's own: not one that an exporter made up for numbers
+    /// that it arranged itself, which have then no other place than that of the parameter.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        !self.tensor.is_empty() && !self.tensor.starts_with(MADE)
     }
 
     /// The same when more was done to the numbers.

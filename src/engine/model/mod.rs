@@ -239,7 +239,10 @@ impl Model {
 
     /// Takes the parameters from a weights file, by name.
     fn replace(&mut self, source: Source) -> Result<()> {
-        let file = weights::read(source.path)?;
+        let mut file = weights::read(source.path)?;
+        if let Some(imported) = &self.imported {
+            take_arrangement(&mut file, &self.graph, &imported.origins);
+        }
         let (parameters, notes) = matched(&self.graph, &file, source)?;
         self.parameters = parameters;
         self.notes.extend(notes);
@@ -366,6 +369,29 @@ fn outputs(file: &WeightsFile) -> Option<usize> {
     let bias = vectors.find(|tensor| Some(&tensor.name) == bias.as_ref());
     let outputs = bias.map_or(only.shape[0], |bias| bias.shape[0]);
     linear.next().is_none().then_some(outputs)
+}
+
+/// Arranges tensors as parameters that are arranged as the tensors of that name in the file of the network.
+fn take_arrangement(file: &mut WeightsFile, graph: &Graph, origins: &[Option<import::Origin>]) {
+    for (spec, origin) in graph.parameters().iter().zip(origins) {
+        let Some(origin) = origin
+            .as_ref()
+            .filter(|origin| *origin.tensor == *spec.name)
+        else {
+            continue;
+        };
+        let Some(shape) = &origin.shape else { continue };
+        let mut tensors = file.tensors.iter_mut();
+        let own = tensors.find(|it| *it.name == *spec.name && it.shape == *shape);
+        let Some(tensor) = own else { continue };
+        tensor.values = match &tensor.values[..] {
+            // One number that stands for all channels.
+            [one] => vec![*one; spec.elements()],
+            values if values.len() == spec.elements() => origin.placed(values),
+            _ => continue,
+        };
+        tensor.shape.clone_from(&spec.shape);
+    }
 }
 
 /// Whether batch normalisation was folded into layers of the file.

@@ -44,6 +44,12 @@ impl Args {
         if part == Part::Test {
             tell_divided(dataset, reporter);
         }
+        if self.packed.is_some() && dataset.origin.whole {
+            reporter.warn(
+                "the packed network was trained on most of these images, which flatters it: name others \
+                 with --data, or score its run with eval --run",
+            );
+        }
         Ok(Some(kept))
     }
 

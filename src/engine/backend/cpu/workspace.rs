@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Scratch;
-use crate::engine::backend::Reuse;
+use crate::engine::backend::{ROOMIEST, Reuse};
 use crate::engine::shape::Shape;
 
 /// The numbers of a wire for some images: rows of columns of channels, image by image.
@@ -47,14 +47,33 @@ pub struct Workspace {
     spare: Arc<Mutex<Spare>>,
 }
 
-/// Arrays to hand out, by length: the one that came last, which is in the cache, first.
-type Spare = BTreeMap<usize, Vec<Vec<f32>>>;
+/// Arrays to hand out, by capacity: the one that came last, which is in the cache, first.
+#[derive(Debug, Default)]
+struct Spare(BTreeMap<usize, Vec<Vec<f32>>>);
+
+impl Spare {
+    /// The tightest array that holds so many numbers and is at most [`ROOMIEST`] times as large.
+    fn take(&mut self, length: usize) -> Option<Vec<f32>> {
+        let suits = length..=ROOMIEST * length;
+        let (&capacity, arrays) = self.0.range_mut(suits).next()?;
+        let mut values = arrays.pop()?;
+        if arrays.is_empty() {
+            self.0.remove(&capacity);
+        }
+        values.resize(length, 0.0);
+        Some(values)
+    }
+
+    fn put(&mut self, values: Vec<f32>) {
+        self.0.entry(values.capacity()).or_default().push(values);
+    }
+}
 
 impl Workspace {
     /// An array whose numbers are yet to be written.
     pub fn array(&mut self, shape: Shape, images: usize) -> Array {
         let length = shape.elements() * images;
-        let spare = self.spare().get_mut(&length).and_then(Vec::pop);
+        let spare = self.spare().take(length);
         Array {
             shape,
             images,
@@ -64,8 +83,7 @@ impl Workspace {
 
     /// Takes an array back.
     pub fn recycle(&mut self, array: Array) {
-        let values = array.values;
-        self.spare().entry(values.len()).or_default().push(values);
+        self.spare().put(array.values);
     }
 
     /// The arrays; what a thread that panicked left behind is whole.
@@ -101,5 +119,21 @@ mod tests {
         );
         assert_eq!(handed.values.as_ptr(), place);
         assert_ne!(new.values.as_ptr(), place);
+    }
+
+    #[test]
+    fn an_array_serves_for_others_that_are_not_much_smaller() {
+        let mut workspace = Workspace::default();
+        let of = |features: usize| (Shape::Features(features), 1);
+        let (large, small) = (workspace.array(of(9).0, 1), workspace.array(of(5).0, 1));
+        let places = [large.values.as_ptr(), small.values.as_ptr()];
+        workspace.recycle(large);
+        workspace.recycle(small);
+        let lengths = [4, 5, 9, 2].map(|features| workspace.array(of(features).0, 1));
+        let found = lengths.each_ref().map(|array| array.values.as_ptr());
+        assert_eq!(found[0], places[1], "the tighter one");
+        assert_eq!(found[1], places[0]);
+        assert!(!places.contains(&found[2]) && !places.contains(&found[3]));
+        assert_eq!(lengths.map(|array| array.values.len()), [4, 5, 9, 2]);
     }
 }

@@ -1,5 +1,7 @@
 //! The network of the steps that the outputs need, with names.
 
+use std::collections::HashMap;
+
 use super::super::call::Value;
 use super::super::lowered::{
     Network, Normalization, Operation, Output, Parameter, ParameterId, Step,
@@ -125,22 +127,45 @@ impl Translator<'_> {
         };
         let mut order: Vec<usize> = (0..self.steps.len()).filter(|&at| needed[at]).collect();
         order.sort_by_key(|&at| rank(&self.steps[at]));
+        let mut users: HashMap<&str, usize> = HashMap::new();
+        for &at in &order {
+            for tensor in self.tensors(&self.steps[at]) {
+                *users.entry(tensor).or_default() += 1;
+            }
+        }
         let mut unique = Unique::default();
         let mut names = vec![String::new(); self.steps.len()];
         for at in order {
-            names[at] = unique.name(self.named(&self.steps[at]));
+            names[at] = unique.name(self.named(&self.steps[at], &users));
         }
         names
     }
 
-    fn named(&self, draft: &Draft) -> String {
+    /// The tensor of the file that a parameter comes from.
+    fn tensor(&self, id: ParameterId) -> Option<&str> {
+        let origin = self.parameters[id.0].origin.as_ref()?;
+        Some(&*origin.tensor)
+    }
+
+    /// The tensors that may name a step.
+    fn tensors(&self, draft: &Draft) -> impl Iterator<Item = &str> {
+        let ids = match draft.operation {
+            Operation::Conv { weights, bias, .. } | Operation::Linear { weights, bias } => {
+                [Some(weights), bias]
+            }
+            Operation::BatchNorm { gamma, beta, .. } => [gamma, beta],
+            Operation::PRelu { slope } => [Some(slope), None],
+            _ => [None, None],
+        };
+        ids.into_iter().flatten().filter_map(|id| self.tensor(id))
+    }
+
+    fn named(&self, draft: &Draft, users: &HashMap<&str, usize>) -> String {
         let Some(node) = draft.node else {
             return self.input.name.clone();
         };
-        let tensor = |id: Option<ParameterId>| {
-            let origin = self.parameters[id?.0].origin.as_ref()?;
-            Some(&*origin.tensor)
-        };
+        // Equal numbers that an exporter stored once name none of their steps.
+        let tensor = |id: Option<ParameterId>| self.tensor(id?).filter(|name| users[name] == 1);
         let clues = |weights, bias| Clues {
             node,
             weights: tensor(weights),

@@ -50,7 +50,13 @@ impl Extents<'_> {
         })?;
         let fits = (1..=EXTENT).contains(&length);
         fits.then_some(length)
-            .ok_or_else(|| refused(self.name, &format!("{length} {axis}")))
+            .ok_or_else(|| {
+                format!(
+                    "input {}: expected 1 to {EXTENT} {axis}, got {length}; export the network with such \
+                     an input",
+                    self.name
+                )
+            })
     }
 
     /// A map whose channels, rows and columns are at these places; one channel where it has no place.

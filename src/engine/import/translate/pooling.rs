@@ -112,7 +112,14 @@ pub(super) fn four(pads: &[i64]) -> Read<[usize; 4]> {
         .collect();
     whole
         .and_then(|pads| <[usize; 4]>::try_from(pads).ok())
-        .ok_or_else(|| format!("its pads are {pads:?}: expected four numbers from 0 on"))
+        .ok_or_else(|| match pads.len() {
+            4 => format!(
+                "its pads are {pads:?}: expected numbers from 0 to {}",
+                super::EXTENT
+            ),
+            2 => "it works along one dimension: expected rows and columns".to_owned(),
+            _ => format!("its pads are {pads:?}: expected four numbers"),
+        })
 }
 
 /// What a window over a map writes, with so many channels.
@@ -172,6 +179,19 @@ pub(super) enum Pool {
     Average(bool),
 }
 
+impl Pool {
+    /// The operation over a window.
+    pub(super) const fn over(self, window: Window) -> Operation {
+        match self {
+            Self::Max => Operation::MaxPool { window },
+            Self::Average(count_include_pad) => Operation::AveragePool {
+                window,
+                count_include_pad,
+            },
+        }
+    }
+}
+
 impl<'g> Translator<'g> {
     pub(super) fn pool(
         &mut self,
@@ -190,13 +210,7 @@ impl<'g> Translator<'g> {
         if kernel == [1, 1] && out == input.form && window.pads == [0; 4] {
             return Ok(vec![Value::Wire(input)]);
         }
-        let operation = match pool {
-            Pool::Max => Operation::MaxPool { window },
-            Pool::Average(count_include_pad) => Operation::AveragePool {
-                window,
-                count_include_pad,
-            },
-        };
+        let operation = pool.over(window);
         let step = self.step(node, operation, &[input.step], out);
         Ok(vec![Value::Wire(input.like(step, out))])
     }

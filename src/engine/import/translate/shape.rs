@@ -100,8 +100,10 @@ impl<'g> Translator<'g> {
         {
             let refused = || {
                 format!(
-                    "it pads axis {at} of {} by {each:?}: expected channels, rows or columns",
-                    spelled(&wire.shape())
+                    "it pads axis {at} of {} by {each:?}: expected 0 to {} around channels, rows or \
+                     columns",
+                    spelled(&wire.shape()),
+                    super::EXTENT
                 )
             };
             let whole = |pad: i64| {

@@ -16,14 +16,19 @@ impl<'g> Translator<'g> {
         self.pool(node, Pool::Max, kernel, &Placing::default())
     }
 
-    /// The mean of each channel, seen as `seen` sees it.
-    pub(super) fn global_average(
+    /// The mean, or the largest, of each channel, seen as `seen` sees it.
+    fn global(
         &mut self,
         node: &'g Node,
-        wire: &Wire,
+        (wire, pool): (&Wire, Pool),
         seen: Vec<Vec<Axis>>,
     ) -> Parsed {
-        let Form::Map { channels, .. } = wire.form else {
+        let Form::Map {
+            channels,
+            rows,
+            columns,
+        } = wire.form
+        else {
             return Ok(vec![Value::Wire(Wire {
                 axes: seen,
                 ..wire.clone()
@@ -34,10 +39,16 @@ impl<'g> Translator<'g> {
             rows: 1,
             columns: 1,
         };
+        let operation = match pool {
+            Pool::Average(_) => Operation::GlobalAveragePool,
+            Pool::Max => Operation::MaxPool {
+                window: Placing::default().window([rows, columns], wire.form)?,
+            },
+        };
         let step = if form == wire.form {
             wire.step
         } else {
-            self.step(node, Operation::GlobalAveragePool, &[wire.step], form)
+            self.step(node, operation, &[wire.step], form)
         };
         Ok(vec![Value::Wire(Wire {
             step,
@@ -47,8 +58,13 @@ impl<'g> Translator<'g> {
         })])
     }
 
-    /// The mean over some axes of the file, which must be the rows and columns of a map.
-    pub(super) fn mean(&mut self, node: &'g Node, axes: Option<&[i64]>, keep: bool) -> Parsed {
+    /// The mean, or the largest, over some axes of the file, which must be the rows and columns of a map.
+    pub(super) fn reduced(
+        &mut self,
+        node: &'g Node,
+        pool: Pool,
+        (axes, keep): (Option<&[i64]>, bool),
+    ) -> Parsed {
         let wire = self.wire(node, 0)?;
         let rank = wire.axes.len();
         let all: Vec<i64> = (0..rank as i64).collect();
@@ -66,7 +82,8 @@ impl<'g> Translator<'g> {
         let is_part = !taken.is_empty() && taken.iter().all(|axis| wanted.contains(axis));
         if taken != wanted && !is_part {
             return Err(format!(
-                "it is the mean over axes {reduced:?} of {}: expected the rows and columns of a map",
+                "it is the {} over axes {reduced:?} of {}: expected the rows and columns of a map",
+                if pool == Pool::Max { "largest" } else { "mean" },
                 spelled(&wire.shape())
             ));
         }
@@ -80,23 +97,20 @@ impl<'g> Translator<'g> {
         }
         if taken != wanted {
             let seen = Wire { axes: seen, ..wire };
-            return self.mean_along(node, &seen, taken[0]);
+            return self.along(node, (&seen, pool), taken[0]);
         }
-        self.global_average(node, &wire, seen)
+        self.global(node, (&wire, pool), seen)
     }
 
-    /// The mean over the rows, or over the columns, of a map that is seen without them.
-    fn mean_along(&mut self, node: &'g Node, wire: &Wire, axis: Axis) -> Parsed {
+    /// The mean, or the largest, over the rows, or over the columns, of a map that is seen without them.
+    fn along(&mut self, node: &'g Node, (wire, pool): (&Wire, Pool), axis: Axis) -> Parsed {
         let kernel = match axis {
             Axis::Row => [wire.extent(Axis::Row), 1],
             _ => [1, wire.extent(Axis::Column)],
         };
         let window = Placing::default().window(kernel, wire.form)?;
         let form = placed(&window, wire.form, wire.form.channels())?;
-        let operation = Operation::AveragePool {
-            window,
-            count_include_pad: true,
-        };
+        let operation = pool.over(window);
         let step = self.step(node, operation, &[wire.step], form);
         Ok(vec![Value::Wire(Wire {
             step,
@@ -118,7 +132,7 @@ impl<'g> Translator<'g> {
                     .collect()
             });
             let seen = seen.collect();
-            return self.global_average(node, &input, seen);
+            return self.global(node, (&input, Pool::Average(true)), seen);
         }
         let divides = |at: usize| asked[at] > 0 && extents[at] % asked[at] == 0;
         if !divides(0) || !divides(1) {

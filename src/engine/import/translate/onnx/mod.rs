@@ -12,6 +12,7 @@ pub(super) use shapes::order_of;
 
 use super::common;
 use super::elementwise::Pair;
+use super::pooling::Pool;
 use super::table::{CURVED, Entry, NOT_KNOWN};
 use crate::engine::import::evaluate::{self, Compare, Reduction};
 use crate::engine::import::lowered::Operation;
@@ -33,7 +34,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::parsed("MaxPool", "maximum pooling", pooling::max_pool),
     Entry::parsed("AveragePool", "average pooling", pooling::average_pool),
     Entry::parsed("GlobalAveragePool", "mean of each channel", |of, node| {
-        of.mean(node, Some(&[2, 3]), true)
+        of.reduced(node, Pool::Average(true), (Some(&[2, 3]), true))
     }),
     Entry::parsed("GlobalMaxPool", "maximum of each channel", |of, node| {
         of.global_max(node)
@@ -43,6 +44,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "mean of each channel",
         |c| constants::reduce(c, Reduction::Mean),
         pooling::reduce_mean,
+    ),
+    Entry::both(
+        "ReduceMax",
+        "maximum of each channel",
+        |c| constants::reduce(c, Reduction::Max),
+        pooling::reduce_max,
     ),
     Entry::parsed("Relu", "rectifier", |of, node| {
         let wire = of.wire(node, 0)?;
@@ -250,7 +257,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::refused_but("Log", |c| common::one(c, "Log")),
     Entry::evaluated("ReduceSum", |c| constants::reduce(c, Reduction::Sum)),
     Entry::evaluated("ReduceProd", |c| constants::reduce(c, Reduction::Product)),
-    Entry::evaluated("ReduceMax", |c| constants::reduce(c, Reduction::Max)),
     Entry::evaluated("ReduceMin", |c| constants::reduce(c, Reduction::Min)),
     Entry::refused("Sigmoid", CURVED),
     Entry::refused("Tanh", CURVED),

@@ -19,11 +19,19 @@ pub(super) fn average_pool<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parse
 }
 
 pub(super) fn reduce_mean<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
+    reduced(of, node, Pool::Average(true))
+}
+
+pub(super) fn reduce_max<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
+    reduced(of, node, Pool::Max)
+}
+
+fn reduced<'g>(of: &mut Translator<'g>, node: &'g Node, pool: Pool) -> Parsed {
     let call = of.call(node);
     let axes = call.setting("axes", 1)?.filter(|axes| !axes.is_empty());
     if axes.is_none() && call.flag("noop_with_empty_axes", false)? {
         return keep(of, node);
     }
     let kept = call.flag("keepdims", true)?;
-    of.mean(node, axes.as_deref(), kept)
+    of.reduced(node, pool, (axes.as_deref(), kept))
 }

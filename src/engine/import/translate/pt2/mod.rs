@@ -92,6 +92,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         pooling::adaptive_max,
     ),
     Entry::parsed("aten.mean.dim", "mean of each channel", pooling::mean),
+    Entry::parsed(
+        "aten.amax.default",
+        "maximum of each channel",
+        pooling::largest,
+    ),
     Entry::parsed("aten.relu.default", "rectifier", |of, node| {
         let wire = of.wire(node, 0)?;
         of.pointwise(node, &wire, Operation::Relu)

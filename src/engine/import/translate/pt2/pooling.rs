@@ -51,7 +51,16 @@ pub(super) fn adaptive_max<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parse
 }
 
 pub(super) fn mean<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
+    reduced(of, node, Pool::Average(true))
+}
+
+pub(super) fn largest<'g>(of: &mut Translator<'g>, node: &'g Node) -> Parsed {
+    reduced(of, node, Pool::Max)
+}
+
+fn reduced<'g>(of: &mut Translator<'g>, node: &'g Node, pool: Pool) -> Parsed {
     let call = of.call(node);
     let (axes, kept) = (call.integers("dim")?, call.flag("keepdim", false)?);
-    of.mean(node, axes.as_deref(), kept)
+    let axes = axes.filter(|axes| !axes.is_empty());
+    of.reduced(node, pool, (axes.as_deref(), kept))
 }
