@@ -61,7 +61,7 @@ fn command(lacking: &[LayerWidth], source: Source) -> String {
     match data {
         _ if on_demo => add("--data demo"),
         Some(data) if !data.name.is_empty() => {
-            add(&format!("--data {}", DataSpec::form(&data.name)))
+            add(&format!("--data {}", DataSpec::form(&data.name)));
         }
         _ => add("--data DATA"),
     }
