@@ -268,6 +268,7 @@ const fn name(phase: Phase) -> &'static str {
         Phase::Spectrum => "spectrum",
         Phase::Landscape => "landscape",
         Phase::Calibrate => "calibrating",
+        Phase::Boost => "repairing",
         Phase::Evaluate => "evaluating",
         Phase::Tune => "fine-tuning",
         Phase::Export => "exporting",

@@ -56,6 +56,8 @@ pub enum Phase {
     Landscape,
     /// Estimating activation ranges.
     Calibrate,
+    /// Repairs without training; counted in layers, or in images.
+    Boost,
     /// Evaluation; counted in images.
     Evaluate,
     /// Fine-tuning; counted in steps.

@@ -6,6 +6,7 @@ pub(crate) mod archive;
 pub mod autodiff;
 pub mod backend;
 pub mod bench;
+pub mod boost;
 pub(crate) mod complaint;
 pub mod counts;
 pub mod data;

@@ -117,3 +117,37 @@ fn a_plan_with_a_mistake_is_refused_with_its_line() {
     eval("format = 3").refused(1, &["line 1"]);
     eval("").refused(1, &["p.toml"]);
 }
+
+#[test]
+fn repairs_make_a_plan_worth_more_without_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("p.toml");
+    fs::write(
+        &plan,
+        uniform_plan().replace("weight_bits = 4", "weight_bits = 2"),
+    )
+    .unwrap();
+    let plan = plan.to_str().unwrap();
+    let eval = |more: &[&str]| {
+        let given = ["eval", "-q", "--json", "--data", "demo", "--plan", plan];
+        hawqeye(&[&given[..], more].concat())
+    };
+    let correct = |ended: crate::support::Ended| {
+        let score: Value = serde_json::from_str(&ended.done().stdout).unwrap();
+        score["correct"].as_u64().unwrap()
+    };
+    let none = correct(eval(&[]));
+    for boosts in ["rounding", "bias", "norms", "norms,rounding"] {
+        let boosted = correct(eval(&["--boost", boosts]));
+        assert!(boosted > none, "{boosts}: {boosted}, {none} without");
+    }
+    let unknown = eval(&["--boost", "round"]);
+    assert_eq!(unknown.code, 2);
+    assert!(
+        unknown.stderr.contains("rounding, bias, norms"),
+        "{unknown:?}"
+    );
+    let alone = hawqeye(&["eval", "--data", "demo", "--boost", "bias"]);
+    assert_eq!(alone.code, 2);
+    assert!(alone.stderr.contains("--plan"), "{alone:?}");
+}

@@ -168,7 +168,7 @@ fn only_the_shell_the_terminal_and_the_entry_touch_the_terminal() {
 }
 
 /// The parts of the engine, each of which knows of those above it only: no circle can close.
-const LAYERS: [&str; 38] = [
+const LAYERS: [&str; 39] = [
     "counts",
     "words",
     "shown",
@@ -201,6 +201,7 @@ const LAYERS: [&str; 38] = [
     "quant",
     "plan",
     "post_training",
+    "boost",
     "hessian",
     "allocate",
     "finetune",

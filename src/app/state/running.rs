@@ -88,6 +88,7 @@ impl Running {
             Some(Phase::Spectrum) => "products",
             Some(Phase::Landscape) => "points",
             Some(Phase::Calibrate) => "activation ranges",
+            Some(Phase::Boost) => "repairs",
             Some(Phase::Evaluate) => "evaluating",
             Some(Phase::Tune) => "training",
             Some(Phase::Export) => "writing",

@@ -207,7 +207,7 @@ impl QuantizedNetwork {
         which: &(dyn Fn(usize) -> bool + Sync),
         observer: &mut dyn Observer,
     ) -> Result<bool> {
-        let base = self.without_activation_quantizers()?;
+        let base = self.without_quantizers()?;
         let effective = Parameters::new(self.effective().all()[..self.base_parameters].to_vec());
         let walk = (BatchNormMode::Running, Purpose::Analyse);
         let program = Program::new(&base, backend, &effective, walk)?;
@@ -240,7 +240,11 @@ impl QuantizedNetwork {
         }
     }
 
-    fn without_activation_quantizers(&self) -> Result<Graph> {
+    /// The float network's graph.
+    ///
+    /// # Errors
+    /// When the graph is none with quantizers in front of layers.
+    pub fn without_quantizers(&self) -> Result<Graph> {
         self.graph.without_quantizers(self.base_parameters)
     }
 }

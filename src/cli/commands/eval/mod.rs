@@ -2,6 +2,7 @@
 
 mod kept;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -18,9 +19,10 @@ use crate::cli::report::{Reporter, sentence};
 use crate::engine::agreement::Agreement;
 use crate::engine::autodiff::{Program, overflow};
 use crate::engine::backend::Backend;
+use crate::engine::boost::{self, Boost};
 use crate::engine::data::preprocessing;
 use crate::engine::data::{
-    DataSource, Normalization, Order, Part, Selection, sample, split_train, validation_size,
+    DataSource, Images, Normalization, Order, Part, Selection, sample, split_train, validation_size,
 };
 use crate::engine::evaluation;
 use crate::engine::graph::operations::BatchNormMode;
@@ -31,6 +33,7 @@ use crate::engine::model::Model;
 use crate::engine::model::check_fit;
 use crate::engine::plan::Plan;
 use crate::engine::post_training;
+use crate::engine::quant::QuantizedNetwork;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,6 +83,18 @@ pub struct Args {
         value_name = "N",
         help_heading = "Evaluation", value_parser = count, allow_negative_numbers = true)]
     pub calibration: Option<NonZeroUsize>,
+    /// Repairs of the quantized network without training, with --plan: rounding, bias, norms
+    ///
+    /// Rounding chooses the code of every weight by what its layer reads, bias moves the mean of every output
+    /// back, norms measures the statistics of batch normalisation anew; all on the calibration images.
+    #[arg(
+        long,
+        value_name = "BOOSTS",
+        value_delimiter = ',',
+        requires = "plan",
+        help_heading = "Evaluation"
+    )]
+    pub boost: Vec<Boost>,
     /// What the outputs should be.
     #[command(flatten)]
     pub expect: ExpectArgs,
@@ -223,7 +238,8 @@ impl Args {
         let fitted = self.calibration.map_or_else(usual, NonZeroUsize::get);
         let indices = sample(Order::Random, fitted, seed, dataset.len()).map_err(Failure::usage)?;
         let calibration = Selection::new(dataset, normalization, indices)?;
-        let network = Network::Planned(&inputs.model, &plan, &calibration);
+        let boosts = self.boost.iter().copied().collect();
+        let network = Network::Planned(&inputs.model, &plan, (&calibration, &boosts));
         self.device.run(evaluating(network, reporter)).map(with)
     }
 }
@@ -232,8 +248,12 @@ impl Args {
 enum Network<'a> {
     /// As it is.
     Ready(&'a Graph, &'a Parameters),
-    /// Quantized to a plan without training, activation ranges fitted to images.
-    Planned(&'a Model, &'a Plan, &'a Selection<'a>),
+    /// Quantized to a plan without training, activation ranges fitted to images, and repaired on them.
+    Planned(
+        &'a Model,
+        &'a Plan,
+        (&'a Selection<'a>, &'a BTreeSet<Boost>),
+    ),
 }
 
 struct Evaluating<'a> {
@@ -254,9 +274,10 @@ impl Work for Evaluating<'_> {
                 let score = evaluation::evaluate(&program, self.images, reporter)?;
                 refuse_overflow(backend, (graph, parameters), self.images, score)?
             }
-            Network::Planned(model, plan, calibration) => {
+            Network::Planned(model, plan, (calibration, boosts)) => {
                 let with = (backend, calibration as _);
-                match post_training::quantize(model, plan, with, reporter)? {
+                let quantized = post_training::quantize(model, plan, with, reporter)?;
+                match boosted(quantized, boosts, with, reporter)? {
                     Some(network) => {
                         let score = network.evaluate(backend, self.images, reporter)?;
                         let of = (&network.graph, &network.effective());
@@ -268,6 +289,20 @@ impl Work for Evaluating<'_> {
         };
         score.ok_or_else(|| Failure::interrupted("nothing was evaluated to the end"))
     }
+}
+
+/// A quantized network with its repairs; nothing when the user asked to stop.
+fn boosted<B: Backend>(
+    quantized: Option<QuantizedNetwork>,
+    boosts: &BTreeSet<Boost>,
+    with: (&B, &dyn Images),
+    reporter: &mut Reporter,
+) -> Result<Option<QuantizedNetwork>, Failure> {
+    let Some(mut network) = quantized else {
+        return Ok(None);
+    };
+    let done = boost::boost(&mut network, boosts, with, reporter)?;
+    Ok(done.then_some(network))
 }
 
 /// Refuses a score with a loss that is not finite, with the place where numbers overflow.
