@@ -137,9 +137,9 @@ fn repairs_make_a_plan_worth_more_without_training() {
         score["correct"].as_u64().unwrap()
     };
     let none = correct(eval(&[]));
-    for boosts in ["rounding", "bias", "norms", "norms,rounding"] {
+    for boosts in ["rounding", "norms", "norms,rounding"] {
         let boosted = correct(eval(&["--boost", boosts]));
-        assert!(boosted > none, "{boosts}: {boosted}, {none} without");
+        assert!(boosted > 2 * none, "{boosts}: {boosted}, {none} without");
     }
     let unknown = eval(&["--boost", "round"]);
     assert_eq!(unknown.code, 2);

@@ -4,7 +4,7 @@ use super::moments::Moments;
 use crate::engine::graph::{NodeId, Operation, ParameterId, Parameters, single};
 use crate::engine::quant::QuantizedNetwork;
 
-/// Takes back what quantization, of this layer and of those before, moves the mean of its outputs by, in its bias, or in the mean of
+/// Takes back what rounding the weights of a layer moves the mean of its outputs by, in its bias, or in the mean of
 /// the batch normalisation that alone reads it; a layer with neither stays as it is.
 pub(super) fn correct(
     network: &mut QuantizedNetwork,
@@ -22,19 +22,11 @@ pub(super) fn correct(
     let size = moments.size;
     let outputs = rounded.len() / size;
     let of_group = outputs / moments.groups.len();
-    let rows = trained
-        .get(weight)
-        .chunks_exact(size)
-        .zip(rounded.chunks_exact(size));
-    let product = |row: &[f64], means: &[f64]| -> f64 {
-        row.iter()
-            .zip(means)
-            .map(|(weight, mean)| weight * mean)
-            .sum()
-    };
-    let moved = rows.enumerate().map(|(at, (trained, rounded))| {
-        let [before, now] = &moments.groups[at / of_group].means;
-        product(trained, before) - product(rounded, now)
+    let errors = trained.get(weight).iter().zip(rounded);
+    let errors: Vec<f64> = errors.map(|(trained, rounded)| trained - rounded).collect();
+    let moved = errors.chunks_exact(size).enumerate().map(|(at, row)| {
+        let means = row.iter().zip(&moments.groups[at / of_group].means);
+        means.map(|(error, mean)| error * mean).sum::<f64>()
     });
     let values = network.parameters.get_mut(summand).iter_mut();
     for (value, moved) in values.zip(moved) {

